@@ -1,0 +1,48 @@
+# `make run` shows it, `make test` tests it, `make check` is what a change has to pass.
+
+CARGO ?= cargo
+
+.PHONY: help run setup test check format lint doc deny bench
+
+help:
+	@echo "make run     start the demo: BFF, auth server and notes API on loopback"
+	@echo "make test    install what the tests need, then run all of them"
+	@echo "make check   formatting, lints, documentation, dependency policy, tests"
+	@echo "make bench   measure idle memory and start time of the release build of the BFF"
+
+run:
+	$(CARGO) run
+
+setup:
+	tests/setup.sh
+
+test: setup
+	$(CARGO) test --workspace
+
+check: format lint doc deny test
+
+format:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+# Licences, bans and sources are in deny.toml. Advisories are in a database that has to be fetched.
+deny:
+	@if ! $(CARGO) deny --version >/dev/null 2>&1; then \
+		echo "NOT CHECKED: licences and security advisories of dependencies: cargo-deny is not installed here"; \
+		echo "             (cargo install --locked cargo-deny). The test 'architecture' checks the bans."; \
+	else \
+		$(CARGO) deny check licenses bans sources || exit 1; \
+		if $(CARGO) deny fetch db >/dev/null 2>&1; then \
+			$(CARGO) deny check advisories; \
+		else \
+			echo "NOT CHECKED: security advisories of dependencies: their database cannot be fetched from here."; \
+		fi; \
+	fi
+
+bench:
+	tests/bench/footprint.sh

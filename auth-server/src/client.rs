@@ -1,0 +1,157 @@
+//! The registered clients: who may ask for tokens, how, and for what.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::scope::ScopeSet;
+use crate::secret::Digest;
+
+pub(crate) mod authentication;
+pub(crate) mod redirect_uri;
+
+pub use redirect_uri::RedirectUri;
+
+/// A registered OAuth client.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its `client_id`.
+    pub id: String,
+    /// How pages call it.
+    pub name: String,
+    /// Whether it can keep a secret, and the digest of it.
+    pub(crate) kind: Kind,
+    /// Where its codes may be sent.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// Where its users may land after signing out; compared byte for byte.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// The grants it may use.
+    pub grants: Vec<Grant>,
+    /// The most it may ask for.
+    pub scopes: ScopeSet,
+    /// The `aud` of its access tokens.
+    pub audience: String,
+}
+
+/// Whether a client can keep a secret (RFC 6749 §2.1).
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    /// Runs on a server; what is kept of its secret is a digest.
+    Confidential {
+        /// The digest of `client_secret`.
+        secret: Digest,
+    },
+    /// Runs on somebody's device.
+    Public,
+}
+
+/// A way to get tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// RFC 6749 §4.1, with PKCE.
+    AuthorizationCode,
+    /// RFC 6749 §6.
+    RefreshToken,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+}
+
+impl Grant {
+    /// All of them, in the order in which the metadata lists them.
+    pub const ALL: [Self; 3] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+    ];
+
+    /// The value of `grant_type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+
+    /// The grant of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+}
+
+impl Client {
+    /// Whether it has this grant.
+    #[must_use]
+    pub fn may_use(&self, grant: Grant) -> bool {
+        self.grants.contains(&grant)
+    }
+
+    /// What the client may still have of a scope granted earlier: the registration may have been narrowed since.
+    pub(crate) fn still_allows(&self, granted: &ScopeSet) -> ScopeSet {
+        granted.common_with(&self.scopes)
+    }
+
+    /// Whether a request may have its answer sent to this URI.
+    #[must_use]
+    pub fn allows_redirect_to(&self, presented: &str) -> bool {
+        self.redirect_uris.iter().any(|uri| uri.matches(presented))
+    }
+
+    /// Whether a signed-out browser may be sent to this URI.
+    #[must_use]
+    pub fn allows_post_logout_redirect_to(&self, presented: &str) -> bool {
+        self.post_logout_redirect_uris.iter().any(|uri| uri == presented)
+    }
+}
+
+/// The clients by their id.
+#[derive(Clone, Default)]
+pub struct Clients(HashMap<String, Client>);
+
+impl Clients {
+    pub(crate) fn new(clients: Vec<Client>) -> Self {
+        Self(
+            clients
+                .into_iter()
+                .map(|client| (client.id.clone(), client))
+                .collect(),
+        )
+    }
+
+    /// The client of that id.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Client> {
+        self.0.get(id)
+    }
+
+    /// All of them, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.0.values()
+    }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+impl Client {
+    /// A confidential client with the secret "secret" that may do everything.
+    pub(crate) fn for_tests(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            kind: Kind::Confidential {
+                secret: Digest::of(b"secret"),
+            },
+            redirect_uris: vec![RedirectUri::parse("https://app.example/cb", false).unwrap()],
+            post_logout_redirect_uris: vec!["https://app.example/".to_owned()],
+            grants: Grant::ALL.to_vec(),
+            scopes: ScopeSet::parse("openid profile email offline_access notes:read").unwrap(),
+            audience: "https://notes.example".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+use resource_server::settings::Section;
+use secrecy::ExposeSecret;
+
+use super::Issuer;
+use crate::client::{Client, Clients, Grant, Kind, RedirectUri};
+use crate::scope::{OFFLINE_ACCESS, ScopeSet};
+use crate::secret::Digest;
+
+/// RFC 9700 and NIST SP 800-63B ask for secrets that cannot be guessed; a shorter one is surely typed by a person.
+const SHORTEST_SECRET: usize = 16;
+
+/// Reads every `[[client]]`.
+pub(super) fn parse_all(root: &mut Section<'_>, issuer: Option<&Issuer>) -> Option<Clients> {
+    let mut clients: Vec<Client> = Vec::new();
+    let mut whole = true;
+    for mut section in root.sections("client") {
+        let client = parse(&mut section, issuer);
+        match client {
+            Some(client) if clients.iter().any(|earlier| earlier.id == client.id) => {
+                section.fault(
+                    "id",
+                    Some(format!("{:?}", client.id)),
+                    "is the id of an earlier client",
+                );
+                whole = false;
+            }
+            Some(client) => clients.push(client),
+            None => whole = false,
+        }
+        section.finish();
+    }
+    whole.then(|| Clients::new(clients))
+}
+
+fn parse(section: &mut Section<'_>, issuer: Option<&Issuer>) -> Option<Client> {
+    let id = section.parsed("id", parse_id);
+    let name = section.text_or("name", id.as_deref().unwrap_or_default());
+    let is_public = section.parsed_or("kind", "confidential", |kind| match kind {
+        "confidential" => Ok(false),
+        "public" => Ok(true),
+        _ => Err("must be \"confidential\" or \"public\""),
+    });
+    let kind = is_public.and_then(|is_public| parse_kind(section, is_public));
+    let redirect_uris = parse_redirect_uris(section, is_public.unwrap_or(false));
+    let post_logout_redirect_uris = parse_post_logout(section);
+    let grants = parse_grants(section);
+    let scopes = parse_scopes(section);
+    let audience = section.parsed_or("audience", issuer.map_or("issuer", Issuer::as_str), |audience| {
+        if audience.is_empty() {
+            Err("must not be empty")
+        } else {
+            Ok(audience.to_owned())
+        }
+    });
+
+    let client = Client {
+        id: id?,
+        name: name?,
+        kind: kind?,
+        redirect_uris: redirect_uris?,
+        post_logout_redirect_uris: post_logout_redirect_uris?,
+        grants: grants?,
+        scopes: scopes?,
+        audience: audience?,
+    };
+    check_combination(section, &client);
+    Some(client)
+}
+
+/// RFC 6749 appendix A.1.
+fn parse_id(id: &str) -> Result<String, &'static str> {
+    let is_printable = id.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+    if id.is_empty() || id.len() > 255 || !is_printable {
+        return Err("must be 1 to 255 printable ASCII characters");
+    }
+    Ok(id.to_owned())
+}
+
+fn parse_kind(section: &mut Section<'_>, is_public: bool) -> Option<Kind> {
+    if is_public {
+        if section.optional_secret("secret")?.is_some() {
+            section.fault(
+                "secret",
+                None,
+                "must not be set: a public client cannot keep a secret",
+            );
+            return None;
+        }
+        return Some(Kind::Public);
+    }
+    let secret = section.secret("secret")?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measured and digested; only the digest is kept"
+    )]
+    let secret = secret.expose_secret();
+    if secret.len() < SHORTEST_SECRET {
+        section.fault(
+            "secret",
+            None,
+            format!("must have at least {SHORTEST_SECRET} characters"),
+        );
+        return None;
+    }
+    Some(Kind::Confidential {
+        secret: Digest::of(secret.as_bytes()),
+    })
+}
+
+fn parse_redirect_uris(section: &mut Section<'_>, is_public: bool) -> Option<Vec<RedirectUri>> {
+    let texts = section.texts_or("redirect_uris", &[])?;
+    let mut uris = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        match RedirectUri::parse(text, is_public) {
+            Ok(uri) => uris.push(uri),
+            Err(rule) => section.fault(
+                &format!("redirect_uris[{index}]"),
+                Some(format!("{text:?}")),
+                rule,
+            ),
+        }
+    }
+    (uris.len() == texts.len()).then_some(uris)
+}
+
+fn parse_post_logout(section: &mut Section<'_>) -> Option<Vec<String>> {
+    let texts = section.texts_or("post_logout_redirect_uris", &[])?;
+    let mut whole = true;
+    for (index, text) in texts.iter().enumerate() {
+        // The same rules as for public clients: a native application may register its own scheme here.
+        if let Err(rule) = RedirectUri::parse(text, true) {
+            section.fault(
+                &format!("post_logout_redirect_uris[{index}]"),
+                Some(format!("{text:?}")),
+                rule,
+            );
+            whole = false;
+        }
+    }
+    whole.then_some(texts)
+}
+
+fn parse_grants(section: &mut Section<'_>) -> Option<Vec<Grant>> {
+    let names = section.texts_or("grants", &[Grant::AuthorizationCode.as_str()])?;
+    let mut grants = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        match Grant::parse(name) {
+            Some(grant) => grants.push(grant),
+            None => {
+                let rule = "must be \"authorization_code\", \"refresh_token\" or \"client_credentials\"";
+                section.fault(&format!("grants[{index}]"), Some(format!("{name:?}")), rule);
+            }
+        }
+    }
+    if names.is_empty() {
+        section.fault("grants", None, "must name at least one grant");
+    }
+    (grants.len() == names.len() && !names.is_empty()).then_some(grants)
+}
+
+fn parse_scopes(section: &mut Section<'_>) -> Option<ScopeSet> {
+    let tokens = section.texts_or("scopes", &["openid"])?;
+    match ScopeSet::from_tokens(&tokens) {
+        Ok(scopes) => Some(scopes),
+        Err(rule) => {
+            section.fault("scopes", Some(format!("{tokens:?}")), rule);
+            None
+        }
+    }
+}
+
+/// Rules about two keys at once.
+fn check_combination(section: &Section<'_>, client: &Client) {
+    let has_code = client.may_use(Grant::AuthorizationCode);
+    if has_code && client.redirect_uris.is_empty() {
+        section.fault(
+            "redirect_uris",
+            None,
+            "must not be empty for the grant authorization_code",
+        );
+    }
+    if client.may_use(Grant::RefreshToken) && !has_code {
+        section.fault("grants", None, "refresh_token needs authorization_code beside it");
+    }
+    if client.may_use(Grant::ClientCredentials) && matches!(client.kind, Kind::Public) {
+        section.fault(
+            "grants",
+            None,
+            "client_credentials is for confidential clients only",
+        );
+    }
+    if client.scopes.contains(OFFLINE_ACCESS) && !client.may_use(Grant::RefreshToken) {
+        section.fault("scopes", None, "offline_access needs the grant refresh_token");
+    }
+}

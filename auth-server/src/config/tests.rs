@@ -1,0 +1,235 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::client::Grant;
+
+const EXAMPLE: &str = include_str!("../../../auth-server.example.toml");
+
+fn no_variables(_: &str) -> Option<String> {
+    None
+}
+
+fn with_secret(_: &str) -> Option<String> {
+    Some("0123456789abcdef".to_owned())
+}
+
+fn faults(toml: &str) -> Vec<String> {
+    Config::parse(toml, &no_variables)
+        .unwrap_err()
+        .list()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn the_defaults_of_the_example_are_the_real_ones() {
+    let example = Config::parse(EXAMPLE, &with_secret).unwrap();
+    let default = Config::parse("issuer = \"http://127.0.0.1:9000\"", &no_variables).unwrap();
+
+    assert_eq!(default.clients.iter().count(), 0);
+    let without_clients = Config {
+        clients: Clients::default(),
+        ..example
+    };
+    assert_eq!(format!("{without_clients:?}"), format!("{default:?}"));
+}
+
+#[test]
+fn the_example_names_every_key() {
+    // Each commented key is one that may be set in its place.
+    let all = EXAMPLE
+        .replace("\n#workers", "\nworkers")
+        .replace("\n#listen", "\nlisten");
+    let config = Config::parse(&all, &with_secret).unwrap();
+    assert_eq!(config.server.workers, 2);
+    assert!(config.management_listen.is_some());
+    let client = config.clients.find("bff").unwrap();
+    assert_eq!(client.grants, [Grant::AuthorizationCode, Grant::RefreshToken]);
+    assert_eq!(client.audience, "https://notes.example");
+
+    let mut named = named_keys(EXAMPLE);
+    // The one place for a secret excludes the other, so the example names it in a comment.
+    assert!(EXAMPLE.contains("or secret_file with a path"));
+    assert!(named.remove("secret_env") && named.insert("secret"));
+    let taken: BTreeSet<_> = SOURCES.iter().flat_map(|source| taken_keys(source)).collect();
+    assert_eq!(named, taken);
+}
+
+/// Where keys are taken from the file.
+const SOURCES: [&str; 2] = [include_str!("../config.rs"), include_str!("client.rs")];
+
+/// The keys that stand at the beginning of a line, commented out or not, and the names of tables.
+fn named_keys(example: &str) -> BTreeSet<&str> {
+    let is_key = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    example
+        .lines()
+        .filter_map(|line| match line.strip_prefix('[') {
+            Some(table) => Some(table.trim_matches(['[', ']'])),
+            None => line.trim_start_matches('#').split_once(" = ").map(|(key, _)| key),
+        })
+        .filter(|key| is_key(key))
+        .collect()
+}
+
+/// The keys that a reader names when it calls a method of its section: `section.text_or("filter", …)`.
+fn taken_keys(source: &str) -> BTreeSet<&str> {
+    const METHODS: [&str; 14] = [
+        "section",
+        "sections",
+        "text",
+        "text_or",
+        "optional_text",
+        "parsed",
+        "parsed_or",
+        "optional_parsed",
+        "texts_or",
+        "switch_or",
+        "number_or",
+        "duration_or",
+        "secret",
+        "optional_secret",
+    ];
+    METHODS
+        .iter()
+        .flat_map(|method| source.split(&format!(".{method}(")).skip(1).collect::<Vec<_>>())
+        .filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next())
+        .collect()
+}
+
+#[test]
+fn a_client_has_modest_defaults() {
+    let toml = "issuer = \"https://op.example\"\n[[client]]\nid = \"a\"\nsecret_env = \"S\"\n\
+                redirect_uris = [\"https://a.example/cb\"]";
+    let config = Config::parse(toml, &with_secret).unwrap();
+    let client = config.clients.find("a").unwrap();
+    assert_eq!(
+        (client.name.as_str(), client.audience.as_str()),
+        ("a", "https://op.example")
+    );
+    assert_eq!(client.grants, [Grant::AuthorizationCode]);
+    assert_eq!(client.scopes.to_string(), "openid");
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let toml = r#"
+issuer = "http://op.example"
+colour = "green"
+[server]
+listen = "here"
+trusted_proxies = ["proxy"]
+[tokens]
+access_token_lifetime = "1d"
+refresh_token_idle = "100d"
+[sign_in]
+idle_timeout = "48h"
+[log]
+format = "xml"
+[[client]]
+id = "a"
+secret = "in the file"
+redirect_uris = ["http://a.example/cb", "https://b.example/#f"]
+grants = ["password"]
+[[client]]
+id = "b"
+kind = "public"
+secret_env = "S"
+scopes = ["a b"]
+"#;
+    let faults = faults(toml);
+    for expected in [
+        "issuer = \"http://op.example\": must be https",
+        "colour = \"green\": is not a known key",
+        "server.listen = \"here\"",
+        "server.trusted_proxies[0] = \"proxy\": must be an IP address",
+        "tokens.access_token_lifetime = \"1d\"",
+        "tokens.refresh_token_idle: must not be longer than refresh_token_absolute",
+        "sign_in.idle_timeout: must not be longer than absolute_timeout",
+        "log.format = \"xml\"",
+        "client[0].secret: a secret must not stand in this file",
+        "client[0].redirect_uris[0] = \"http://a.example/cb\": must be https",
+        "client[0].redirect_uris[1] = \"https://b.example/#f\": must not have a fragment",
+        "client[0].grants[0] = \"password\"",
+        "client[1].secret_env = S: is not set in the environment",
+        "client[1].scopes",
+    ] {
+        assert!(
+            faults.iter().any(|fault| fault.starts_with(expected)),
+            "{expected}\n{faults:#?}"
+        );
+    }
+    assert!(
+        !faults.iter().any(|fault| fault.contains("in the file\"")),
+        "a secret is not quoted"
+    );
+}
+
+#[test]
+fn combinations_that_make_no_sense_are_faults() {
+    let client = |keys: &str| {
+        let toml = format!("issuer = \"https://op.example\"\n[[client]]\nid = \"a\"\n{keys}");
+        Config::parse(&toml, &with_secret).unwrap_err().to_string()
+    };
+    let secret = "secret_env = \"S\"\n";
+    let uri = "redirect_uris = [\"https://a.example/cb\"]\n";
+    assert!(client(secret).contains("redirect_uris: must not be empty"));
+    assert!(client(&format!("{secret}grants = [\"refresh_token\"]")).contains("needs authorization_code"));
+    let public = format!("kind = \"public\"\n{uri}grants = [\"authorization_code\", \"client_credentials\"]");
+    assert!(client(&public).contains("confidential clients only"));
+    assert!(
+        client(&format!("{secret}{uri}scopes = [\"offline_access\"]"))
+            .contains("needs the grant refresh_token")
+    );
+    assert!(client(&format!("{secret}{uri}grants = []")).contains("at least one grant"));
+    assert!(client(uri).contains("client[0].secret: is missing"));
+    assert!(
+        client(&format!("kind = \"public\"\nsecret_env = \"S\"\n{uri}")).contains("cannot keep a secret")
+    );
+
+    let twice = format!("{secret}{uri}[[client]]\nid = \"a\"\n{secret}{uri}");
+    assert!(client(&twice).contains("is the id of an earlier client"));
+    let short = |_: &str| Some("too short".to_owned());
+    let toml = format!("issuer = \"https://op.example\"\n[[client]]\nid = \"a\"\n{secret}{uri}");
+    assert!(
+        Config::parse(&toml, &short)
+            .unwrap_err()
+            .to_string()
+            .contains("at least 16 characters")
+    );
+}
+
+#[test]
+fn issuers() {
+    for good in [
+        "https://op.example",
+        "https://op.example/tenant/a",
+        "http://localhost:9000",
+        "http://[::1]:9000",
+    ] {
+        assert_eq!(Issuer::parse(good).unwrap().as_str(), good);
+    }
+    for bad in [
+        "op.example",
+        "http://op.example",
+        "ftp://op.example",
+        "https://op.example/",
+        "https://op.example?x",
+        "https://op.example#f",
+        "https://u:p@op.example",
+        "https://op.example/a/../b",
+        "https://op.example/{id}",
+    ] {
+        assert!(Issuer::parse(bad).is_err(), "{bad}");
+    }
+    assert_eq!(
+        Issuer::parse("https://op.example/t").unwrap().endpoint("/token"),
+        "https://op.example/t/token"
+    );
+    assert_eq!(
+        Issuer::parse("https://op.example")
+            .unwrap()
+            .endpoint_path("/token"),
+        "/token"
+    );
+}

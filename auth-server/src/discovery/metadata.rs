@@ -1,0 +1,71 @@
+//! The metadata of OpenID Connect Discovery §3 and RFC 8414 §2: one document serves both. It lists what is there.
+
+use serde_json::{Value, json};
+
+use crate::client::{Clients, Grant};
+use crate::config::Issuer;
+use crate::key::signer::SIGNING_ALGORITHM;
+
+/// The document, made once at start.
+pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
+    let endpoint = |path: &str| issuer.endpoint(path);
+    let client_authentication = ["client_secret_basic", "client_secret_post", "none"];
+    json!({
+        "issuer": issuer.as_str(),
+        "authorization_endpoint": endpoint("/authorize"),
+        "token_endpoint": endpoint("/token"),
+        "userinfo_endpoint": endpoint("/userinfo"),
+        "revocation_endpoint": endpoint("/revoke"),
+        "end_session_endpoint": endpoint("/end_session"),
+        "jwks_uri": endpoint("/jwks"),
+        "scopes_supported": scopes(clients),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": Grant::ALL.map(Grant::as_str),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [SIGNING_ALGORITHM],
+        "token_endpoint_auth_methods_supported": client_authentication,
+        "revocation_endpoint_auth_methods_supported": client_authentication,
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "select_account", "consent"],
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid",
+            "name", "preferred_username", "email", "email_verified",
+        ],
+        "authorization_response_iss_parameter_supported": true,
+        // Their defaults are not all false, so silence would claim something.
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+    })
+}
+
+/// The scopes that speak about users; those of APIs are between the APIs and their clients.
+fn scopes(clients: &Clients) -> Vec<&'static str> {
+    let is_used = |scope: &str| clients.iter().any(|client| client.scopes.contains(scope));
+    crate::scope::ABOUT_THE_USER
+        .into_iter()
+        .filter(|scope| *scope == crate::scope::OPENID || is_used(scope))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+
+    #[test]
+    fn an_issuer_with_a_path_has_its_endpoints_below_it() {
+        let issuer = Issuer::parse("https://op.example/tenant").unwrap();
+        let document = document(&issuer, &Clients::new(vec![Client::for_tests("bff")]));
+        assert_eq!(document["issuer"], "https://op.example/tenant");
+        for (name, value) in document.as_object().unwrap() {
+            if name.ends_with("_endpoint") || name == "jwks_uri" {
+                assert!(
+                    value.as_str().unwrap().starts_with("https://op.example/tenant/"),
+                    "{name}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Authorization codes (RFC 6749 §4.1.2): single use, short-lived, bound to client, redirect URI and PKCE.
+
+use std::fmt;
+
+use resource_server::time::UnixTime;
+
+use super::pkce::CodeChallenge;
+use crate::secret::{Digest, base64url, parse_base64url, random_bytes};
+
+/// A code as the browser carries it: 256 random bits.
+pub(crate) struct Code([u8; 32]);
+
+impl Code {
+    /// A fresh one.
+    pub(crate) fn generate() -> Self {
+        Self(random_bytes())
+    }
+
+    /// Reads a presented code; anything of another form was never one.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        parse_base64url(text).map(Self)
+    }
+
+    /// The text for the redirect.
+    pub(crate) fn to_text(&self) -> String {
+        base64url(&self.0)
+    }
+
+    /// What is stored of it.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Code(redacted)")
+    }
+}
+
+/// What a code stands for until it is exchanged.
+#[derive(Debug)]
+pub(crate) struct NewCode {
+    pub(crate) digest: Digest,
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) challenge: CodeChallenge,
+    pub(crate) user_id: String,
+    pub(crate) sid: String,
+    pub(crate) scope: String,
+    pub(crate) nonce: Option<String>,
+    pub(crate) auth_time: UnixTime,
+    pub(crate) expires_at: UnixTime,
+}
+
+/// Everything that has to fit before a code is worth anything.
+#[derive(Debug)]
+pub(crate) struct CodeClaim<'r> {
+    pub(crate) digest: Digest,
+    pub(crate) client_id: &'r str,
+    pub(crate) redirect_uri: &'r str,
+    pub(crate) challenge: CodeChallenge,
+}
+
+/// What a code turned out to stand for.
+#[derive(Debug)]
+pub(crate) struct RedeemedCode {
+    pub(crate) user_id: String,
+    pub(crate) sid: String,
+    pub(crate) scope: String,
+    pub(crate) nonce: Option<String>,
+    pub(crate) auth_time: UnixTime,
+}

@@ -1,0 +1,27 @@
+//! A compact OAuth 2.1 authorization server and OpenID provider.
+//!
+//! Authorization code with PKCE, refresh tokens that rotate, client credentials, revocation, userinfo, discovery and
+//! RP-initiated logout; users with passwords and clients from the configuration; one SQLite file. [`start`] runs it in
+//! any tokio runtime, several of them in one process if need be.
+
+mod app;
+mod authorize;
+pub mod client;
+pub mod config;
+mod discovery;
+mod grant;
+mod key;
+mod logout;
+mod ops;
+mod page;
+mod params;
+pub mod scope;
+mod secret;
+mod signin;
+mod state;
+mod store;
+mod token;
+pub mod user;
+
+pub use app::{Listeners, Running, StopHandle, start};
+pub use config::Config;

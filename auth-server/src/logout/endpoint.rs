@@ -1,0 +1,147 @@
+//! `GET` and `POST /end_session`, and the answer to its question, `POST /sign-out`.
+
+use actix_session::Session;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::request::{LogoutRefusal, LogoutRequest, NextStep};
+use crate::authorize::endpoint::{bad_form, unread_form};
+use crate::ops::body::read_form;
+use crate::page::SignOutPage;
+use crate::page::endpoint::{
+    as_navigation, came_without_cookies, mark_of, message, page_response, see_other, send, unavailable,
+};
+use crate::params::Params;
+use crate::signin::endpoint::is_own_form;
+use crate::signin::form_token::Form;
+use crate::signin::middleware::signed_in;
+use crate::state::Shared;
+use crate::store::StoreError;
+
+/// `/end_session`.
+pub(crate) async fn end_session(
+    http_request: HttpRequest,
+    payload: web::Payload,
+    session: Session,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    let params = if http_request.method() == Method::POST {
+        match read_form(&http_request, payload).await {
+            Ok(params) => params,
+            Err(error) => return unread_form(&shared, &error),
+        }
+    } else {
+        Params::parse(http_request.query_string().as_bytes())
+    };
+    let request = match parse(&params, &shared) {
+        Ok(request) => request,
+        Err(refusal) => return refuse(&shared, refusal),
+    };
+    let signed_in = signed_in(&session);
+    // Before anything is said: only the navigation that follows can tell who is signed in here.
+    if signed_in.is_none() && came_without_cookies(&http_request) {
+        return as_navigation(&shared, "/end_session", &params);
+    }
+    match request.next_step(signed_in.as_ref()) {
+        NextStep::EndNow(sid) => finish(end(&shared, &session, sid).await, &shared, &request),
+        NextStep::Ask => ask(&http_request, &shared, &request, &params),
+        NextStep::NothingToEnd => done(&shared, &request),
+    }
+}
+
+/// `POST /sign-out`: the person has answered.
+pub(crate) async fn submit(
+    http_request: HttpRequest,
+    payload: web::Payload,
+    session: Session,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    let Ok(form) = read_form(&http_request, payload).await else {
+        return bad_form(&shared);
+    };
+    let params = Params::parse(form.get("request").unwrap_or_default().as_bytes());
+    let request = match parse(&params, &shared) {
+        Ok(request) => request,
+        Err(refusal) => return refuse(&shared, refusal),
+    };
+    let Some(signed_in) = signed_in(&session) else {
+        return done(&shared, &request);
+    };
+    if !is_own_form(&http_request, &form, &shared, Form::SignOut) {
+        return ask(&http_request, &shared, &request, &params);
+    }
+    if form.get("action") == Some("stay") {
+        let text = "Nothing was changed. You can close this page.";
+        return message(
+            &shared.stylesheet,
+            StatusCode::OK,
+            "You are still signed in",
+            text,
+        );
+    }
+    finish(end(&shared, &session, &signed_in.sid).await, &shared, &request)
+}
+
+fn parse<'s>(params: &Params, shared: &'s Shared) -> Result<LogoutRequest<'s>, LogoutRefusal> {
+    let read_hint = |token: &str| shared.own_tokens.id_token_hint(token, shared.now());
+    LogoutRequest::parse(params, &shared.config.clients, read_hint)
+}
+
+/// Ends the session and all that came from it: refresh tokens, `offline_access` or not, and codes on their way.
+async fn end(shared: &Shared, session: &Session, sid: &str) -> Result<(), StoreError> {
+    shared.store.end_sign_in(sid, shared.now()).await?;
+    session.purge();
+    Ok(())
+}
+
+fn finish(ended: Result<(), StoreError>, shared: &Shared, request: &LogoutRequest<'_>) -> HttpResponse {
+    match ended {
+        Ok(()) => done(shared, request),
+        Err(error) => {
+            tracing::error!(%error, cause = ?error, "a sign-out failed");
+            unavailable(&shared.stylesheet)
+        }
+    }
+}
+
+fn done(shared: &Shared, request: &LogoutRequest<'_>) -> HttpResponse {
+    match request.return_to() {
+        Some(location) => see_other(location),
+        None => {
+            let text = "You can close this page.";
+            message(&shared.stylesheet, StatusCode::OK, "You are signed out", text)
+        }
+    }
+}
+
+fn ask(
+    http_request: &HttpRequest,
+    shared: &Shared,
+    request: &LogoutRequest<'_>,
+    params: &Params,
+) -> HttpResponse {
+    let form_target = request
+        .return_to()
+        .and_then(crate::authorize::response::csp_source);
+    let mut response = page_response(&shared.stylesheet, StatusCode::OK, form_target.as_deref());
+    let mark = mark_of(http_request, &mut response);
+    let encoded = params.encode_without(&[]);
+    let page = SignOutPage {
+        style: shared.stylesheet.text,
+        action: &shared.config.issuer.endpoint_path("/sign-out"),
+        client_name: request.client.map(|client| client.name.as_str()),
+        request: &encoded,
+        form_token: &shared.forms.make(Form::SignOut, &mark, &encoded),
+    };
+    send(response, &page)
+}
+
+fn refuse(shared: &Shared, refusal: LogoutRefusal) -> HttpResponse {
+    let text = format!("{refusal} You are still signed in, and nothing was sent anywhere.");
+    message(
+        &shared.stylesheet,
+        StatusCode::BAD_REQUEST,
+        "This sign-out request cannot be followed",
+        &text,
+    )
+}

@@ -1,0 +1,7 @@
+//! Running the server: bodies, headers, the access log, health and the sweeper.
+
+pub(crate) mod body;
+pub(crate) mod headers;
+pub(crate) mod health;
+pub(crate) mod middleware;
+pub(crate) mod sweeper;

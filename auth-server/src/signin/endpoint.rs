@@ -1,0 +1,159 @@
+//! The sign-in page and `POST /sign-in`.
+
+use actix_session::Session;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use secrecy::SecretString;
+
+use super::form_token::Form;
+use super::middleware::{begin, browser_mark, is_from_another_site, signed_in};
+use super::service::{Attempt, SignIn, sign_in};
+use super::session::SignedIn;
+use super::throttle::client_address;
+use crate::authorize::endpoint::{hinted_user, refuse, unread_form};
+use crate::authorize::interaction::{NextStep, access_denied, after_password};
+use crate::authorize::issue::issue_code;
+use crate::authorize::request::AuthorizationRequest;
+use crate::ops::body::read_form;
+use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable};
+use crate::page::{SignInPage, SignInProblem};
+use crate::params::Params;
+use crate::state::Shared;
+
+/// An attempt that went wrong: what is said about it, and the name to leave in the field.
+pub(crate) struct Failed<'f> {
+    problem: SignInProblem,
+    username: &'f str,
+}
+
+/// The page, with the authorization request in it: until somebody signs in, nothing is stored here.
+pub(crate) fn show_page(
+    http_request: &HttpRequest,
+    shared: &Shared,
+    request: &AuthorizationRequest<'_>,
+    params: &Params,
+    failed: Option<&Failed<'_>>,
+) -> HttpResponse {
+    let status = match failed.map(|failed| failed.problem) {
+        None => StatusCode::OK,
+        Some(SignInProblem::Refused) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(SignInProblem::FormExpired) => StatusCode::FORBIDDEN,
+    };
+    let mut response = page_response(
+        &shared.stylesheet,
+        status,
+        request.address.csp_source().as_deref(),
+    );
+    let mark = mark_of(http_request, &mut response);
+    let encoded = params.encode_without(&[]);
+    let page = SignInPage {
+        style: shared.stylesheet.text,
+        action: &shared.config.issuer.endpoint_path("/sign-in"),
+        client_name: &request.client.name,
+        request: &encoded,
+        form_token: &shared.forms.make(Form::SignIn, &mark, &encoded),
+        username: failed.map_or(request.login_hint.as_deref().unwrap_or_default(), |failed| {
+            failed.username
+        }),
+        problem: failed.map(|failed| failed.problem),
+    };
+    send(response, &page)
+}
+
+/// `POST /sign-in`.
+pub(crate) async fn submit(
+    http_request: HttpRequest,
+    payload: web::Payload,
+    session: Session,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    let form = match read_form(&http_request, payload).await {
+        Ok(form) => form,
+        Err(error) => return unread_form(&shared, &error),
+    };
+    match answer(&http_request, &form, &session, &shared).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, cause = ?error, "a sign-in failed");
+            unavailable(&shared.stylesheet)
+        }
+    }
+}
+
+async fn answer(
+    http_request: &HttpRequest,
+    form: &Params,
+    session: &Session,
+    shared: &Shared,
+) -> anyhow::Result<HttpResponse> {
+    // The request comes back from the browser, so it is judged anew, from the beginning.
+    let encoded = form.get("request").unwrap_or_default();
+    let params = Params::parse(encoded.as_bytes());
+    let request = match AuthorizationRequest::parse(&params, &shared.config.clients) {
+        Ok(request) => request,
+        Err(refusal) => return Ok(refuse(shared, &refusal)),
+    };
+    let username = form.get("username").unwrap_or_default();
+    let show_again = |problem| {
+        Ok(show_page(
+            http_request,
+            shared,
+            &request,
+            &params,
+            Some(&Failed { problem, username }),
+        ))
+    };
+    if !is_own_form(http_request, form, shared, Form::SignIn) {
+        return show_again(SignInProblem::FormExpired);
+    }
+    let issuer = shared.config.issuer.as_str();
+    if form.get("action") == Some("cancel") {
+        return Ok(see_other(&request.address.with_error(issuer, &access_denied())));
+    }
+    let hinted_user = match hinted_user(shared, &request) {
+        Ok(hinted_user) => hinted_user,
+        Err(refusal) => return Ok(refuse(shared, &refusal)),
+    };
+    let now = shared.now();
+    let attempt = Attempt {
+        client_id: &request.client.id,
+        typed_name: username,
+        password: SecretString::from(form.get("password").unwrap_or_default()),
+        address: address_of(http_request, shared),
+    };
+    let user = match sign_in(&shared.store, &shared.checker, attempt, now).await? {
+        SignIn::Welcome(user) => user,
+        SignIn::Refused | SignIn::Throttled => return show_again(SignInProblem::Refused),
+        SignIn::Busy => return Ok(unavailable(&shared.stylesheet)),
+    };
+    let signed_in = SignedIn::after_password(signed_in(session).as_ref(), &user.id, now);
+    let location = match after_password(&user.id, hinted_user.as_deref()) {
+        NextStep::IssueCode | NextStep::SignIn | NextStep::Confirm => {
+            issue_code(shared, &request, &signed_in).await?
+        }
+        NextStep::Refuse(error) => request.address.with_error(issuer, &error),
+    };
+    // Last, so that nobody is signed in by an attempt that ended in an error page.
+    begin(session, &signed_in)?;
+    Ok(see_other(&location))
+}
+
+/// Whether a form is one of ours, sent by the browser that it was shown in.
+pub(crate) fn is_own_form(http_request: &HttpRequest, form: &Params, shared: &Shared, kind: Form) -> bool {
+    let token = form.get("form_token").unwrap_or_default();
+    let request = form.get("request").unwrap_or_default();
+    !is_from_another_site(http_request)
+        && browser_mark(http_request).is_some_and(|mark| shared.forms.is_genuine(token, kind, &mark, request))
+}
+
+fn address_of(http_request: &HttpRequest, shared: &Shared) -> std::net::IpAddr {
+    let peer = http_request
+        .peer_addr()
+        .map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+    let forwarded_for: Vec<&str> = http_request
+        .headers()
+        .get_all("x-forwarded-for")
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    client_address(peer, &forwarded_for, &shared.config.server.trusted_proxies)
+}

@@ -1,0 +1,33 @@
+//! What the endpoints share.
+
+use std::sync::Arc;
+
+use resource_server::time::{Clock, UnixTime};
+
+use crate::config::Config;
+use crate::key::Signer;
+use crate::page::Stylesheet;
+use crate::signin::form_token::FormTokens;
+use crate::store::Store;
+use crate::token::own_tokens::OwnTokens;
+use crate::user::password::PasswordChecker;
+
+/// Everything that a request may need; made once, at start.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Store,
+    pub(crate) signer: Signer,
+    pub(crate) own_tokens: OwnTokens,
+    pub(crate) checker: PasswordChecker,
+    pub(crate) forms: FormTokens,
+    pub(crate) stylesheet: Stylesheet,
+}
+
+impl Shared {
+    /// The current instant.
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,149 @@
+use resource_server::time::UnixTime;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row as _, Sqlite};
+
+use super::family::insert_family;
+use super::{NewFamily, Store, StoreError};
+use crate::grant::code::{CodeClaim, NewCode, RedeemedCode};
+use crate::grant::family::EndReason;
+use crate::grant::refresh_token::FamilyId;
+
+/// How exchanging a code turned out.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Redeemed {
+    /// This request, and no other, has it; the family is stored.
+    Now(RedeemedCode),
+    /// It had been exchanged before: the family made from it has been ended (RFC 6749 §4.1.2).
+    Replayed,
+    /// There is no such code for this client, redirect URI and verifier, or it has expired. Nothing was changed.
+    Refused,
+}
+
+/// How issuing a code from a session turned out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum CodeAdded {
+    /// The code is stored.
+    Now,
+    /// The session has ended, or its user is gone, since the request was read; nothing was stored.
+    SessionOver,
+}
+
+impl Store {
+    /// Stores a code for somebody who has just typed the password.
+    pub(crate) async fn add_code_after_password(&self, code: &NewCode) -> Result<(), StoreError> {
+        let insert = sqlx::query(
+            "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
+                nonce, auth_time, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        );
+        bind_code(insert, code).execute(&self.writer).await?;
+        Ok(())
+    }
+
+    /// Stores a code that a session alone vouches for, if the session is live at this very moment. A sign-out voids
+    /// the codes that it finds; one stored after it would survive it.
+    pub(crate) async fn add_code_of_session(
+        &self,
+        code: &NewCode,
+        now: UnixTime,
+    ) -> Result<CodeAdded, StoreError> {
+        let insert = sqlx::query(
+            "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
+                nonce, auth_time, expires_at)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+             WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = ?6 AND idle_ends > ?11)
+                AND EXISTS (SELECT 1 FROM user WHERE id = ?5)",
+        );
+        let inserted = bind_code(insert, code)
+            .bind(now.as_secs())
+            .execute(&self.writer)
+            .await?;
+        Ok(if inserted.rows_affected() == 1 {
+            CodeAdded::Now
+        } else {
+            CodeAdded::SessionOver
+        })
+    }
+
+    /// Exchanges a code for a family. The code is claimed by one conditional update, in one transaction with the
+    /// family's row: a replay always finds the family that it has to end. What the family is like depends on what
+    /// the code stands for, so it is composed once that is known.
+    pub(crate) async fn redeem_code(
+        &self,
+        claim: &CodeClaim<'_>,
+        family_id: FamilyId,
+        compose: impl FnOnce(&RedeemedCode) -> NewFamily,
+        now: UnixTime,
+    ) -> Result<Redeemed, StoreError> {
+        let mut transaction = self.begin().await?;
+        let claimed = sqlx::query(
+            "UPDATE authorization_code SET used_at = ?1, family_id = ?2
+             WHERE digest = ?3 AND client_id = ?4 AND redirect_uri = ?5 AND code_challenge = ?6
+                AND used_at IS NULL AND expires_at > ?1
+             RETURNING user_id, sid, scope, nonce, auth_time",
+        )
+        .bind(now.as_secs())
+        .bind(family_id.as_bytes())
+        .bind(claim.digest.as_bytes())
+        .bind(claim.client_id)
+        .bind(claim.redirect_uri)
+        .bind(claim.challenge.as_str())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if let Some(row) = claimed {
+            let redeemed = redeemed_of(&row)?;
+            let family = compose(&redeemed);
+            insert_family(&mut transaction, family_id, &family, claim.client_id, &redeemed).await?;
+            transaction.commit().await?;
+            return Ok(Redeemed::Now(redeemed));
+        }
+        let ended = sqlx::query(
+            "UPDATE family SET ended_at = ?1, end_reason = ?2, idle_ends = min(idle_ends, ?1)
+             WHERE ended_at IS NULL AND id IN (SELECT family_id FROM authorization_code
+                WHERE digest = ?3 AND client_id = ?4 AND used_at IS NOT NULL)",
+        )
+        .bind(now.as_secs())
+        .bind(EndReason::CodeReplay.as_str())
+        .bind(claim.digest.as_bytes())
+        .bind(claim.client_id)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(if ended.rows_affected() > 0 {
+            Redeemed::Replayed
+        } else {
+            Redeemed::Refused
+        })
+    }
+}
+
+/// Binds the first ten parameters.
+fn bind_code<'q>(
+    insert: Query<'q, Sqlite, SqliteArguments>,
+    code: &'q NewCode,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    insert
+        .bind(code.digest.as_bytes())
+        .bind(&code.client_id)
+        .bind(&code.redirect_uri)
+        .bind(code.challenge.as_str())
+        .bind(&code.user_id)
+        .bind(&code.sid)
+        .bind(&code.scope)
+        .bind(&code.nonce)
+        .bind(code.auth_time.as_secs())
+        .bind(code.expires_at.as_secs())
+}
+
+fn redeemed_of(row: &SqliteRow) -> Result<RedeemedCode, StoreError> {
+    Ok(RedeemedCode {
+        user_id: row.try_get("user_id")?,
+        sid: row.try_get("sid")?,
+        scope: row.try_get("scope")?,
+        nonce: row.try_get("nonce")?,
+        auth_time: UnixTime::from_secs(row.try_get("auth_time")?),
+    })
+}

@@ -1,0 +1,428 @@
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use resource_server::time::UnixTime;
+use sqlx::Row as _;
+
+use super::*;
+use crate::config::SignInLifetimes;
+use crate::grant::code::{Code, CodeClaim, NewCode};
+use crate::grant::family::EndReason;
+use crate::grant::pkce::{CodeChallenge, CodeVerifier};
+use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::secret::Digest;
+use crate::user::{User, UserName};
+
+const LIFETIMES: SignInLifetimes = SignInLifetimes {
+    idle: Duration::from_secs(1000),
+    absolute: Duration::from_secs(5000),
+};
+
+fn at(seconds: i64) -> UnixTime {
+    UnixTime::from_secs(seconds)
+}
+
+async fn store() -> (Store, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("db.sqlite3")).await.unwrap();
+    let user = User {
+        id: "u".to_owned(),
+        name: UserName::parse("alice").unwrap(),
+        email: None,
+        full_name: None,
+    };
+    assert_eq!(
+        store.add_user(&user, "hash", at(0)).await.unwrap(),
+        UserAdded::Now
+    );
+    assert_eq!(
+        store.add_user(&user, "hash", at(0)).await.unwrap(),
+        UserAdded::NameTaken
+    );
+    (store, folder)
+}
+
+fn challenge() -> CodeChallenge {
+    CodeVerifier::parse(&"v".repeat(43)).unwrap().challenge()
+}
+
+/// A code of the session "s" that expires at 60.
+fn new_code(code: &Code) -> NewCode {
+    NewCode {
+        digest: code.digest(),
+        client_id: "bff".to_owned(),
+        redirect_uri: "https://a.example".to_owned(),
+        challenge: challenge(),
+        user_id: "u".to_owned(),
+        sid: "s".to_owned(),
+        scope: "openid".to_owned(),
+        nonce: None,
+        auth_time: at(0),
+        expires_at: at(60),
+    }
+}
+
+async fn add_session(store: &Store, key: &Digest, sid: Option<&str>, lifetimes: SignInLifetimes) {
+    let session = StoredSession {
+        state: "{}".to_owned(),
+        sid: sid.map(str::to_owned),
+    };
+    store.add_session(key, &session, lifetimes, at(0)).await.unwrap();
+}
+
+/// Stores a code and redeems it at 0.
+async fn family(store: &Store) -> (RefreshToken, Code) {
+    let code = Code::generate();
+    store.add_code_after_password(&new_code(&code)).await.unwrap();
+    let first = RefreshToken::generate(FamilyId::generate());
+    let redeemed = redeem(store, &code, &first, 0).await;
+    assert!(matches!(redeemed, Redeemed::Now(_)));
+    (first, code)
+}
+
+async fn redeem(store: &Store, code: &Code, first: &RefreshToken, now: i64) -> Redeemed {
+    let claim = CodeClaim {
+        digest: code.digest(),
+        client_id: "bff",
+        redirect_uri: "https://a.example",
+        challenge: challenge(),
+    };
+    let compose = |_: &_| NewFamily {
+        refresh_token: Some(first.digest()),
+        idle_ends: at(1000),
+        absolute_ends: at(2000),
+    };
+    store
+        .redeem_code(&claim, first.family(), compose, at(now))
+        .await
+        .unwrap()
+}
+
+async fn rotate(store: &Store, presented: &RefreshToken, now: i64) -> Option<RefreshToken> {
+    let next = RefreshToken::generate(presented.family());
+    let rotation = Rotation {
+        presented,
+        next: &next,
+        client_id: "bff",
+        idle_ends: at(1000),
+    };
+    store.rotate(&rotation, at(now)).await.unwrap().then_some(next)
+}
+
+#[tokio::test]
+async fn of_many_rotations_of_one_token_one_happens() {
+    let (store, _folder) = store().await;
+    let (first, _) = family(&store).await;
+    let rotated = join_all((0..50).map(|_| rotate(&store, &first, 1))).await;
+    let winners: Vec<_> = rotated.into_iter().flatten().collect();
+    assert_eq!(winners.len(), 1);
+
+    let stored = store.family(first.family()).await.unwrap().unwrap();
+    assert!(stored.current.unwrap().matches(&winners[0].digest()));
+    assert!(stored.previous.unwrap().matches(&first.digest()));
+    let successor = first.open(&stored.sealed_successor.unwrap()).unwrap();
+    assert!(successor.digest().matches(&winners[0].digest()));
+}
+
+#[tokio::test]
+async fn an_ended_or_expired_family_never_rotates() {
+    let (store, _folder) = store().await;
+    let (expired, _) = family(&store).await;
+    assert!(rotate(&store, &expired, 1000).await.is_none());
+    let (ended, _) = family(&store).await;
+    store
+        .end_family(ended.family(), EndReason::Revoked, at(1))
+        .await
+        .unwrap();
+    assert!(rotate(&store, &ended, 1).await.is_none());
+    assert!(store.family(ended.family()).await.unwrap().unwrap().has_ended);
+    assert_eq!(
+        store.grant_state(&ended.family().handle()).await.unwrap(),
+        GrantState::Ended
+    );
+}
+
+#[tokio::test]
+async fn a_code_that_comes_again_ends_its_family_once() {
+    let (store, _folder) = store().await;
+    let (first, code) = family(&store).await;
+    assert_eq!(
+        store.grant_state(&first.family().handle()).await.unwrap(),
+        GrantState::Live
+    );
+    assert!(matches!(
+        redeem(&store, &code, &first, 2000).await,
+        Redeemed::Replayed
+    ));
+    assert!(matches!(
+        redeem(&store, &code, &first, 2000).await,
+        Redeemed::Refused
+    ));
+    assert!(store.family(first.family()).await.unwrap().unwrap().has_ended);
+}
+
+#[tokio::test]
+async fn a_session_slides_when_used_and_is_not_revived() {
+    let (store, _folder) = store().await;
+    let key = Digest::of(b"key");
+    let session = StoredSession {
+        state: "{}".to_owned(),
+        sid: Some("s".to_owned()),
+    };
+    store.add_session(&key, &session, LIFETIMES, at(0)).await.unwrap();
+    for now in (900..5000).step_by(900) {
+        assert!(
+            store
+                .use_session(&key, LIFETIMES, at(now))
+                .await
+                .unwrap()
+                .is_some(),
+            "{now}"
+        );
+    }
+    assert!(
+        store
+            .use_session(&key, LIFETIMES, at(5000))
+            .await
+            .unwrap()
+            .is_none()
+    );
+
+    store.end_session(&key).await.unwrap();
+    assert!(!store.replace_session(&key, &session, at(1)).await.unwrap());
+    assert!(store.use_session(&key, LIFETIMES, at(1)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn attempts_are_counted_before_they_are_judged() {
+    let (store, _folder) = store().await;
+    let limits = AttemptLimits {
+        failures: 5,
+        window: Duration::from_secs(60),
+    };
+    let (account, address) = (Digest::of(b"account"), Digest::of(b"address"));
+    let buckets = [
+        (account, limits),
+        (
+            address,
+            AttemptLimits {
+                failures: 8,
+                ..limits
+            },
+        ),
+    ];
+    let claims = join_all((0..20).map(|_| store.claim_attempt(&buckets, at(0)))).await;
+    assert_eq!(
+        claims
+            .into_iter()
+            .filter(|claim| *claim.as_ref().unwrap())
+            .count(),
+        5
+    );
+
+    // A refused claim takes nothing from the other bucket: three are left there.
+    let others = [(Digest::of(b"other"), limits), buckets[1]];
+    for expected in [true, true, true, false] {
+        assert_eq!(store.claim_attempt(&others, at(59)).await.unwrap(), expected);
+    }
+    store.forgive_attempt(&account, &address).await.unwrap();
+    assert!(store.claim_attempt(&buckets, at(59)).await.unwrap());
+    assert!(
+        !store.claim_attempt(&buckets, at(59)).await.unwrap(),
+        "the address is full again"
+    );
+    assert!(
+        store.claim_attempt(&buckets, at(60)).await.unwrap(),
+        "the window is over"
+    );
+}
+
+#[tokio::test]
+async fn sweeping_leaves_what_may_still_be_asked_for() {
+    let (store, _folder) = store().await;
+    let day = 24 * 3600;
+    let (first, code) = family(&store).await;
+    add_session(&store, &Digest::of(b"key"), None, LIFETIMES).await;
+    let limits = AttemptLimits {
+        failures: 5,
+        window: Duration::from_secs(60),
+    };
+    store
+        .claim_attempt(&[(Digest::of(b"a"), limits)], at(0))
+        .await
+        .unwrap();
+
+    assert_eq!(store.sweep(at(59)).await.unwrap(), 0);
+    assert_eq!(store.sweep(at(60)).await.unwrap(), 1, "the attempts");
+    assert_eq!(store.sweep(at(1000)).await.unwrap(), 1, "the session");
+    assert!(matches!(
+        redeem(&store, &code, &first, 1000).await,
+        Redeemed::Replayed
+    ));
+    assert_eq!(store.sweep(at(60 + day)).await.unwrap(), 1, "the code");
+    assert_eq!(store.sweep(at(1000 + day)).await.unwrap(), 1, "the family");
+    assert!(store.family(first.family()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn ended_families_are_not_kept_until_they_would_have_expired() {
+    let (store, _folder) = store().await;
+    let day = 24 * 3600;
+    let (revoked, _) = family(&store).await;
+    store
+        .end_family(revoked.family(), EndReason::Revoked, at(10))
+        .await
+        .unwrap();
+    let (replayed, code) = family(&store).await;
+    assert!(matches!(
+        redeem(&store, &code, &replayed, 20).await,
+        Redeemed::Replayed
+    ));
+    let (signed_out, _) = family(&store).await;
+    store.end_sign_in("s", at(30)).await.unwrap();
+    let (live, _) = family(&store).await;
+
+    for (ended, at_least) in [(&revoked, 10), (&replayed, 20), (&signed_out, 30)] {
+        assert_eq!(store.sweep(at(at_least + day - 1)).await.unwrap(), 0);
+        assert_eq!(store.sweep(at(at_least + day)).await.unwrap(), 1);
+        assert!(store.family(ended.family()).await.unwrap().is_none());
+        let state = store.grant_state(&ended.family().handle()).await.unwrap();
+        assert_eq!(state, GrantState::Ended, "what was swept stays ended");
+    }
+    assert!(store.family(live.family()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_idle_time_longer_than_the_absolute_one_ends_with_it() {
+    let (store, _folder) = store().await;
+    let key = Digest::of(b"key");
+    let lifetimes = SignInLifetimes {
+        idle: Duration::from_secs(900),
+        absolute: Duration::from_secs(500),
+    };
+    add_session(&store, &key, None, lifetimes).await;
+    assert!(
+        store
+            .use_session(&key, lifetimes, at(499))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        store
+            .use_session(&key, lifetimes, at(500))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(store.sweep(at(500)).await.unwrap(), 1);
+
+    let (first, _) = family(&store).await;
+    let next = RefreshToken::generate(first.family());
+    let rotation = Rotation {
+        presented: &first,
+        next: &next,
+        client_id: "bff",
+        idle_ends: at(9_000),
+    };
+    assert!(store.rotate(&rotation, at(1)).await.unwrap());
+    let stored = store.family(first.family()).await.unwrap().unwrap();
+    assert_eq!(stored.idle_ends, at(2_000));
+}
+
+#[tokio::test]
+async fn sweeping_reads_indexes_and_no_whole_table() {
+    let (store, _folder) = store().await;
+    for statement in sweep::OVER.into_iter().chain(sweep::LONG_OVER) {
+        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan = sqlx::query(explained)
+            .bind(0)
+            .bind(1)
+            .fetch_all(&store.reader)
+            .await
+            .unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(
+            steps.iter().any(|step| step.contains("USING COVERING INDEX")),
+            "{statement}: {steps:?}"
+        );
+        assert!(
+            !steps.iter().any(|step| step.starts_with("SCAN")),
+            "{statement}: {steps:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_vouches_for_no_code() {
+    let (store, _folder) = store().await;
+    add_session(&store, &Digest::of(b"key"), Some("s"), LIFETIMES).await;
+    let added = |now: i64| {
+        let store = &store;
+        async move {
+            let code = Code::generate();
+            let added = store
+                .add_code_of_session(&new_code(&code), at(now))
+                .await
+                .unwrap();
+            (added, code)
+        }
+    };
+    assert_eq!(
+        added(1000).await.0,
+        CodeAdded::SessionOver,
+        "it was idle for too long"
+    );
+    let (before, code) = added(1).await;
+    assert_eq!(before, CodeAdded::Now);
+
+    store.end_sign_in("s", at(1)).await.unwrap();
+    let first = RefreshToken::generate(FamilyId::generate());
+    assert!(matches!(
+        redeem(&store, &code, &first, 1).await,
+        Redeemed::Refused
+    ));
+    let (after, code) = added(1).await;
+    assert_eq!(after, CodeAdded::SessionOver);
+    assert!(matches!(
+        redeem(&store, &code, &first, 1).await,
+        Redeemed::Refused
+    ));
+}
+
+#[tokio::test]
+async fn a_session_whose_user_is_gone_vouches_for_no_code() {
+    let (store, _folder) = store().await;
+    add_session(&store, &Digest::of(b"key"), Some("s"), LIFETIMES).await;
+    sqlx::query("DELETE FROM user WHERE id = 'u'")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    let code = new_code(&Code::generate());
+    let added = store.add_code_of_session(&code, at(1)).await.unwrap();
+    assert_eq!(added, CodeAdded::SessionOver);
+}
+
+#[tokio::test]
+async fn the_file_is_private_and_opens_again() {
+    let (store, folder) = store().await;
+    store.ping().await.unwrap();
+    store.close().await;
+    let path = folder.path().join("db.sqlite3");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+    let again = Store::open(&path).await.unwrap();
+    assert!(
+        again
+            .user_by_name(&UserName::parse("Alice").unwrap())
+            .await
+            .unwrap()
+            .is_some()
+    );
+}

@@ -1,0 +1,144 @@
+//! `grant_type=authorization_code` (RFC 6749 §4.1.3, RFC 7636 §4.5).
+
+use super::error::TokenError;
+use super::issue::{Issuance, TokenResponse, UserGrant};
+use crate::client::{Client, Grant};
+use crate::config::TokenLifetimes;
+use crate::grant::code::{Code, CodeClaim, RedeemedCode};
+use crate::grant::pkce::CodeVerifier;
+use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::params::Params;
+use crate::scope::{OFFLINE_ACCESS, ScopeSet};
+use crate::state::Shared;
+use crate::store::{NewFamily, Redeemed};
+use resource_server::time::UnixTime;
+
+/// Exchanges a code for tokens.
+pub(crate) async fn exchange(
+    shared: &Shared,
+    client: &Client,
+    form: &Params,
+) -> Result<TokenResponse, TokenError> {
+    let (code, redirect_uri, verifier) = read(form)?;
+    let now = shared.now();
+    let code = Code::parse(code).ok_or(TokenError::InvalidGrant)?;
+    let claim = CodeClaim {
+        digest: code.digest(),
+        client_id: &client.id,
+        redirect_uri,
+        challenge: verifier.challenge(),
+    };
+    let family = FamilyId::generate();
+    let first = RefreshToken::generate(family);
+    let compose = |redeemed: &RedeemedCode| {
+        let refresh_token = gets_refresh_token(client, &redeemed.scope).then(|| first.digest());
+        new_family(refresh_token, &shared.config.tokens, now)
+    };
+    let redeemed = match shared.store.redeem_code(&claim, family, compose, now).await? {
+        Redeemed::Now(redeemed) => redeemed,
+        Redeemed::Replayed => {
+            tracing::warn!(client.id = %client.id, "a code came a second time: its tokens are revoked");
+            return Err(TokenError::InvalidGrant);
+        }
+        Redeemed::Refused => return Err(TokenError::InvalidGrant),
+    };
+    let user = shared
+        .store
+        .user_by_id(&redeemed.user_id)
+        .await?
+        .ok_or(TokenError::InvalidGrant)?;
+    let scope = ScopeSet::parse(&redeemed.scope).map_err(|_| TokenError::InvalidGrant)?;
+    let scope = client.still_allows(&scope);
+    if scope.is_empty() {
+        return Err(TokenError::InvalidGrant);
+    }
+    let grant = UserGrant {
+        client,
+        user: &user,
+        family,
+        scope: &scope,
+        sid: &redeemed.sid,
+        auth_time: redeemed.auth_time,
+        nonce: redeemed.nonce.as_deref(),
+    };
+    let issuance = Issuance {
+        config: &shared.config,
+        signer: &shared.signer,
+        now,
+    };
+    let refresh_token = gets_refresh_token(client, &redeemed.scope).then_some(&first);
+    issuance.for_user(&grant, refresh_token)
+}
+
+fn read(form: &Params) -> Result<(&str, &str, CodeVerifier), TokenError> {
+    let code = form
+        .get("code")
+        .ok_or_else(|| TokenError::invalid_request("code is missing"))?;
+    // Required in every authorization request here, hence required again (RFC 6749 §4.1.3).
+    let redirect_uri = form
+        .get("redirect_uri")
+        .ok_or_else(|| TokenError::invalid_request("redirect_uri is missing"))?;
+    let verifier = form
+        .get("code_verifier")
+        .ok_or_else(|| TokenError::invalid_request("code_verifier is missing"))?;
+    let verifier = CodeVerifier::parse(verifier).ok_or_else(|| {
+        TokenError::invalid_request("code_verifier must be 43 to 128 unreserved characters")
+    })?;
+    Ok((code, redirect_uri, verifier))
+}
+
+fn gets_refresh_token(client: &Client, scope: &str) -> bool {
+    client.may_use(Grant::RefreshToken) && scope.split(' ').any(|scope| scope == OFFLINE_ACCESS)
+}
+
+/// A family without refresh token lasts as long as the one access token made from it.
+fn new_family(
+    refresh_token: Option<crate::secret::Digest>,
+    lifetimes: &TokenLifetimes,
+    now: UnixTime,
+) -> NewFamily {
+    let (idle, absolute) = match refresh_token {
+        Some(_) => (lifetimes.refresh_token_idle, lifetimes.refresh_token_absolute),
+        None => (lifetimes.access_token, lifetimes.access_token),
+    };
+    NewFamily {
+        refresh_token,
+        idle_ends: now + idle,
+        absolute_ends: now + absolute,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_token_needs_the_grant_and_the_scope() {
+        let client = Client::for_tests("bff");
+        assert!(gets_refresh_token(&client, "offline_access openid"));
+        assert!(!gets_refresh_token(&client, "openid"));
+        let without = Client {
+            grants: vec![Grant::AuthorizationCode],
+            ..client
+        };
+        assert!(!gets_refresh_token(&without, "offline_access openid"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (form, missing) in [
+            ("", "code is missing"),
+            ("code=x", "redirect_uri is missing"),
+            ("code=x&redirect_uri=y", "code_verifier is missing"),
+            (
+                "code=x&redirect_uri=y&code_verifier=short",
+                "code_verifier must be 43 to 128 unreserved characters",
+            ),
+        ] {
+            assert_eq!(
+                read(&Params::parse(form.as_bytes())).unwrap_err().to_string(),
+                missing
+            );
+        }
+    }
+}

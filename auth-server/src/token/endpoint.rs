@@ -1,0 +1,190 @@
+//! `/token`, `/revoke` and `/userinfo` over HTTP.
+
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use serde_json::json;
+
+use super::error::TokenError;
+use super::userinfo::{self, UserInfoError};
+use super::{client_credentials, code_exchange, refresh, revocation};
+use crate::client::authentication::Presented;
+use crate::client::{Client, Grant};
+use crate::ops::body::{BodyError, read_form};
+use crate::params::Params;
+use crate::state::Shared;
+
+/// `POST /token` (RFC 6749 §3.2).
+pub(crate) async fn token(
+    request: HttpRequest,
+    payload: web::Payload,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, TokenError> {
+    let form = read_request(&request, payload).await?;
+    let client = authenticate(&request, &form, &shared)?;
+    let name = form
+        .get("grant_type")
+        .ok_or_else(|| TokenError::invalid_request("grant_type is missing"))?;
+    let grant = Grant::parse(name).ok_or(TokenError::UnsupportedGrantType)?;
+    if !client.may_use(grant) {
+        return Err(TokenError::UnauthorizedClient);
+    }
+    let response = match grant {
+        Grant::AuthorizationCode => code_exchange::exchange(&shared, client, &form).await?,
+        Grant::RefreshToken => refresh::refresh(&shared, client, &form).await?,
+        Grant::ClientCredentials => client_credentials::issue(&shared, client, &form)?,
+    };
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(response))
+}
+
+/// `POST /revoke` (RFC 7009).
+pub(crate) async fn revoke(
+    request: HttpRequest,
+    payload: web::Payload,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, TokenError> {
+    let form = read_request(&request, payload).await?;
+    let client = authenticate(&request, &form, &shared)?;
+    revocation::revoke(&shared, client, &form).await?;
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).finish())
+}
+
+/// `GET` and `POST /userinfo` (OIDC Core §5.3.1): the token comes in the header and nowhere else (OAuth 2.1 §5.1.1).
+pub(crate) async fn user_info(
+    request: HttpRequest,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, UserInfoError> {
+    let token =
+        userinfo::bearer_token(one_authorization(request.headers()).map_err(|()| UserInfoError::Malformed)?)?;
+    let told = userinfo::look_up(&shared, token).await?;
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(told.info()))
+}
+
+/// Any other method at these endpoints.
+pub(crate) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
+    let allowed = if request.path().ends_with("/userinfo") {
+        "GET, POST"
+    } else {
+        "POST"
+    };
+    let body = json!({
+        "error": "invalid_request",
+        "error_description": format!("the method must be {allowed}"),
+    });
+    HttpResponse::MethodNotAllowed()
+        .insert_header((header::ALLOW, allowed))
+        .insert_header(NO_STORE)
+        .json(body)
+}
+
+const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+async fn read_request(request: &HttpRequest, payload: web::Payload) -> Result<Params, TokenError> {
+    debug_assert_eq!(
+        request.method(),
+        Method::POST,
+        "the routes let nothing else through"
+    );
+    // RFC 6749 §2.3.1: never in the URI, which ends up in logs.
+    if !request.query_string().is_empty() {
+        return Err(TokenError::invalid_request("parameters belong into the body"));
+    }
+    let form = read_form(request, payload).await?;
+    form.refuse_repeated()?;
+    Ok(form)
+}
+
+fn authenticate<'s>(
+    request: &HttpRequest,
+    form: &Params,
+    shared: &'s Shared,
+) -> Result<&'s Client, TokenError> {
+    let authorization = one_authorization(request.headers())
+        .map_err(|()| TokenError::invalid_request("use one Authorization header, not two"))?;
+    Ok(Presented::read(authorization, form)?.authenticate(&shared.config.clients)?)
+}
+
+fn one_authorization(headers: &HeaderMap) -> Result<Option<&[u8]>, ()> {
+    let mut all = headers.get_all(header::AUTHORIZATION);
+    match (all.next(), all.next()) {
+        (first, None) => Ok(first.map(HeaderValue::as_bytes)),
+        _ => Err(()),
+    }
+}
+
+impl From<BodyError> for TokenError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::NotAForm => {
+                Self::invalid_request("the body must be application/x-www-form-urlencoded")
+            }
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+            BodyError::Broken => Self::invalid_request("the body could not be read"),
+        }
+    }
+}
+
+impl ResponseError for TokenError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.code_and_status().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if let Self::Unavailable(_) | Self::Internal(_) = self {
+            tracing::error!(error = %self, cause = ?std::error::Error::source(self), "a token request failed");
+        }
+        let (code, _) = self.code_and_status();
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header(NO_STORE);
+        match self {
+            Self::InvalidClient => {
+                response.insert_header((
+                    header::WWW_AUTHENTICATE,
+                    "Basic realm=\"clients\", charset=\"UTF-8\"",
+                ));
+            }
+            Self::Unavailable(_) => {
+                response.insert_header((header::RETRY_AFTER, "5"));
+            }
+            _ => {}
+        }
+        response.json(json!({ "error": code, "error_description": self.to_string() }))
+    }
+}
+
+impl ResponseError for UserInfoError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NoToken | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::InsufficientScope => StatusCode::FORBIDDEN,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header(NO_STORE);
+        let code = match self {
+            Self::NoToken => None,
+            Self::Malformed => Some("invalid_request"),
+            Self::InvalidToken => Some("invalid_token"),
+            Self::InsufficientScope => Some("insufficient_scope"),
+            Self::Unavailable(source) => {
+                tracing::error!(error = %source, cause = ?source, "a userinfo request failed");
+                response.insert_header((header::RETRY_AFTER, "5"));
+                return response.json(json!({ "error": "temporarily_unavailable" }));
+            }
+        };
+        let Some(code) = code else {
+            return response
+                .insert_header((header::WWW_AUTHENTICATE, "Bearer"))
+                .finish();
+        };
+        let challenge = format!("Bearer error=\"{code}\", error_description=\"{self}\"");
+        response
+            .insert_header((header::WWW_AUTHENTICATE, challenge))
+            .json(json!({ "error": code, "error_description": self.to_string() }))
+    }
+}

@@ -1,0 +1,135 @@
+//! Puts the tokens of one answer together.
+
+use std::time::Duration;
+
+use resource_server::time::UnixTime;
+use serde::Serialize;
+
+use super::claims::{AccessTokenClaims, IdTokenClaims, UserClaims, at_hash};
+use super::error::TokenError;
+use crate::client::Client;
+use crate::config::Config;
+use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::key::Signer;
+use crate::key::signer::{SigningError, TokenType};
+use crate::scope::{OPENID, ScopeSet};
+use crate::secret::{base64url, random_handle};
+use crate::user::User;
+
+/// The answer of the token endpoint (RFC 6749 §5.1). No `Debug`: it is made of secrets.
+#[derive(Serialize)]
+pub(crate) struct TokenResponse {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+}
+
+/// What a user's tokens are made from.
+#[derive(Debug)]
+pub(crate) struct UserGrant<'g> {
+    pub(crate) client: &'g Client,
+    pub(crate) user: &'g User,
+    pub(crate) family: FamilyId,
+    pub(crate) scope: &'g ScopeSet,
+    pub(crate) sid: &'g str,
+    pub(crate) auth_time: UnixTime,
+    /// Of the authorization request; absent in refreshed ID tokens (OIDC Core §12.2).
+    pub(crate) nonce: Option<&'g str>,
+}
+
+/// Signs what is issued.
+#[derive(Clone, Copy)]
+pub(crate) struct Issuance<'i> {
+    pub(crate) config: &'i Config,
+    pub(crate) signer: &'i Signer,
+    pub(crate) now: UnixTime,
+}
+
+impl Issuance<'_> {
+    /// Tokens for a user's grant; an ID token only for OpenID requests.
+    pub(crate) fn for_user(
+        &self,
+        grant: &UserGrant<'_>,
+        refresh_token: Option<&RefreshToken>,
+    ) -> Result<TokenResponse, TokenError> {
+        let claims = AccessTokenClaims {
+            auth_time: Some(grant.auth_time.as_secs()),
+            grant_id: Some(base64url(&grant.family.handle())),
+            ..self.access_token(grant.client, &grant.user.id, grant.scope)
+        };
+        let access_token = self.signer.sign(TokenType::AccessToken, &claims)?;
+        let id_token = if grant.scope.contains(OPENID) {
+            Some(self.id_token(grant, &access_token)?)
+        } else {
+            None
+        };
+        Ok(TokenResponse {
+            refresh_token: refresh_token.map(RefreshToken::to_text),
+            id_token,
+            ..self.response(access_token, grant.scope)
+        })
+    }
+
+    /// An access token for the client itself (RFC 6749 §4.4.3): no refresh token, no ID token, `sub` is the client.
+    pub(crate) fn for_client(&self, client: &Client, scope: &ScopeSet) -> Result<TokenResponse, TokenError> {
+        let claims = self.access_token(client, &client.id, scope);
+        let access_token = self.signer.sign(TokenType::AccessToken, &claims)?;
+        Ok(self.response(access_token, scope))
+    }
+
+    fn response(&self, access_token: String, scope: &ScopeSet) -> TokenResponse {
+        TokenResponse {
+            access_token,
+            token_type: "Bearer",
+            expires_in: self.config.tokens.access_token.as_secs(),
+            scope: scope.to_string(),
+            refresh_token: None,
+            id_token: None,
+        }
+    }
+
+    fn access_token<'c>(
+        &'c self,
+        client: &'c Client,
+        sub: &'c str,
+        scope: &ScopeSet,
+    ) -> AccessTokenClaims<'c> {
+        AccessTokenClaims {
+            iss: self.config.issuer.as_str(),
+            sub,
+            aud: &client.audience,
+            client_id: &client.id,
+            scope: scope.to_string(),
+            iat: self.now.as_secs(),
+            exp: self.in_the_future(self.config.tokens.access_token),
+            jti: random_handle(),
+            auth_time: None,
+            grant_id: None,
+        }
+    }
+
+    fn id_token(&self, grant: &UserGrant<'_>, access_token: &str) -> Result<String, SigningError> {
+        let claims = IdTokenClaims {
+            iss: self.config.issuer.as_str(),
+            sub: &grant.user.id,
+            aud: &grant.client.id,
+            exp: self.in_the_future(self.config.tokens.id_token),
+            iat: self.now.as_secs(),
+            auth_time: grant.auth_time.as_secs(),
+            sid: grant.sid,
+            at_hash: at_hash(access_token),
+            nonce: grant.nonce,
+            about: UserClaims::of(grant.user, grant.scope),
+        };
+        self.signer.sign(TokenType::IdToken, &claims)
+    }
+
+    fn in_the_future(&self, by: Duration) -> i64 {
+        (self.now + by).as_secs()
+    }
+}

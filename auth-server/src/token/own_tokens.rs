@@ -1,0 +1,95 @@
+//! Verifies tokens that this server issued itself and that come back to it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use resource_server::claims::Claims;
+use resource_server::jwks::{JwksError, KeySet};
+use resource_server::time::UnixTime;
+use resource_server::verifier::{Algorithm, MAX_TOKEN_BYTES, Verifier};
+
+use crate::client::Clients;
+
+/// An ID token says who a logout is for long after it expired (RP-Initiated Logout §4). Ten years are always.
+const HINT_LEEWAY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The verifiers of every audience that this server issues tokens for.
+#[derive(Debug)]
+pub(crate) struct OwnTokens {
+    keys: KeySet,
+    access_tokens: HashMap<String, Verifier>,
+    id_tokens: HashMap<String, Verifier>,
+}
+
+/// What a genuine ID token says about the session it was issued in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdTokenHint {
+    pub(crate) client_id: String,
+    pub(crate) user_id: String,
+    pub(crate) sid: Option<String>,
+}
+
+impl OwnTokens {
+    pub(crate) fn new(key_set: &[u8], issuer: &str, clients: &Clients) -> Result<Self, JwksError> {
+        let access_tokens = clients.iter().map(|client| {
+            let verifier = Verifier::access_token(issuer, &client.audience);
+            (client.audience.clone(), verifier.algorithms(&[Algorithm::Es256]))
+        });
+        let id_tokens = clients.iter().map(|client| {
+            let verifier = Verifier::id_token(issuer, &client.id);
+            (
+                client.id.clone(),
+                verifier.algorithms(&[Algorithm::Es256]).leeway(HINT_LEEWAY),
+            )
+        });
+        Ok(Self {
+            keys: KeySet::parse(key_set)?,
+            access_tokens: access_tokens.collect(),
+            id_tokens: id_tokens.collect(),
+        })
+    }
+
+    /// The claims of a live access token of ours, whichever API it is for.
+    pub(crate) fn access_token(&self, token: &str, now: UnixTime) -> Option<Claims> {
+        let verifier = self.access_tokens.get(&claimed_audience(token)?)?;
+        verifier.verify(token, &self.keys, now).ok()
+    }
+
+    /// What a genuine ID token of ours says, even if it has expired.
+    pub(crate) fn id_token_hint(&self, token: &str, now: UnixTime) -> Option<IdTokenHint> {
+        let client_id = claimed_audience(token)?;
+        let claims = self
+            .id_tokens
+            .get(&client_id)?
+            .verify(token, &self.keys, now)
+            .ok()?;
+        let sid = claims
+            .get("sid")
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned);
+        Some(IdTokenHint {
+            client_id,
+            user_id: claims.subject().to_owned(),
+            sid,
+        })
+    }
+}
+
+/// Which audience a token says it is for, to pick the verifier that then checks exactly that. Nothing else is
+/// believed of a token that has not been verified.
+fn claimed_audience(token: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Audience {
+        aud: String,
+    }
+    if token.len() > MAX_TOKEN_BYTES {
+        return None;
+    }
+    let payload = token.split('.').nth(1)?;
+    let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Audience>(&json)
+        .ok()
+        .map(|claims| claims.aud)
+}

@@ -1,0 +1,205 @@
+//! `grant_type=refresh_token` (RFC 6749 §6) with rotation (RFC 9700 §4.14.2).
+
+use resource_server::time::UnixTime;
+
+use super::error::TokenError;
+use super::issue::{Issuance, TokenResponse, UserGrant};
+use crate::client::Client;
+use crate::grant::family::{EndReason, Family, Standing};
+use crate::grant::refresh_token::RefreshToken;
+use crate::params::Params;
+use crate::scope::{OFFLINE_ACCESS, ScopeSet};
+use crate::state::Shared;
+use crate::store::Rotation;
+
+/// Exchanges a refresh token for an access token and the next refresh token.
+pub(crate) async fn refresh(
+    shared: &Shared,
+    client: &Client,
+    form: &Params,
+) -> Result<TokenResponse, TokenError> {
+    let presented = form
+        .get("refresh_token")
+        .ok_or_else(|| TokenError::invalid_request("refresh_token is missing"))
+        .map(RefreshToken::parse)?
+        .ok_or(TokenError::InvalidGrant)?;
+    let now = shared.now();
+    let family = shared
+        .store
+        .family(presented.family())
+        .await?
+        .ok_or(TokenError::InvalidGrant)?;
+    let (family, next) = match step(shared, client, &presented, &family, form, now).await? {
+        Step::Done(next) => (family, next),
+        // Somebody else rotated, revoked or signed out since the family was read: judged once more, by what is now.
+        Step::Overtaken => {
+            let family = shared
+                .store
+                .family(presented.family())
+                .await?
+                .ok_or(TokenError::InvalidGrant)?;
+            match step(shared, client, &presented, &family, form, now).await? {
+                Step::Done(next) => (family, next),
+                Step::Overtaken => return Err(TokenError::InvalidGrant),
+            }
+        }
+    };
+    respond(shared, client, &family, &next, form, now).await
+}
+
+/// How one attempt turned out.
+enum Step {
+    Done(RefreshToken),
+    Overtaken,
+}
+
+/// Judges the token by the family as it was read. The reading decides nothing about the rotation itself, which is
+/// one conditional update: it happens only if the token is current at that moment.
+async fn step(
+    shared: &Shared,
+    client: &Client,
+    presented: &RefreshToken,
+    family: &Family,
+    form: &Params,
+    now: UnixTime,
+) -> Result<Step, TokenError> {
+    let lifetimes = &shared.config.tokens;
+    match family.judge(&presented.digest(), &client.id, lifetimes.rotation_grace, now) {
+        Standing::Current => {
+            // Looked at before anything moves: a refused request costs the client nothing.
+            requested_scope(form, family, client)?;
+            let next = RefreshToken::generate(presented.family());
+            let rotation = Rotation {
+                presented,
+                next: &next,
+                client_id: &client.id,
+                idle_ends: now + lifetimes.refresh_token_idle,
+            };
+            let rotated = shared.store.rotate(&rotation, now).await?;
+            Ok(if rotated {
+                Step::Done(next)
+            } else {
+                Step::Overtaken
+            })
+        }
+        Standing::Repeated { sealed_successor } => {
+            requested_scope(form, family, client)?;
+            tracing::info!(client.id = %client.id, "a refresh token came again: its successor is given again");
+            presented
+                .open(sealed_successor)
+                .map(Step::Done)
+                .ok_or(TokenError::InvalidGrant)
+        }
+        Standing::Reused => {
+            shared
+                .store
+                .end_family(presented.family(), EndReason::Reuse, now)
+                .await?;
+            tracing::warn!(client.id = %client.id, "a refresh token was used again: its family is revoked");
+            Err(TokenError::InvalidGrant)
+        }
+        Standing::Over => Err(TokenError::InvalidGrant),
+        Standing::Foreign => {
+            tracing::warn!(client.id = %client.id, "a client presented the refresh token of another");
+            Err(TokenError::InvalidGrant)
+        }
+    }
+}
+
+async fn respond(
+    shared: &Shared,
+    client: &Client,
+    family: &Family,
+    next: &RefreshToken,
+    form: &Params,
+    now: UnixTime,
+) -> Result<TokenResponse, TokenError> {
+    let user = shared
+        .store
+        .user_by_id(&family.user_id)
+        .await?
+        .ok_or(TokenError::InvalidGrant)?;
+    let scope = requested_scope(form, family, client)?;
+    let grant = UserGrant {
+        client,
+        user: &user,
+        family: next.family(),
+        scope: &scope,
+        sid: &family.sid,
+        auth_time: family.auth_time,
+        nonce: None,
+    };
+    let issuance = Issuance {
+        config: &shared.config,
+        signer: &shared.signer,
+        now,
+    };
+    issuance.for_user(&grant, Some(next))
+}
+
+/// RFC 6749 §6: less than was granted, for this access token alone, and never more. What the client's registration
+/// no longer allows is no longer granted, and without `offline_access` there is nothing to refresh.
+fn requested_scope(form: &Params, family: &Family, client: &Client) -> Result<ScopeSet, TokenError> {
+    let granted = ScopeSet::parse(&family.scope).map_err(|_| TokenError::InvalidGrant)?;
+    let granted = client.still_allows(&granted);
+    if !granted.contains(OFFLINE_ACCESS) {
+        return Err(TokenError::InvalidGrant);
+    }
+    let Some(requested) = form.get("scope") else {
+        return Ok(granted);
+    };
+    let requested = ScopeSet::parse(requested).map_err(|_| TokenError::InvalidScope)?;
+    if requested.is_empty() || !requested.is_within(&granted) {
+        return Err(TokenError::InvalidScope);
+    }
+    Ok(requested)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(allowed: &str, requested: &str) -> Result<String, &'static str> {
+        let client = Client {
+            scopes: ScopeSet::parse(allowed).unwrap(),
+            ..Client::for_tests("bff")
+        };
+        let family = Family {
+            client_id: "bff".to_owned(),
+            user_id: "u".to_owned(),
+            sid: "s".to_owned(),
+            scope: "notes:read notes:write offline_access".to_owned(),
+            auth_time: UnixTime::from_secs(0),
+            current: None,
+            previous: None,
+            sealed_successor: None,
+            rotated_at: None,
+            idle_ends: UnixTime::from_secs(1),
+            absolute_ends: UnixTime::from_secs(1),
+            has_ended: false,
+        };
+        let form = Params::parse(requested.as_bytes());
+        requested_scope(&form, &family, &client)
+            .map(|scope| scope.to_string())
+            .map_err(|error| error.code_and_status().0)
+    }
+
+    #[test]
+    fn a_grant_shrinks_with_the_registration_of_its_client() {
+        let narrowed = "notes:read offline_access openid";
+        assert_eq!(scope(narrowed, "").unwrap(), "notes:read offline_access");
+        assert_eq!(scope(narrowed, "scope=notes:read").unwrap(), "notes:read");
+        assert_eq!(scope(narrowed, "scope=notes:write"), Err("invalid_scope"));
+        assert_eq!(
+            scope(narrowed, "scope=openid"),
+            Err("invalid_scope"),
+            "it does not grow with it"
+        );
+    }
+
+    #[test]
+    fn without_offline_access_nothing_is_left_to_refresh() {
+        assert_eq!(scope("notes:read", ""), Err("invalid_grant"));
+        assert_eq!(scope("openid", "scope=openid"), Err("invalid_grant"));
+    }
+}

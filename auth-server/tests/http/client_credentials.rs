@@ -1,0 +1,71 @@
+use crate::harness::{APP, BFF, OTHER, SERVICE, Server};
+
+#[tokio::test]
+async fn cc_1_a_service_gets_an_access_token_and_nothing_else() {
+    let server = Server::start().await;
+    let answer = server
+        .token(SERVICE, &[("grant_type", "client_credentials")])
+        .await;
+    let json = answer.json();
+    let mut members: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    members.sort_unstable();
+    assert_eq!(members, ["access_token", "expires_in", "scope", "token_type"]);
+
+    let claims = server
+        .verified_access_token(json["access_token"].as_str().unwrap())
+        .await;
+    assert_eq!(
+        (claims["sub"].as_str(), claims["client_id"].as_str()),
+        (Some("service"), Some("service"))
+    );
+    assert_eq!(claims["scope"], "notes:read notes:write");
+}
+
+#[tokio::test]
+async fn cc_2_scopes_are_granted_as_asked_or_not_at_all() {
+    let server = Server::start().await;
+    let ask = |scope: &'static str| {
+        let server = &server;
+        async move {
+            server
+                .token(SERVICE, &[("grant_type", "client_credentials"), ("scope", scope)])
+                .await
+        }
+    };
+    assert_eq!(ask("notes:read").await.json()["scope"], "notes:read");
+    for scope in [
+        "admin",
+        "notes:read admin",
+        "openid",
+        "offline_access",
+        "notes:read\t",
+    ] {
+        ask(scope).await.assert_oauth_error(400, "invalid_scope");
+    }
+}
+
+#[tokio::test]
+async fn cc_3_a_client_without_the_grant_is_refused() {
+    let server = Server::start().await;
+    for client in [BFF, APP] {
+        let answer = server
+            .token(client, &[("grant_type", "client_credentials")])
+            .await;
+        answer.assert_oauth_error(400, "unauthorized_client");
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_a_user_tells_nothing_at_userinfo() {
+    let server = Server::start().await;
+    let answer = server.token(OTHER, &[("grant_type", "client_credentials")]).await;
+    assert_eq!(
+        answer.json()["scope"],
+        "",
+        "the scopes of this client are all about users"
+    );
+    server
+        .user_info(answer.json()["access_token"].as_str().unwrap())
+        .await
+        .assert_oauth_error(403, "insufficient_scope");
+}

@@ -1,0 +1,265 @@
+//! A server, browsers and clients for tests.
+
+mod answer;
+mod browser;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_server::user::NewUser;
+use auth_server::{Config, Listeners, Running};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use resource_server::jwks::KeySet;
+use resource_server::time::{Clock, ManualClock, UnixTime};
+use resource_server::verifier::Verifier;
+use secrecy::SecretString;
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+pub(crate) use answer::{Answer, Tokens, peek};
+pub(crate) use browser::{Authorization, Browser, app_authorization, authorization};
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const SECRET: &str = "a secret: with % and +";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const CALLBACK: &str = "https://bff.example/callback";
+pub(crate) const EVERYTHING: &str = "openid profile email offline_access notes:read notes:write";
+
+/// A running server with the users alice and bob.
+pub(crate) struct Server {
+    running: Running,
+    pub(crate) issuer: String,
+    pub(crate) management_url: String,
+    pub(crate) clock: ManualClock,
+    http: reqwest::Client,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_below("", "").await
+    }
+
+    /// Starts with a path in the issuer and with more configuration before the clients.
+    pub(crate) async fn start_below(path: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
+        let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
+        let toml = configuration(&issuer, folder.path().to_str().unwrap(), settings);
+        let config = Config::parse(&toml, &|_| Some(SECRET.to_owned())).unwrap();
+        for name in ["alice", "bob"] {
+            let user = NewUser {
+                name: name.to_owned(),
+                password: SecretString::from(PASSWORD),
+                email: Some(format!("{name}@example.com")),
+                full_name: Some(format!("{name} <b>Example</b>")),
+            };
+            auth_server::user::add(&config, &clock, user).await.unwrap();
+        }
+        let management = TcpListener::bind("127.0.0.1:0").unwrap();
+        let management_url = format!("http://{}", management.local_addr().unwrap());
+        let listeners = Listeners {
+            public: listener,
+            management: Some(management),
+        };
+        let running = auth_server::start(config, listeners, Arc::new(clock.clone()))
+            .await
+            .unwrap();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(Duration::from_secs(30))
+            .build()
+            .unwrap();
+        Self {
+            running,
+            issuer,
+            management_url,
+            clock,
+            http,
+            folder,
+        }
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+
+    /// The file that the server works on, opened beside it.
+    pub(crate) async fn open_database(&self) -> SqlitePool {
+        let options = SqliteConnectOptions::new().filename(self.folder.path().join("db.sqlite3"));
+        SqlitePool::connect_with(options).await.unwrap()
+    }
+
+    pub(crate) fn database_bytes(&self) -> Vec<u8> {
+        std::fs::read(self.folder.path().join("db.sqlite3")).unwrap()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
+    }
+
+    /// Sends a request as it stands, without cookies.
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// Calls an OAuth endpoint as a client.
+    pub(crate) async fn call(&self, path: &str, client: Credentials<'_>, form: &[(&str, &str)]) -> Answer {
+        let mut form = form.to_vec();
+        let mut request = self.request(Method::POST, path);
+        match client {
+            Credentials::Basic(id, secret) => request = request.header("authorization", basic(id, secret)),
+            Credentials::Post(id, secret) => form.extend([("client_id", id), ("client_secret", secret)]),
+            Credentials::Public(id) => form.push(("client_id", id)),
+            Credentials::None => {}
+        }
+        self.send(request.form(&form)).await
+    }
+
+    pub(crate) async fn token(&self, client: Credentials<'_>, form: &[(&str, &str)]) -> Answer {
+        self.call("/token", client, form).await
+    }
+
+    /// Exchanges a code with all that belongs to it.
+    pub(crate) async fn exchange(&self, code: &str) -> Answer {
+        self.token(BFF, &exchange_form(code)).await
+    }
+
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Answer {
+        self.token(
+            BFF,
+            &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)],
+        )
+        .await
+    }
+
+    /// The tokens of a fresh sign-in of alice at the BFF.
+    pub(crate) async fn tokens(&self) -> Tokens {
+        let mut browser = Browser::new(self);
+        let code = browser.sign_in("alice", &authorization()).await.code();
+        self.exchange(&code).await.tokens()
+    }
+
+    pub(crate) async fn user_info(&self, access_token: &str) -> Answer {
+        self.send(self.request(Method::GET, "/userinfo").bearer_auth(access_token))
+            .await
+    }
+
+    /// Verifies an access token as the notes API would.
+    pub(crate) async fn verified_access_token(&self, token: &str) -> Value {
+        self.verified(
+            &Verifier::access_token(&self.issuer, "https://notes.example"),
+            token,
+        )
+        .await
+    }
+
+    pub(crate) async fn verified_id_token(&self, token: &str) -> Value {
+        self.verified(&Verifier::id_token(&self.issuer, "bff"), token)
+            .await
+    }
+
+    async fn verified(&self, verifier: &Verifier, token: &str) -> Value {
+        let keys = KeySet::parse(self.get("/jwks").await.body.as_bytes()).unwrap();
+        let claims = verifier.verify(token, &keys, self.clock.now()).unwrap();
+        Value::Object(claims.all().clone())
+    }
+}
+
+fn configuration(issuer: &str, folder: &str, settings: &str) -> String {
+    format!(
+        r#"
+issuer = "{issuer}"
+{settings}
+[server]
+workers = 2
+trusted_proxies = ["127.0.0.1"]
+[storage]
+path = "{folder}/db.sqlite3"
+[keys]
+path = "{folder}/keys.json"
+
+[[client]]
+id = "bff"
+name = "Notes & <Co>"
+secret_env = "SECRET"
+redirect_uris = ["{CALLBACK}", "https://bff.example/other"]
+post_logout_redirect_uris = ["https://bff.example/"]
+grants = ["authorization_code", "refresh_token"]
+scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
+audience = "https://notes.example"
+
+[[client]]
+id = "other: 100%"
+secret_env = "SECRET"
+redirect_uris = ["{CALLBACK}"]
+grants = ["authorization_code", "refresh_token", "client_credentials"]
+scopes = ["openid", "offline_access"]
+
+[[client]]
+id = "app"
+kind = "public"
+redirect_uris = ["http://127.0.0.1/callback", "com.example.app:/callback"]
+grants = ["authorization_code", "refresh_token"]
+scopes = ["openid", "offline_access", "notes:read"]
+audience = "https://notes.example"
+
+[[client]]
+id = "service"
+secret_env = "SECRET"
+grants = ["client_credentials"]
+scopes = ["notes:read", "notes:write"]
+audience = "https://notes.example"
+"#
+    )
+}
+
+/// How a client says who it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Credentials<'c> {
+    Basic(&'c str, &'c str),
+    Post(&'c str, &'c str),
+    Public(&'c str),
+    None,
+}
+
+pub(crate) const BFF: Credentials<'static> = Credentials::Basic("bff", SECRET);
+pub(crate) const OTHER: Credentials<'static> = Credentials::Basic("other: 100%", SECRET);
+pub(crate) const APP: Credentials<'static> = Credentials::Public("app");
+pub(crate) const SERVICE: Credentials<'static> = Credentials::Basic("service", SECRET);
+
+/// RFC 6749 §2.3.1: each part is form-urlencoded.
+pub(crate) fn basic(id: &str, secret: &str) -> String {
+    let encode = |part: &str| url::form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
+    format!(
+        "Basic {}",
+        STANDARD.encode(format!("{}:{}", encode(id), encode(secret)))
+    )
+}
+
+pub(crate) fn exchange_form(code: &str) -> [(&'static str, &str); 4] {
+    [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+    ]
+}

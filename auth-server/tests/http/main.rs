@@ -1,0 +1,25 @@
+//! The server from outside: started in this process on a port of the system's choice, spoken to over HTTP only.
+//!
+//! Time stands still unless a test moves it. Each response passes through [`harness`], which checks what has to hold
+//! for all of them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod authorization;
+mod client_credentials;
+mod code_exchange;
+mod discovery;
+mod harness;
+mod logout;
+mod native_client;
+mod outage;
+mod refresh;
+mod revocation;
+mod sign_in;
+mod token_endpoint;
+mod userinfo;

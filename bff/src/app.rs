@@ -1,0 +1,166 @@
+//! The composition root: `parts` puts together who uses whom, `paths` says which path leads where.
+
+mod parts;
+mod paths;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+use resource_server::time::Clock;
+use tokio::task::JoinHandle;
+
+use self::parts::Parts;
+use crate::background::Background;
+use crate::config::Config;
+use crate::guard::middleware::{add_security_headers, part_cookies};
+use crate::ops::endpoint::{self as ops_endpoint, Health};
+use crate::proxy::endpoint as proxy_endpoint;
+use crate::proxy::forward::ForwardClient;
+
+/// How long a stop waits for requests. With the tasks after them it stays below the 30 s that orchestrators commonly give.
+const REQUESTS_PATIENCE: Duration = Duration::from_secs(20);
+/// How long it then waits for tasks that outlive their requests.
+const TASKS_PATIENCE: Duration = Duration::from_secs(8);
+
+/// The sockets that are bound already.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For browsers.
+    pub public: TcpListener,
+    /// For operators; without it there are no health endpoints.
+    pub management: Option<TcpListener>,
+}
+
+/// A BFF that runs.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    public: Served,
+    management: Option<Served>,
+    background: Background,
+    health: Health,
+}
+
+type Served = (ServerHandle, JoinHandle<std::io::Result<()>>);
+
+impl Running {
+    /// Where browsers come in.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until a server ends by itself, which it does only on a failure.
+    ///
+    /// # Errors
+    /// That failure.
+    pub async fn failed(&mut self) -> std::io::Result<()> {
+        let servers = std::iter::once(&mut self.public)
+            .chain(&mut self.management)
+            .map(|(_, server)| server);
+        let (ended, _, _) = futures_util::future::select_all(servers).await;
+        ended.map_err(std::io::Error::other)?
+    }
+
+    /// Says on the management address that it is not ready, takes no more connections, lets requests and the tasks
+    /// behind them finish, and closes the store.
+    pub async fn stop(self) {
+        self.health.is_draining.store(true, Ordering::SeqCst);
+        stop_server(self.public).await;
+        if !self.background.finish(TASKS_PATIENCE).await {
+            tracing::warn!("tasks were still running at shutdown");
+        }
+        if let Some(management) = self.management {
+            stop_server(management).await;
+        }
+        self.health.store.close().await;
+    }
+}
+
+async fn stop_server((handle, server): Served) {
+    handle.stop(true).await;
+    if !server.is_finished() {
+        let _ = server.await;
+    }
+}
+
+/// Starts a BFF on sockets that are bound already.
+///
+/// # Errors
+/// When the embedded store cannot be opened or the TLS roots of this machine cannot be used. A provider or a Redis that
+/// is down is no error: the BFF serves what it can and heals by itself.
+pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    // Somebody else in this process may have installed the same provider; both are the one of this workspace.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let workers = config.server.workers;
+    let background = Background::current();
+    let parts = Parts::compose(config, clock, &background)?;
+    let address = listeners
+        .public
+        .local_addr()
+        .context("the public socket has no address")?;
+    // A client that cannot be built fails here and not in a worker.
+    ForwardClient::new().context("the TLS roots of this machine cannot be used")?;
+
+    let health = parts.health.clone();
+    let public = serve_public(parts, listeners.public, workers)?;
+    let management = match listeners.management {
+        Some(listener) => Some(serve_management(health.clone(), listener)?),
+        None => None,
+    };
+    Ok(Running {
+        address,
+        public,
+        management,
+        background,
+        health,
+    })
+}
+
+fn serve_public(parts: Parts, listener: TcpListener, workers: usize) -> anyhow::Result<Served> {
+    let server = HttpServer::new(move || {
+        #[expect(clippy::expect_used, reason = "the same client was built once at start")]
+        let client = ForwardClient::new().expect("a client for upstreams");
+        App::new()
+            .app_data(web::Data::new(client))
+            .configure(|app| paths::configure(app, &parts))
+            .wrap(from_fn(proxy_endpoint::match_route))
+            .wrap(from_fn(part_cookies))
+            .app_data(parts.routes.clone())
+            .wrap(from_fn(add_security_headers))
+    })
+    .workers(workers)
+    .disable_signals()
+    // A browser that goes away is then noticed at once, and its upstream call is dropped.
+    .h1_allow_half_closed(false)
+    .shutdown_timeout(REQUESTS_PATIENCE.as_secs())
+    .on_connect(|connection, _| {
+        if let Some(socket) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
+            // Small answers wait up to 40 ms for an acknowledgement otherwise.
+            let _ = socket.set_nodelay(true);
+        }
+    })
+    .listen(listener)?
+    .run();
+    Ok((server.handle(), tokio::spawn(server)))
+}
+
+fn serve_management(health: Health, listener: TcpListener) -> anyhow::Result<Served> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(health.clone()))
+            .configure(ops_endpoint::configure)
+    })
+    .workers(1)
+    .disable_signals()
+    .shutdown_timeout(1)
+    .listen(listener)?
+    .run();
+    Ok((server.handle(), tokio::spawn(server)))
+}

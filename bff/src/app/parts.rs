@@ -1,0 +1,182 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::http::header::HeaderValue;
+use actix_web::web;
+use anyhow::Context;
+use resource_server::time::Clock;
+use zeroize::Zeroizing;
+
+use crate::background::Background;
+use crate::config::{Config, PublicUrl, SpaConfig, StoreConfig};
+use crate::guard::middleware::OwnOrigin;
+use crate::login::endpoint::Login;
+use crate::login::{Callback, LoginTransactions};
+use crate::logout::endpoint::Logout;
+use crate::ops::endpoint::Health;
+use crate::provider::Provider;
+use crate::proxy::endpoint::Proxy;
+use crate::refresh::Keeper;
+use crate::routing::RouteTable;
+use crate::session::embedded::EmbeddedStore;
+use crate::session::endpoint::UserEndpoint;
+use crate::session::redis::RedisStore;
+use crate::session::store::SessionStore;
+use crate::session::{SessionRegistry, Vault};
+use crate::spa::endpoint::PagePolicy;
+
+/// Everything that the handlers of one program share.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) cookie_key: Arc<Zeroizing<[u8; 64]>>,
+    pub(super) registry: web::Data<SessionRegistry>,
+    pub(super) login: web::Data<Login>,
+    pub(super) callback: web::Data<Callback>,
+    pub(super) logout: web::Data<Logout>,
+    pub(super) proxy: web::Data<Proxy>,
+    pub(super) user: web::Data<UserEndpoint>,
+    pub(super) routes: web::Data<RouteTable>,
+    pub(super) origin: web::Data<OwnOrigin>,
+    pub(super) health: Health,
+    pub(super) base_path: String,
+    pub(super) spa: Option<PathBuf>,
+    pub(super) page_policy: web::Data<PagePolicy>,
+}
+
+impl Parts {
+    /// Puts the parts together as configured.
+    ///
+    /// # Errors
+    /// When the embedded store cannot be opened or the client for the provider cannot be built.
+    pub(super) fn compose(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        background: &Background,
+    ) -> anyhow::Result<Self> {
+        let (server, provider) = (config.server, config.provider);
+        let (origin, base_path) = (server.public_url.origin(), server.base_path);
+        let redirect_uri = format!("{origin}{base_path}/callback");
+        let cookie_key = Arc::new(config.session.key_ring.cookie_signing_key());
+        let vault = Vault::new(config.session.key_ring);
+        let store = open_store(config.store, &clock, background)?;
+        let client =
+            Provider::new(provider.settings, Arc::clone(&clock)).context("the client for the provider")?;
+        let client = Arc::new(client);
+        let registry = SessionRegistry::new(
+            Arc::clone(&store),
+            vault.clone(),
+            config.session.limits,
+            Arc::clone(&clock),
+        );
+        let registry = Arc::new(registry);
+        let keeper = Keeper::new(
+            Arc::clone(&registry),
+            Arc::clone(&client),
+            Arc::clone(&clock),
+            config.refresh.margin,
+            background.clone(),
+        );
+        let keeper = Arc::new(keeper);
+        let transactions = Arc::new(LoginTransactions::new(
+            vault,
+            Arc::clone(&clock),
+            base_path.clone(),
+        ));
+
+        let callback = Callback {
+            transactions: Arc::clone(&transactions),
+            provider: Arc::clone(&client),
+            registry: Arc::clone(&registry),
+            keeper: Arc::clone(&keeper),
+            store: Arc::clone(&store),
+            background: background.clone(),
+            redirect_uri: redirect_uri.clone(),
+        };
+        let login = Login {
+            transactions,
+            provider: Arc::clone(&client),
+            redirect_uri,
+            scope: provider.scope,
+            base_path: base_path.clone(),
+        };
+        let logout = Logout {
+            registry: Arc::clone(&registry),
+            provider: Arc::clone(&client),
+            background: background.clone(),
+            post_logout_redirect_uri: format!("{origin}/"),
+            sends_id_token_hint: provider.sends_id_token_hint,
+        };
+        let proxy = proxy(keeper, &server.public_url, &base_path);
+        Ok(Self {
+            health: health(&store, client),
+            store,
+            cookie_key,
+            registry: web::Data::from(registry),
+            login: web::Data::new(login),
+            callback: web::Data::new(callback),
+            logout: web::Data::new(logout),
+            proxy: web::Data::new(proxy),
+            user: web::Data::new(user_endpoint(&base_path, clock)),
+            routes: web::Data::new(config.routes),
+            origin: web::Data::new(own_origin(&server.public_url)),
+            base_path,
+            page_policy: web::Data::new(page_policy(&config.spa)?),
+            spa: config.spa.directory,
+        })
+    }
+}
+
+fn health(store: &Arc<dyn SessionStore>, provider: Arc<Provider>) -> Health {
+    Health {
+        store: Arc::clone(store),
+        provider,
+        is_draining: Arc::default(),
+    }
+}
+
+fn user_endpoint(base_path: &str, clock: Arc<dyn Clock>) -> UserEndpoint {
+    UserEndpoint {
+        base_path: base_path.to_owned(),
+        clock,
+    }
+}
+
+fn page_policy(spa: &SpaConfig) -> anyhow::Result<PagePolicy> {
+    let value = HeaderValue::from_str(&spa.content_security_policy).context("spa.content_security_policy")?;
+    Ok(PagePolicy(value))
+}
+
+fn own_origin(public_url: &PublicUrl) -> OwnOrigin {
+    OwnOrigin {
+        origin: public_url.origin(),
+        https: public_url.scheme() == "https",
+    }
+}
+
+fn proxy(keeper: Arc<Keeper>, public_url: &PublicUrl, base_path: &str) -> Proxy {
+    Proxy {
+        keeper,
+        scheme: public_url.scheme().to_owned(),
+        host: public_url.authority().to_owned(),
+        base_path: base_path.to_owned(),
+    }
+}
+
+fn open_store(
+    config: StoreConfig,
+    clock: &Arc<dyn Clock>,
+    background: &Background,
+) -> anyhow::Result<Arc<dyn SessionStore>> {
+    match config {
+        StoreConfig::Embedded { path } => {
+            let opened = EmbeddedStore::open(&path, Arc::clone(clock));
+            Ok(Arc::new(opened.with_context(|| {
+                format!("store.embedded.path = {}", path.display())
+            })?))
+        }
+        StoreConfig::Redis { address, prefix } => {
+            Ok(Arc::new(RedisStore::new(address, prefix, background.clone())))
+        }
+    }
+}

@@ -1,0 +1,97 @@
+use std::sync::Arc;
+
+use actix_web::middleware::from_fn;
+use actix_web::{HttpResponse, guard, web};
+
+use super::parts::Parts;
+use crate::guard::middleware::{require_csrf_header, require_own_page};
+use crate::login::endpoint as login_endpoint;
+use crate::logout::endpoint as logout_endpoint;
+use crate::problem::ApiError;
+use crate::proxy::endpoint as proxy_endpoint;
+use crate::session::endpoint::user;
+use crate::session::ticket;
+use crate::spa::endpoint as spa;
+
+/// Which path leads where. The longest prefix wins among routes; the BFF's own endpoints come before them.
+pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
+    let tickets = || ticket::middleware(Arc::clone(&parts.store), &parts.cookie_key);
+    app.app_data(parts.registry.clone())
+        .app_data(parts.login.clone())
+        .app_data(parts.callback.clone())
+        .app_data(parts.logout.clone())
+        .app_data(parts.proxy.clone())
+        .app_data(parts.user.clone())
+        .app_data(parts.origin.clone())
+        .app_data(parts.page_policy.clone());
+
+    app.service(
+        web::scope(&parts.base_path)
+            .service(only(
+                web::resource("/login").route(web::get().to(login_endpoint::login)),
+                "GET",
+            ))
+            .service(
+                only(
+                    web::resource("/callback").route(web::get().to(login_endpoint::callback)),
+                    "GET",
+                )
+                .wrap(tickets()),
+            )
+            .service(
+                only(web::resource("/user").route(web::get().to(user)), "GET")
+                    .wrap(tickets())
+                    .wrap(from_fn(require_csrf_header)),
+            )
+            .service(
+                web::resource("/logout")
+                    .guard(guard::Post())
+                    .route(web::post().to(logout_endpoint::post))
+                    .wrap(tickets())
+                    .wrap(from_fn(require_csrf_header)),
+            )
+            .service(
+                only(
+                    web::resource("/logout").route(web::get().to(logout_endpoint::navigate)),
+                    "GET, POST",
+                )
+                .wrap(tickets()),
+            )
+            .default_service(web::to(nothing_here)),
+    );
+    app.service(
+        web::scope("")
+            .guard(guard::fn_guard(proxy_endpoint::goes_to_session_route))
+            .default_service(web::to(proxy_endpoint::with_session))
+            .wrap(tickets())
+            .wrap(from_fn(require_own_page)),
+    );
+    app.service(
+        web::scope("")
+            .guard(guard::fn_guard(proxy_endpoint::goes_to_anonymous_route))
+            .default_service(web::to(proxy_endpoint::anonymous)),
+    );
+    match &parts.spa {
+        Some(directory) => {
+            app.service(
+                web::scope("")
+                    .wrap(from_fn(spa::add_page_headers))
+                    .service(spa::files(directory)),
+            );
+        }
+        None => {
+            app.default_service(web::to(nothing_here));
+        }
+    }
+}
+
+/// A resource that answers other methods with 405 and the list of those it takes.
+fn only(resource: actix_web::Resource, methods: &'static str) -> actix_web::Resource {
+    resource.default_service(web::to(move || async move {
+        Err::<HttpResponse, _>(ApiError::MethodNotAllowed(methods.to_owned()))
+    }))
+}
+
+async fn nothing_here() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound)
+}

@@ -1,0 +1,41 @@
+//! Work that outlives the request which began it.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+/// Runs what must not be cancelled with the request that began it: refreshes, revocations, connections.
+///
+/// Tasks run on the program's own runtime, not on that of a worker, and [`Background::finish`] waits for them.
+#[derive(Debug, Clone)]
+pub struct Background {
+    runtime: Handle,
+    tracker: TaskTracker,
+}
+
+impl Background {
+    /// Runs tasks on the runtime of the caller.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn current() -> Self {
+        Self {
+            runtime: Handle::current(),
+            tracker: TaskTracker::new(),
+        }
+    }
+
+    /// Starts a task. Dropping the handle does not cancel it.
+    pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.tracker.spawn_on(task, &self.runtime)
+    }
+
+    /// Waits until every task has ended, at most for `patience`; says whether they all did.
+    pub async fn finish(&self, patience: Duration) -> bool {
+        self.tracker.close();
+        tokio::time::timeout(patience, self.tracker.wait()).await.is_ok()
+    }
+}

@@ -1,0 +1,89 @@
+//! The configuration as the program uses it: whoever holds one knows that its rules are met.
+//!
+//! One file a section. Every key, its default and a sentence stand in `bff.example.toml`.
+
+mod log;
+mod provider;
+mod refresh;
+mod routes;
+mod server;
+mod session;
+mod spa;
+mod store;
+
+use resource_server::settings::{Document, Environment, Faults};
+
+pub use self::log::{LogConfig, LogFormat};
+pub use self::provider::ProviderConfig;
+pub use self::refresh::RefreshConfig;
+pub use self::server::{ManagementConfig, PublicUrl, ServerConfig};
+pub use self::session::SessionConfig;
+pub use self::spa::SpaConfig;
+pub use self::store::StoreConfig;
+use crate::routing::RouteTable;
+
+/// Everything that can be set.
+#[derive(Debug)]
+pub struct Config {
+    /// `[server]`.
+    pub server: ServerConfig,
+    /// `[management]`.
+    pub management: ManagementConfig,
+    /// `[provider]`.
+    pub provider: ProviderConfig,
+    /// `[session]`.
+    pub session: SessionConfig,
+    /// `[store]`.
+    pub store: StoreConfig,
+    /// `[refresh]`.
+    pub refresh: RefreshConfig,
+    /// `[[route]]`.
+    pub routes: RouteTable,
+    /// `[spa]`.
+    pub spa: SpaConfig,
+    /// `[log]`.
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Reads a configuration file's text; secrets come from the files and variables that it names.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn parse(toml: &str, environment: Environment<'_>) -> Result<Self, Faults> {
+        let document = Document::parse(toml, environment)?;
+        let faults = Faults::default();
+        let read = Self::read(document, &faults);
+        faults.into_result(read)
+    }
+
+    fn read(document: Document<'_>, faults: &Faults) -> Option<Self> {
+        let mut root = document.root(faults);
+        let server = ServerConfig::read(root.section("server"));
+        let management = ManagementConfig::read(root.section("management"));
+        let provider = ProviderConfig::read(root.section("provider"));
+        let session = SessionConfig::read(root.section("session"));
+        let store = StoreConfig::read(root.section("store"));
+        let refresh = RefreshConfig::read(root.section("refresh"));
+        let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
+        let routes = routes::read(&mut root, base_path);
+        let spa = SpaConfig::read(root.section("spa"));
+        let log = LogConfig::read(root.section("log"));
+        root.finish();
+
+        Some(Self {
+            server: server?,
+            management: management?,
+            provider: provider?,
+            session: session?,
+            store: store?,
+            refresh: refresh?,
+            routes: routes?,
+            spa: spa?,
+            log: log?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

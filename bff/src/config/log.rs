@@ -1,0 +1,39 @@
+use resource_server::settings::Section;
+use tracing_subscriber::EnvFilter;
+
+/// `[log]`: what the program tells.
+#[derive(Debug)]
+pub struct LogConfig {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// Which events, in the syntax of `RUST_LOG`.
+    pub filter: String,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let format = section.parsed_or("format", "text", |text| match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("must be \"text\" or \"json\""),
+        });
+        let filter = section.parsed_or("filter", "info", |text| match EnvFilter::try_new(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(error) => Err(error.to_string()),
+        });
+        section.finish();
+        Some(Self {
+            format: format?,
+            filter: filter?,
+        })
+    }
+}

@@ -1,0 +1,43 @@
+use std::path::PathBuf;
+
+use resource_server::settings::Section;
+
+/// `[spa]`: the files of the page itself.
+#[derive(Debug)]
+pub struct SpaConfig {
+    /// The folder with `index.html`; none means that the page comes from elsewhere.
+    pub directory: Option<PathBuf>,
+    /// The Content-Security-Policy of its pages, which can stand in a header.
+    pub content_security_policy: String,
+}
+
+/// Scripts, styles and connections of this origin only; no framing, no plug-ins, forms go nowhere else.
+const DEFAULT_POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'";
+
+impl SpaConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let directory = section.optional_parsed("directory", |text| {
+            let path = PathBuf::from(text);
+            if path.join("index.html").is_file() {
+                Ok(path)
+            } else {
+                Err("must be a folder with an index.html")
+            }
+        });
+        let policy = section.parsed_or("content_security_policy", DEFAULT_POLICY, policy);
+        section.finish();
+        Some(Self {
+            directory: directory?,
+            content_security_policy: policy?,
+        })
+    }
+}
+
+fn policy(text: &str) -> Result<String, &'static str> {
+    let printable = !text.is_empty() && text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+    if printable {
+        Ok(text.to_owned())
+    } else {
+        Err("must be printable ASCII on one line")
+    }
+}

@@ -1,0 +1,254 @@
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use super::*;
+use crate::session::key_ring::{KeyName, KeyRing};
+
+const EXAMPLE: &str = include_str!("../../../bff.example.toml");
+
+fn environment(name: &str) -> Option<String> {
+    (name == "BFF_CLIENT_SECRET").then(|| "s3cret".to_owned())
+}
+
+/// A key ring file, and the smallest configuration that names it.
+fn minimal() -> (tempfile::NamedTempFile, String) {
+    let mut ring = tempfile::NamedTempFile::new().unwrap();
+    ring.write_all(KeyRing::generate(&KeyName::parse("k1").unwrap()).as_bytes())
+        .unwrap();
+    let text = format!(
+        "[server]\npublic_url = \"https://app.example.com\"\n\
+         [provider]\nissuer = \"https://op.example.com\"\nclient_id = \"app\"\nclient_secret_env = \"BFF_CLIENT_SECRET\"\n\
+         [session]\nkey_ring_file = {:?}\n",
+        ring.path()
+    );
+    (ring, text)
+}
+
+fn faults_of(text: &str) -> Vec<String> {
+    match Config::parse(text, &environment) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.list().iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The example with what a user has to change: the paths of files that are not there.
+fn example(ring: &tempfile::NamedTempFile) -> String {
+    let ring = ring.path().display().to_string();
+    EXAMPLE.replace("bff-keys", &ring).replace(
+        "client_secret_file = \"client-secret\"",
+        "client_secret_env = \"BFF_CLIENT_SECRET\"",
+    )
+}
+
+#[test]
+fn a_minimal_configuration_is_enough() {
+    let (_ring, text) = minimal();
+    assert_eq!(faults_of(&text), Vec::<String>::new());
+}
+
+#[test]
+fn the_example_file_is_valid() {
+    let (ring, _) = minimal();
+    assert_eq!(faults_of(&example(&ring)), Vec::<String>::new());
+}
+
+/// The example lists every key; a line `# key = value` shows a key that is optional. With all of them switched on it
+/// must still be valid, and the defaults it names must be the real ones.
+#[test]
+fn the_defaults_in_the_example_are_the_real_ones() {
+    let (ring, text) = minimal();
+    let example = Config::parse(&example(&ring), &environment).unwrap();
+    let default = Config::parse(&text, &environment).unwrap();
+
+    assert_eq!(example.server.listen, default.server.listen);
+    assert_eq!(example.server.base_path, default.server.base_path);
+    assert_eq!(example.provider.scope, default.provider.scope);
+    assert_eq!(
+        example.provider.settings.timeout,
+        default.provider.settings.timeout
+    );
+    assert_eq!(
+        example.provider.settings.userinfo,
+        default.provider.settings.userinfo
+    );
+    assert_eq!(
+        example.provider.sends_id_token_hint,
+        default.provider.sends_id_token_hint
+    );
+    assert_eq!(example.session.limits.idle, default.session.limits.idle);
+    assert_eq!(example.session.limits.absolute, default.session.limits.absolute);
+    assert_eq!(example.refresh.margin, default.refresh.margin);
+    assert_eq!(
+        example.spa.content_security_policy,
+        default.spa.content_security_policy
+    );
+    assert_eq!(example.log.format, default.log.format);
+    assert_eq!(example.log.filter, default.log.filter);
+    let StoreConfig::Embedded { path } = &example.store else {
+        panic!("the example uses the embedded store");
+    };
+    let StoreConfig::Embedded { path: default_path } = &default.store else {
+        panic!("the default is the embedded store");
+    };
+    assert_eq!(path, default_path);
+}
+
+/// The readers of the sections.
+const SOURCES: [&str; 9] = [
+    include_str!("../config.rs"),
+    include_str!("log.rs"),
+    include_str!("provider.rs"),
+    include_str!("refresh.rs"),
+    include_str!("routes.rs"),
+    include_str!("server.rs"),
+    include_str!("session.rs"),
+    include_str!("spa.rs"),
+    include_str!("store.rs"),
+];
+
+/// The keys that the readers take (`section.text_or("filter", …)`), a secret's as the file and the variable that hold it.
+fn taken_keys() -> BTreeSet<String> {
+    let calls = SOURCES.iter().flat_map(|source| source.split("section.").skip(1));
+    let mut keys = BTreeSet::new();
+    for call in calls {
+        let Some((method, arguments)) = call.split_once('(') else {
+            continue;
+        };
+        let key = arguments
+            .trim_start()
+            .strip_prefix('"')
+            .and_then(|rest| rest.split('"').next());
+        match (method, key) {
+            ("fault" | "section" | "sections", _) | (_, None) => {}
+            ("secret" | "optional_secret", Some(key)) => {
+                keys.extend([format!("{key}_file"), format!("{key}_env")]);
+            }
+            (_, Some(key)) => {
+                keys.insert(key.to_owned());
+            }
+        }
+    }
+    keys
+}
+
+/// The keys at the beginning of a line of the example, commented out or not.
+fn named_keys() -> BTreeSet<String> {
+    let is_key = |text: &&str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let lines = EXAMPLE.lines().map(|line| line.trim_start_matches(['#', ' ']));
+    lines
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(key, _)| key)
+        .filter(is_key)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_example_names_every_key_that_is_read_and_no_other() {
+    assert!(taken_keys().len() > 20, "the readers were not understood");
+    assert_eq!(named_keys(), taken_keys());
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let text = "\
+        colour = 1\n\
+        [server]\nlisten = \"8080\"\npublic_url = \"http://app.example.com/x\"\nbase_path = \"bff/\"\n\
+        [provider]\nissuer = \"op\"\nscopes = [\"profile\"]\nclient_auth = \"jwt\"\nclient_secret_env = \"MISSING\"\n\
+        [session]\nidle_timeout = \"9h\"\nkey_ring_file = \"/nowhere/keys\"\n\
+        [store]\nkind = \"memcached\"\n\
+        [refresh]\nmargin = 30\n\
+        [[route]]\nprefix = \"/bff/x\"\nupstream = \"ftp://x\"\n\
+        [[route]]\nprefix = \"/a/../b\"\nupstream = \"http://x\"\naccess = \"anybody\"\nmethods = [\"get\"]\n\
+        [spa]\ndirectory = \"/nowhere\"\n\
+        [log]\nformat = \"xml\"\n";
+    let faults = faults_of(text);
+    for key in [
+        "colour",
+        "server.listen",
+        "server.public_url",
+        "server.base_path",
+        "provider.issuer",
+        "provider.client_id",
+        "provider.scopes",
+        "provider.client_auth",
+        "provider.client_secret_env",
+        "session.idle_timeout",
+        "session.key_ring_file",
+        "store.kind",
+        "refresh.margin",
+        "route[0].prefix",
+        "route[0].upstream",
+        "route[1].prefix",
+        "route[1].access",
+        "route[1].methods",
+        "spa.directory",
+        "log.format",
+    ] {
+        let told = faults
+            .iter()
+            .filter(|fault| fault.starts_with(&format!("{key} ")) || fault.starts_with(&format!("{key}:")));
+        assert_eq!(told.count(), 1, "{key} in {faults:#?}");
+    }
+}
+
+#[test]
+fn plain_http_is_for_loopback_only() {
+    for good in [
+        "https://app.example.com",
+        "https://app.example.com:8443/",
+        "http://localhost:8080",
+        "http://127.0.0.1",
+        "http://[::1]:1",
+    ] {
+        assert!(PublicUrl::parse(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "http://app.example.com",
+        "https://app.example.com/x",
+        "https://u@app.example.com",
+        "app.example.com",
+        "ftp://localhost",
+    ] {
+        assert!(PublicUrl::parse(bad).is_err(), "{bad}");
+    }
+    assert_eq!(
+        PublicUrl::parse("https://App.Example.com:443/").unwrap().origin(),
+        "https://app.example.com"
+    );
+}
+
+#[test]
+fn a_key_ring_that_everybody_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let (ring, text) = minimal();
+    std::fs::set_permissions(ring.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(
+        faults_of(&text)[0].contains("chmod 600"),
+        "{:?}",
+        faults_of(&text)
+    );
+}
+
+#[test]
+fn two_routes_of_one_prefix_are_a_fault() {
+    let (_ring, text) = minimal();
+    let route = "[[route]]\nprefix = \"/api\"\nupstream = \"http://x\"\n";
+    let slash = "[[route]]\nprefix = \"/api/\"\nupstream = \"http://x\"\n";
+    assert_eq!(faults_of(&format!("{text}{route}{slash}")).len(), 1);
+}
+
+#[test]
+fn a_redis_password_is_never_quoted() {
+    let (_ring, text) = minimal();
+    let environment = |name: &str| match name {
+        "REDIS_URL" => Some("http://user:hunter2@host".to_owned()),
+        other => environment(other),
+    };
+    let text = format!("{text}[store]\nkind = \"redis\"\n[store.redis]\nurl_env = \"REDIS_URL\"\n");
+    let faults = Config::parse(&text, &environment).unwrap_err().to_string();
+    assert!(
+        faults.contains("store.redis.url") && !faults.contains("hunter2"),
+        "{faults}"
+    );
+}

@@ -1,0 +1,168 @@
+//! Whether a request that carries the session cookie provably comes from our own pages.
+//!
+//! Two proofs count: the header `X-CSRF: 1`, which another origin can send only after a preflight that we do not
+//! answer, and `Sec-Fetch-Site: same-origin`, which the browser sets itself and which downloads and WebSockets carry too.
+//! Against them stand a foreign `Sec-Fetch-Site` and, on unsafe methods, a foreign or `null` `Origin`.
+
+use super::{FetchMode, FetchSite, RequestFacts};
+
+/// How strict an endpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Only the header counts: endpoints of the BFF itself.
+    Header,
+    /// The header or `Sec-Fetch-Site: same-origin`: API routes.
+    HeaderOrSameOrigin,
+    /// As before, and a navigation that no other site began counts too: routes that a person may open directly.
+    Navigation,
+}
+
+/// Why a request does not count as ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It comes from another origin.
+    CrossSite,
+    /// It proves nothing.
+    NoProof,
+}
+
+/// Judges a request. `own_origin` is the public origin of this BFF.
+///
+/// # Errors
+/// The refusal, if it does not count as ours.
+pub fn judge(proof: Proof, own_origin: &str, facts: &RequestFacts<'_>) -> Result<(), Refusal> {
+    let opened_by_user = proof == Proof::Navigation
+        && facts.is_safe
+        && facts.mode == Some(FetchMode::Navigate)
+        && facts.site == Some(FetchSite::None);
+    if opened_by_user {
+        return Ok(());
+    }
+    if facts
+        .site
+        .is_some_and(|site| !matches!(site, FetchSite::SameOrigin | FetchSite::None))
+    {
+        return Err(Refusal::CrossSite);
+    }
+    if !facts.is_safe && facts.origin.is_some_and(|origin| origin != own_origin) {
+        return Err(Refusal::CrossSite);
+    }
+    let same_origin = proof != Proof::Header && facts.site == Some(FetchSite::SameOrigin);
+    if facts.csrf == Some("1") || same_origin {
+        return Ok(());
+    }
+    Err(Refusal::NoProof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Proof::{Header, HeaderOrSameOrigin, Navigation};
+    use super::Refusal::{CrossSite, NoProof};
+    use super::*;
+    use http::Method;
+
+    const OWN: &str = "https://app.example";
+
+    fn judged(proof: Proof, method: &Method, headers: &[(&str, &str)]) -> Result<(), Refusal> {
+        let facts = RequestFacts::read(method.is_safe(), |name| {
+            headers
+                .iter()
+                .find(|(held, _)| *held == name)
+                .map(|(_, value)| *value)
+        });
+        judge(proof, OWN, &facts)
+    }
+
+    /// Checklists 25 and 26.
+    #[test]
+    fn without_proof_every_method_is_refused() {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            assert_eq!(judged(HeaderOrSameOrigin, &method, &[]), Err(NoProof));
+            assert_eq!(judged(HeaderOrSameOrigin, &method, &[("x-csrf", "1")]), Ok(()));
+            assert_eq!(
+                judged(HeaderOrSameOrigin, &method, &[("x-csrf", "0")]),
+                Err(NoProof)
+            );
+            assert_eq!(
+                judged(HeaderOrSameOrigin, &method, &[("x-csrf", "repeated")]),
+                Err(NoProof)
+            );
+        }
+    }
+
+    /// Checklist 27.
+    #[test]
+    fn the_browser_s_own_word_counts_for_and_against() {
+        let site = |site| [("sec-fetch-site", site), ("x-csrf", "1")];
+        assert_eq!(
+            judged(
+                HeaderOrSameOrigin,
+                &Method::GET,
+                &[("sec-fetch-site", "same-origin")]
+            ),
+            Ok(())
+        );
+        assert_eq!(
+            judged(Header, &Method::GET, &[("sec-fetch-site", "same-origin")]),
+            Err(NoProof)
+        );
+        for foreign in ["cross-site", "same-site", "something-new", ""] {
+            assert_eq!(
+                judged(HeaderOrSameOrigin, &Method::GET, &site(foreign)),
+                Err(CrossSite),
+                "{foreign}"
+            );
+        }
+        assert_eq!(judged(Header, &Method::GET, &site("none")), Ok(()));
+    }
+
+    /// Checklist 28.
+    #[test]
+    fn a_foreign_or_null_origin_is_refused_on_unsafe_methods() {
+        for origin in [
+            "null",
+            "https://evil.example",
+            "http://app.example",
+            "https://app.example:444",
+            "https://app.example.evil",
+        ] {
+            let headers = [
+                ("origin", origin),
+                ("x-csrf", "1"),
+                ("sec-fetch-site", "same-origin"),
+            ];
+            assert_eq!(
+                judged(HeaderOrSameOrigin, &Method::POST, &headers),
+                Err(CrossSite),
+                "{origin}"
+            );
+        }
+        assert_eq!(
+            judged(Header, &Method::POST, &[("origin", OWN), ("x-csrf", "1")]),
+            Ok(())
+        );
+    }
+
+    /// Checklist 33.
+    #[test]
+    fn a_person_may_open_a_navigation_route_and_another_site_may_not() {
+        let navigation = |site| [("sec-fetch-site", site), ("sec-fetch-mode", "navigate")];
+        assert_eq!(judged(Navigation, &Method::GET, &navigation("none")), Ok(()));
+        assert_eq!(
+            judged(Navigation, &Method::GET, &navigation("same-origin")),
+            Ok(())
+        );
+        assert_eq!(
+            judged(Navigation, &Method::GET, &navigation("cross-site")),
+            Err(CrossSite)
+        );
+        assert_eq!(
+            judged(Navigation, &Method::POST, &navigation("none")),
+            Err(NoProof)
+        );
+        assert_eq!(
+            judged(HeaderOrSameOrigin, &Method::GET, &navigation("none")),
+            Err(NoProof)
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! How a session ends because its user wants it: here first, then at the provider.
+
+pub mod endpoint;

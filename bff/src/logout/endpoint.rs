@@ -1,0 +1,124 @@
+//! `GET /bff/logout?sid=…` (a navigation) and `POST /bff/logout` (with `X-CSRF: 1`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use serde_json::json;
+use url::Url;
+
+use crate::background::Background;
+use crate::parameters::Parameters;
+use crate::problem::ApiError;
+use crate::provider::Provider;
+use crate::session::registry::EndReason;
+use crate::session::ticket::Ticket;
+use crate::session::{OpenSession, SessionError, SessionRegistry};
+
+/// How long a logout waits for the provider; the revocation goes on afterwards, in its own task.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What ending a session needs.
+#[derive(Debug, Clone)]
+pub struct Logout {
+    pub(crate) registry: Arc<SessionRegistry>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) background: Background,
+    pub(crate) post_logout_redirect_uri: String,
+    /// Some providers insist on an `id_token_hint`; it goes through the browser's address bar, so it is off by default.
+    pub(crate) sends_id_token_hint: bool,
+}
+
+/// Ends the session that `sid` names, if it is this browser's, and sends the browser to the provider's logout.
+#[tracing::instrument(name = "bff.logout", skip_all)]
+pub async fn navigate(
+    request: HttpRequest,
+    ticket: Ticket,
+    logout: web::Data<Logout>,
+) -> Result<HttpResponse, ApiError> {
+    let parameters = Parameters::parse(request.query_string()).map_err(|_| ApiError::InvalidParameter)?;
+    let sid = parameters.one("sid");
+    let session = logout.registry.find_presented(&ticket.presented(), false).await?;
+    // Without a session nobody can be signed out against their will, so a stale link is no error.
+    if session
+        .as_ref()
+        .is_some_and(|session| sid != Some(session.key.as_str()))
+    {
+        return Err(ApiError::WrongSid);
+    }
+    let onward = logout.end(session).await?;
+    ticket.withdraw();
+    let onward = onward.map_or_else(|| "/".to_owned(), String::from);
+    Ok(signed_out(HttpResponse::SeeOther())
+        .insert_header((LOCATION, onward))
+        .finish())
+}
+
+/// Ends this browser's session and says where its page should navigate to sign out at the provider too.
+#[tracing::instrument(name = "bff.logout", skip_all)]
+pub async fn post(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpResponse, ApiError> {
+    let session = logout.registry.find_presented(&ticket.presented(), false).await?;
+    let onward = logout.end(session).await?;
+    ticket.withdraw();
+    Ok(signed_out(HttpResponse::Ok()).json(json!({"redirect_to": onward.as_ref().map(Url::as_str)})))
+}
+
+impl Logout {
+    /// Ends the session here, which is what counts; revokes its refresh token (RFC 7009); and names the provider's
+    /// logout (OpenID Connect RP-Initiated Logout 1.0 §2) if the provider can be asked where that is.
+    ///
+    /// Ending and revoking run in tasks of their own: a tab that closes while it signs out must not leave a refresh
+    /// token alive. The provider may be slow or down; the user waits a moment at most.
+    async fn end(&self, session: Option<OpenSession>) -> Result<Option<Url>, ApiError> {
+        let Some(session) = session else {
+            return Ok(None);
+        };
+        let (registry, provider) = (Arc::clone(&self.registry), Arc::clone(&self.provider));
+        let background = self.background.clone();
+        let ending = self.background.spawn(async move {
+            let ended = registry.end_latest(session, EndReason::Logout).await?;
+            let token = ended.content.tokens.refresh_token.clone();
+            let revocation = background.spawn(async move {
+                if let Some(token) = token {
+                    provider.revoke_or_report(&token).await;
+                }
+            });
+            Ok::<_, SessionError>((ended, revocation))
+        });
+        let (ended, revocation) = ending.await.map_err(|error| ApiError::Internal(error.into()))??;
+        let _ = tokio::time::timeout(PATIENCE, revocation).await;
+        let Ok(Ok(discovered)) = tokio::time::timeout(PATIENCE, self.provider.discovered()).await else {
+            return Ok(None);
+        };
+        let endpoint = discovered.metadata.end_session_endpoint.as_ref();
+        Ok(endpoint.map(|endpoint| self.end_session_url(endpoint, &ended)))
+    }
+
+    fn end_session_url(&self, endpoint: &Url, session: &OpenSession) -> Url {
+        let mut url = endpoint.clone();
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("client_id", self.provider.client_id())
+            .append_pair("post_logout_redirect_uri", &self.post_logout_redirect_uri);
+        if let Some(id_token) = session
+            .content
+            .tokens
+            .id_token
+            .as_ref()
+            .filter(|_| self.sends_id_token_hint)
+        {
+            query.append_pair("id_token_hint", id_token.expose());
+        }
+        drop(query);
+        url
+    }
+}
+
+/// What the browser has cached of the signed-in pages goes too.
+fn signed_out(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
+    answer
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header(("Clear-Site-Data", "\"cache\""));
+    answer
+}

@@ -1,0 +1,147 @@
+//! `bff`: the backend for frontend as a program.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bff::ops::log;
+use bff::session::key_ring::{KeyName, KeyRing};
+use bff::{Config, Listeners};
+use clap::{Parser, Subcommand};
+use resource_server::settings::process_environment;
+use resource_server::time::SystemClock;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Configuration that cannot be used (`EX_CONFIG` of sysexits.h).
+const EXIT_CONFIG: u8 = 78;
+
+/// Backend for frontend: the browser holds an opaque cookie, the tokens stay here.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, default_value = "bff.toml", env = "BFF_CONFIG")]
+    config: PathBuf,
+    /// Only says whether the configuration is valid, and what is wrong with it.
+    #[arg(long)]
+    check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The key ring that seals sessions.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Writes a new key ring to a file that does not exist yet, readable by its owner only.
+    Generate {
+        /// The file.
+        file: PathBuf,
+        /// The name of its sealing key.
+        #[arg(long, default_value = "k1", value_parser = key_name)]
+        name: KeyName,
+    },
+}
+
+fn key_name(text: &str) -> Result<KeyName, &'static str> {
+    KeyName::parse(text).ok_or("must be 1 to 32 letters, digits, - and _")
+}
+
+#[expect(clippy::print_stderr, reason = "a program says on standard error why it ends")]
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bff: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the answer of a command and the faults of a file"
+)]
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Keys(KeysCommand::Generate { file, name })) = arguments.command {
+        write_key_ring(&file, &name)?;
+        println!("wrote {}", file.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let path = arguments.config;
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!("bff: {} cannot be read: {error}", path.display());
+            return Ok(ExitCode::from(EXIT_CONFIG));
+        }
+    };
+    let config = match Config::parse(&text, &process_environment) {
+        Ok(config) => config,
+        Err(faults) => {
+            eprintln!("bff: {}: {faults}", path.display());
+            return Ok(ExitCode::from(EXIT_CONFIG));
+        }
+    };
+    if arguments.check_config {
+        println!("configuration is valid");
+        return Ok(ExitCode::SUCCESS);
+    }
+    log::install(&config.log);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let listeners = Listeners {
+        public: bind("server.listen", config.server.listen)?,
+        management: config
+            .management
+            .listen
+            .map(|address| bind("management.listen", address))
+            .transpose()?,
+    };
+    let mut running = bff::start(config, listeners, Arc::new(SystemClock)).await?;
+    tracing::info!(address = %running.address(), "the BFF listens");
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        failed = running.failed() => failed.context("a server ended")?,
+    }
+    tracing::info!("the BFF finishes what is under way; a second signal ends it at once");
+    tokio::select! {
+        () = running.stop() => Ok(()),
+        _ = interrupt.recv() => anyhow::bail!("ended by a second signal"),
+        _ = terminate.recv() => anyhow::bail!("ended by a second signal"),
+    }
+}
+
+fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("{key} = {address}"))
+}
+
+fn write_key_ring(file: &Path, name: &KeyName) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut opened = options
+        .open(file)
+        .with_context(|| format!("{} cannot be made", file.display()))?;
+    opened.write_all(KeyRing::generate(name).as_bytes())?;
+    opened.sync_all()?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Running the program: health endpoints and log.
+
+pub mod endpoint;
+pub mod log;

@@ -1,0 +1,264 @@
+//! Every refusal and failure that a browser may see, and how each becomes an RFC 9457 problem document.
+//!
+//! This is the one file that maps errors to answers. A cause goes to the log, once, here; never into a body.
+
+use std::error::Error as StdError;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde::Serialize;
+
+use crate::errors::chain;
+use crate::login::CallbackError;
+use crate::provider::ProviderError;
+use crate::refresh::RefreshError;
+use crate::session::SessionError;
+
+/// A refusal or failure on its way to the browser.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// There is no live session.
+    #[error("this needs a session")]
+    SessionRequired,
+    /// The request does not carry `X-CSRF: 1`.
+    #[error("the request lacks the header that proves it comes from our own pages")]
+    CsrfRequired,
+    /// The request comes from another site.
+    #[error("the request comes from another site")]
+    CrossSite,
+    /// Only a navigation may do this.
+    #[error("only a navigation may begin a login")]
+    NavigationRequired,
+    /// `returnUrl` is not a path of this site.
+    #[error("the return URL is not a local path")]
+    InvalidReturnUrl,
+    /// `sid` does not name the session of this browser.
+    #[error("the sid is not that of this session")]
+    WrongSid,
+    /// A parameter is not what it may be.
+    #[error("a parameter has an unusable value")]
+    InvalidParameter,
+    /// No login of this browser waits for this callback.
+    #[error("no login waits for this callback")]
+    LoginExpired,
+    /// The user or the provider refused the login.
+    #[error("the login was refused")]
+    LoginDenied,
+    /// What came back from the provider does not prove who signed in.
+    #[error("the login failed")]
+    LoginFailed(#[source] anyhow::Error),
+    /// No route, no endpoint, no file.
+    #[error("nothing is here")]
+    NotFound,
+    /// A path that has more than one reading.
+    #[error("the path is ambiguous")]
+    InvalidPath,
+    /// The route does not take this method; the value lists those it takes.
+    #[error("the method is not allowed here")]
+    MethodNotAllowed(String),
+    /// The session store does not answer.
+    #[error("the session store does not answer")]
+    StoreUnavailable(#[source] anyhow::Error),
+    /// The provider does not answer usefully; seconds until it is worth trying again.
+    #[error("the OpenID provider does not answer")]
+    ProviderUnavailable(#[source] anyhow::Error, u64),
+    /// The upstream cannot be reached or broke off.
+    #[error("the upstream does not answer")]
+    UpstreamUnavailable(#[source] anyhow::Error),
+    /// The upstream took too long.
+    #[error("the upstream took too long")]
+    UpstreamTimeout,
+    /// A fault of this program.
+    #[error("something went wrong")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// Status, code and title of a problem, as documented in docs/architecture.md.
+struct Kind {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+}
+
+const fn kind(status: StatusCode, code: &'static str, title: &'static str) -> Kind {
+    Kind { status, code, title }
+}
+
+impl ApiError {
+    fn kind(&self) -> Kind {
+        use StatusCode as S;
+        match self {
+            Self::SessionRequired => kind(S::UNAUTHORIZED, "session-required", "Sign in first"),
+            Self::CsrfRequired => kind(S::FORBIDDEN, "csrf-required", "The header X-CSRF: 1 is missing"),
+            Self::CrossSite => kind(S::FORBIDDEN, "cross-site", "The request comes from another site"),
+            Self::NavigationRequired => kind(
+                S::BAD_REQUEST,
+                "navigation-required",
+                "Only a navigation can begin a login",
+            ),
+            Self::InvalidReturnUrl => kind(
+                S::BAD_REQUEST,
+                "invalid-return-url",
+                "returnUrl must be a path of this site",
+            ),
+            Self::WrongSid => kind(S::BAD_REQUEST, "wrong-sid", "sid is not that of this session"),
+            Self::InvalidParameter => kind(S::BAD_REQUEST, "invalid-parameter", "A parameter cannot be used"),
+            Self::LoginExpired => kind(
+                S::BAD_REQUEST,
+                "login-expired",
+                "This sign-in is over or not yours",
+            ),
+            Self::LoginDenied => kind(S::FORBIDDEN, "login-denied", "The sign-in was refused"),
+            Self::LoginFailed(_) => kind(S::BAD_REQUEST, "login-failed", "The sign-in failed"),
+            Self::NotFound => kind(S::NOT_FOUND, "route-not-found", "Nothing is here"),
+            Self::InvalidPath => kind(S::BAD_REQUEST, "invalid-path", "The path is ambiguous"),
+            Self::MethodNotAllowed(_) => kind(
+                S::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "The method is not allowed here",
+            ),
+            Self::StoreUnavailable(_) => kind(
+                S::SERVICE_UNAVAILABLE,
+                "store-unavailable",
+                "Sessions cannot be read for the moment",
+            ),
+            Self::ProviderUnavailable(..) => kind(
+                S::SERVICE_UNAVAILABLE,
+                "provider-unavailable",
+                "The sign-in service does not answer",
+            ),
+            Self::UpstreamUnavailable(_) => {
+                kind(S::BAD_GATEWAY, "upstream-unavailable", "The API does not answer")
+            }
+            Self::UpstreamTimeout => kind(S::GATEWAY_TIMEOUT, "upstream-timeout", "The API took too long"),
+            Self::Internal(_) => kind(S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong"),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::StoreUnavailable(_) => Some(1),
+            Self::ProviderUnavailable(_, seconds) => Some((*seconds).max(1)),
+            _ => None,
+        }
+    }
+
+    /// Tells the log what the body must not say.
+    fn log(&self, kind: &Kind) {
+        let cause = self.source().map(chain);
+        let (status, code, cause) = (kind.status.as_u16(), kind.code, cause.as_deref());
+        if kind.status.is_server_error() {
+            tracing::error!(status, code, cause, "a request failed");
+        } else if cause.is_some() {
+            tracing::warn!(status, code, cause, "a request was refused");
+        } else {
+            tracing::debug!(status, code, "a request was refused");
+        }
+    }
+
+    /// What it is called, in words for people.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.kind().title
+    }
+
+    /// The answer for a person whose browser navigated here: same status as the problem document, but a page.
+    #[must_use]
+    pub fn page(&self, html: String, policy: &'static str) -> HttpResponse {
+        self.answer()
+            .insert_header((CONTENT_SECURITY_POLICY, policy))
+            .content_type("text/html; charset=utf-8")
+            .body(html)
+    }
+
+    /// Status and headers, and the line in the log.
+    fn answer(&self) -> HttpResponseBuilder {
+        let kind = self.kind();
+        self.log(&kind);
+        let mut answer = HttpResponse::build(kind.status);
+        if let Some(seconds) = self.retry_after() {
+            answer.insert_header((RETRY_AFTER, seconds));
+        }
+        if let Self::MethodNotAllowed(methods) = self
+            && let Ok(methods) = HeaderValue::from_str(methods)
+        {
+            answer.insert_header((ALLOW, methods));
+        }
+        answer.insert_header((CACHE_CONTROL, "no-store"));
+        answer
+    }
+}
+
+#[derive(Serialize)]
+struct Problem {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+}
+
+// Actix's default body is the `Display` text, hence this.
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.kind().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let kind = self.kind();
+        let problem = Problem {
+            r#type: format!("https://cloakroom.dev/problems/{}", kind.code),
+            title: kind.title,
+            status: kind.status.as_u16(),
+            code: kind.code,
+        };
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        self.answer().content_type("application/problem+json").body(body)
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            // A record that this node cannot open may open on another one: that is no reason to sign anybody out.
+            SessionError::Store(_) | SessionError::TicketUnknown | SessionError::Unopenable(_) => {
+                Self::StoreUnavailable(error.into())
+            }
+            SessionError::KeyTaken => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<ProviderError> for ApiError {
+    fn from(error: ProviderError) -> Self {
+        let seconds = error.retry_after().as_secs();
+        Self::ProviderUnavailable(error.into(), seconds)
+    }
+}
+
+impl From<&RefreshError> for ApiError {
+    fn from(error: &RefreshError) -> Self {
+        match error {
+            RefreshError::SessionEnded => Self::SessionRequired,
+            RefreshError::Provider { retry_after, cause } => {
+                Self::ProviderUnavailable(anyhow::anyhow!("{cause}"), retry_after.as_secs())
+            }
+            RefreshError::Session(cause) => Self::StoreUnavailable(anyhow::anyhow!("{cause}")),
+            RefreshError::Abandoned => {
+                Self::Internal(anyhow::anyhow!("the refresh task ended without an answer"))
+            }
+        }
+    }
+}
+
+impl From<CallbackError> for ApiError {
+    fn from(error: CallbackError) -> Self {
+        match error {
+            CallbackError::NoTransaction => Self::LoginExpired,
+            CallbackError::Denied => Self::LoginDenied,
+            CallbackError::Invalid(cause) => Self::LoginFailed(cause),
+            CallbackError::Provider(error) => error.into(),
+            CallbackError::Session(error) => error.into(),
+        }
+    }
+}

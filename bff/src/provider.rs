@@ -1,0 +1,19 @@
+//! The OpenID provider as seen from here: any provider that speaks OpenID Connect.
+//!
+//! `http` alone builds a client and sends; everything else decides.
+
+mod authorization_request;
+mod client_auth;
+mod discovery;
+mod error;
+mod http;
+mod id_token;
+mod token_endpoint;
+
+pub use authorization_request::{AuthorizationRequest, Prompt};
+pub use client_auth::ClientAuth;
+pub use discovery::{Discovered, Metadata, MetadataError};
+pub use error::ProviderError;
+pub use http::{Provider, ProviderSettings};
+pub use id_token::{ExpectedIdToken, IdTokenError, Identity};
+pub use token_endpoint::{Granted, OAuthErrorCode, TokenAnswerError};

@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use super::discovery::MetadataError;
+use super::token_endpoint::TokenAnswerError;
+
+/// What callers are told to wait when the provider does not say.
+pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Why the provider could not be used. None of these says anything about a session, except
+/// [`TokenAnswerError::Refused`] with `invalid_grant`.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// No connection, no answer in time, an answer cut off.
+    #[error("the provider cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// Somebody else's attempt, for which this caller waited, did not reach it.
+    #[error("the provider could not be reached, as another request found out meanwhile")]
+    JustFailed,
+    /// An answer above the size limit.
+    #[error("the provider's answer is larger than any that is accepted")]
+    TooLarge,
+    /// An unexpected status.
+    #[error("the provider answered {status} to a call of {call}")]
+    Status {
+        /// Which call.
+        call: &'static str,
+        /// The status.
+        status: u16,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// Metadata that cannot be used.
+    #[error("the provider's metadata cannot be used")]
+    Metadata(#[from] MetadataError),
+    /// An answer of the token endpoint without tokens.
+    #[error("the token endpoint gave no tokens: {answer:?}")]
+    TokenAnswer {
+        /// What it said.
+        answer: TokenAnswerError,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// The signing keys cannot be had.
+    #[error("the provider's keys cannot be had")]
+    Keys(#[source] anyhow::Error),
+    /// A token or claim that does not prove what it should.
+    #[error("the provider's token does not prove who signed in")]
+    Unproven(#[source] anyhow::Error),
+}
+
+impl ProviderError {
+    /// When it is worth trying again.
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            Self::Status { retry_after, .. } | Self::TokenAnswer { retry_after, .. } => *retry_after,
+            Self::Unreachable(_)
+            | Self::JustFailed
+            | Self::TooLarge
+            | Self::Metadata(_)
+            | Self::Keys(_)
+            | Self::Unproven(_) => DEFAULT_RETRY_AFTER,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What the token endpoint answers (RFC 6749 §5, OpenID Connect Core §3.1.3.3) and what it means.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::session::tokens::{AccessToken, IdToken, RefreshToken};
+
+/// What an access token without `expires_in` is taken to live (RFC 6749 §5.1 leaves it to documentation).
+const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
+/// No access token is taken to live longer, whatever the provider says.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Tokens as granted, not yet judged.
+#[derive(Debug, Clone)]
+pub struct Granted {
+    /// The access token.
+    pub access_token: AccessToken,
+    /// How long it lives from now.
+    pub lifetime: Duration,
+    /// A new refresh token; absent when the old one goes on (RFC 6749 §6).
+    pub refresh_token: Option<RefreshToken>,
+    /// An ID token, unverified.
+    pub id_token: Option<IdToken>,
+    /// The granted scope when it was named.
+    pub scope: Option<String>,
+}
+
+/// The error codes of RFC 6749 §5.2. Decisions are made by these, never by a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OAuthErrorCode {
+    /// The grant itself is refused: the only code that ends a session.
+    InvalidGrant,
+    /// Our own client or request is refused: a fault of the configuration, not of the user.
+    ClientOrRequest,
+    /// A code that this program does not know.
+    Other,
+}
+
+/// Why an answer holds no tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenAnswerError {
+    /// An OAuth error.
+    Refused(OAuthErrorCode),
+    /// The provider is overloaded or broken: 429, 5xx.
+    Unavailable,
+    /// Neither tokens nor an error.
+    Malformed,
+}
+
+#[derive(Deserialize)]
+struct WireTokens {
+    access_token: String,
+    token_type: String,
+    #[serde(default)]
+    expires_in: Option<Seconds>,
+    refresh_token: Option<String>,
+    id_token: Option<String>,
+    scope: Option<String>,
+}
+
+/// RFC 6749 says a number; some providers send it as a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(f64),
+    Text(String),
+}
+
+#[derive(Deserialize)]
+struct WireError {
+    error: String,
+}
+
+/// Reads an answer of the token endpoint.
+pub(super) fn read_answer(status: u16, body: &[u8]) -> Result<Granted, TokenAnswerError> {
+    match status {
+        200 => read_tokens(body).ok_or(TokenAnswerError::Malformed),
+        400..=499 if status != 429 => Err(read_error(body)),
+        429 | 500..=599 => Err(TokenAnswerError::Unavailable),
+        _ => Err(TokenAnswerError::Malformed),
+    }
+}
+
+fn read_tokens(body: &[u8]) -> Option<Granted> {
+    let wire: WireTokens = serde_json::from_slice(body).ok()?;
+    if wire.access_token.is_empty() || !wire.token_type.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    Some(Granted {
+        access_token: AccessToken::new(wire.access_token),
+        lifetime: lifetime(wire.expires_in)?,
+        refresh_token: wire
+            .refresh_token
+            .filter(|token| !token.is_empty())
+            .map(RefreshToken::new),
+        id_token: wire.id_token.filter(|token| !token.is_empty()).map(IdToken::new),
+        scope: wire.scope,
+    })
+}
+
+fn lifetime(expires_in: Option<Seconds>) -> Option<Duration> {
+    let seconds = match expires_in {
+        None => return Some(ASSUMED_LIFETIME),
+        Some(Seconds::Number(seconds)) => seconds,
+        Some(Seconds::Text(text)) => text.parse().ok()?,
+    };
+    let lifetime = Duration::try_from_secs_f64(seconds).ok()?;
+    (lifetime >= Duration::from_secs(1)).then(|| lifetime.min(LONGEST_LIFETIME))
+}
+
+fn read_error(body: &[u8]) -> TokenAnswerError {
+    let Ok(wire) = serde_json::from_slice::<WireError>(body) else {
+        return TokenAnswerError::Malformed;
+    };
+    TokenAnswerError::Refused(match wire.error.as_str() {
+        "invalid_grant" => OAuthErrorCode::InvalidGrant,
+        "invalid_request"
+        | "invalid_client"
+        | "unauthorized_client"
+        | "unsupported_grant_type"
+        | "invalid_scope"
+        | "invalid_target" => OAuthErrorCode::ClientOrRequest,
+        "temporarily_unavailable" | "server_error" | "slow_down" => return TokenAnswerError::Unavailable,
+        _ => OAuthErrorCode::Other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Result<Granted, TokenAnswerError> {
+        read_answer(status, body.as_bytes())
+    }
+
+    #[test]
+    fn tokens_are_read_with_their_lifetime() {
+        let granted = read(
+            200,
+            r#"{"access_token":"a","token_type":"bearer","expires_in":60,"refresh_token":"r"}"#,
+        );
+        let granted = granted.unwrap();
+        assert_eq!(granted.lifetime, Duration::from_secs(60));
+        assert_eq!(granted.refresh_token.unwrap().expose(), "r");
+    }
+
+    /// Checklist 56.
+    #[test]
+    fn an_answer_without_expires_in_has_the_documented_lifetime() {
+        let granted = read(200, r#"{"access_token":"a","token_type":"Bearer"}"#).unwrap();
+        assert_eq!(granted.lifetime, ASSUMED_LIFETIME);
+        assert!(granted.refresh_token.is_none());
+    }
+
+    #[test]
+    fn a_lifetime_may_be_a_text_and_never_nonsense() {
+        let with = |expires_in: &str| {
+            read(
+                200,
+                &format!(r#"{{"access_token":"a","token_type":"Bearer","expires_in":{expires_in}}}"#),
+            )
+        };
+        assert_eq!(with("\"3600\"").unwrap().lifetime, Duration::from_secs(3600));
+        assert_eq!(
+            with("1e300").map(|g| g.lifetime),
+            Err(TokenAnswerError::Malformed)
+        );
+        assert_eq!(with("99999999999").unwrap().lifetime, LONGEST_LIFETIME);
+        for nonsense in ["-1", "0", "\"soon\"", "[]", "true"] {
+            assert_eq!(
+                with(nonsense).map(|g| g.lifetime),
+                Err(TokenAnswerError::Malformed),
+                "{nonsense}"
+            );
+        }
+    }
+
+    /// Checklists 52–54: only `invalid_grant` is about the session.
+    #[test]
+    fn errors_are_told_apart_by_their_code() {
+        use OAuthErrorCode::{ClientOrRequest, InvalidGrant, Other};
+        let cases = [
+            (
+                400,
+                r#"{"error":"invalid_grant"}"#,
+                TokenAnswerError::Refused(InvalidGrant),
+            ),
+            (
+                401,
+                r#"{"error":"invalid_client"}"#,
+                TokenAnswerError::Refused(ClientOrRequest),
+            ),
+            (
+                400,
+                r#"{"error":"unauthorized_client"}"#,
+                TokenAnswerError::Refused(ClientOrRequest),
+            ),
+            (
+                400,
+                r#"{"error":"interaction_required"}"#,
+                TokenAnswerError::Refused(Other),
+            ),
+            (
+                400,
+                r#"{"error":"temporarily_unavailable"}"#,
+                TokenAnswerError::Unavailable,
+            ),
+            (429, r#"{"error":"invalid_grant"}"#, TokenAnswerError::Unavailable),
+            (500, r#"{"error":"invalid_grant"}"#, TokenAnswerError::Unavailable),
+            (503, "", TokenAnswerError::Unavailable),
+            (400, "<html>invalid_grant</html>", TokenAnswerError::Malformed),
+            (302, "", TokenAnswerError::Malformed),
+            (200, r#"{"error":"invalid_grant"}"#, TokenAnswerError::Malformed),
+            (
+                200,
+                r#"{"access_token":"a","token_type":"DPoP"}"#,
+                TokenAnswerError::Malformed,
+            ),
+            (
+                200,
+                r#"{"access_token":"","token_type":"Bearer"}"#,
+                TokenAnswerError::Malformed,
+            ),
+        ];
+        for (status, body, expected) in cases {
+            assert_eq!(read(status, body).map(|_| ()), Err(expected), "{status} {body}");
+        }
+    }
+}

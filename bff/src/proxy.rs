@@ -1,0 +1,13 @@
+//! Carries requests of configured routes to their upstreams, with the session's access token.
+//!
+//! ```text
+//! path ──normalise──► route ──guard──► session ──keeper──► access token ──headers──► upstream
+//! ```
+//!
+//! What was matched is what the upstream gets. Bodies stream both ways.
+
+mod body;
+pub mod endpoint;
+pub mod forward;
+pub mod headers;
+mod http_types;

@@ -1,0 +1,279 @@
+//! The handlers of configured routes.
+
+use std::sync::Arc;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::guard::GuardContext;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION, TRANSFER_ENCODING};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use http::header::CONTENT_LENGTH;
+use hyper::body::{Body, Incoming};
+use url::form_urlencoded;
+
+use super::body::{self, Progress, UpstreamResponseBody};
+use super::forward::{ForwardClient, ForwardError};
+use super::headers::{self, Forwarding};
+use super::http_types;
+use crate::guard::csrf::Proof;
+use crate::guard::middleware::{OthersCookies, Proxied, facts_of};
+use crate::problem::ApiError;
+use crate::refresh::{Keeper, RefreshError};
+use crate::routing::{Access, NormalPath, Route, RouteTable};
+use crate::session::ticket::Ticket;
+use crate::session::{OpenSession, SessionRegistry};
+
+/// The route that a request matched, and its path in the form that matched.
+#[derive(Debug, Clone)]
+pub struct MatchedRoute {
+    /// The rule.
+    pub route: Arc<Route>,
+    /// The path.
+    pub path: NormalPath,
+}
+
+/// What every proxied request needs.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) scheme: String,
+    pub(crate) host: String,
+    pub(crate) base_path: String,
+}
+
+/// Reads the path in its one form and notes the route; a path with two readings goes no further.
+///
+/// # Errors
+/// Only those of what it wraps.
+pub async fn match_route(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Ok(path) = NormalPath::parse(request.uri().path()) else {
+        return Ok(request.into_response(ApiError::InvalidPath.error_response()));
+    };
+    let found = request
+        .app_data::<web::Data<RouteTable>>()
+        .and_then(|table| table.find(&path).cloned());
+    if let Some(route) = found {
+        let proof = if route.login_redirect {
+            Proof::Navigation
+        } else {
+            Proof::HeaderOrSameOrigin
+        };
+        request.extensions_mut().insert(proof);
+        request.extensions_mut().insert(MatchedRoute { route, path });
+    }
+    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+}
+
+/// Whether a request goes to a route that may look a session up.
+#[must_use]
+pub fn goes_to_session_route(context: &GuardContext<'_>) -> bool {
+    matched_access(context).is_some_and(|access| access != Access::Anonymous)
+}
+
+/// Whether a request goes to an anonymous route.
+#[must_use]
+pub fn goes_to_anonymous_route(context: &GuardContext<'_>) -> bool {
+    matched_access(context) == Some(Access::Anonymous)
+}
+
+fn matched_access(context: &GuardContext<'_>) -> Option<Access> {
+    context
+        .req_data()
+        .get::<MatchedRoute>()
+        .map(|found| found.route.access)
+}
+
+/// Forwards with the session's access token.
+#[tracing::instrument(name = "bff.proxy", skip_all)]
+pub async fn with_session(
+    request: HttpRequest,
+    payload: web::Payload,
+    ticket: Ticket,
+    registry: web::Data<SessionRegistry>,
+    proxy: web::Data<Proxy>,
+    client: web::Data<ForwardClient>,
+) -> Result<HttpResponse, ApiError> {
+    let found = matched(&request)?;
+    let session = match registry.find_presented(&ticket.presented(), true).await? {
+        Some(session) => served(&proxy.keeper, session).await?,
+        None => None,
+    };
+    if session.is_none() && found.route.access == Access::Session {
+        return sign_in_first(&request, &found, &proxy);
+    }
+    forward(&request, payload, &found, session.as_ref(), &proxy, &client).await
+}
+
+/// Forwards without looking any session up.
+#[tracing::instrument(name = "bff.proxy", skip_all)]
+pub async fn anonymous(
+    request: HttpRequest,
+    payload: web::Payload,
+    proxy: web::Data<Proxy>,
+    client: web::Data<ForwardClient>,
+) -> Result<HttpResponse, ApiError> {
+    let found = matched(&request)?;
+    forward(&request, payload, &found, None, &proxy, &client).await
+}
+
+fn matched(request: &HttpRequest) -> Result<MatchedRoute, ApiError> {
+    let found = request
+        .extensions()
+        .get::<MatchedRoute>()
+        .cloned()
+        .ok_or(ApiError::NotFound)?;
+    if found.route.takes(request.method().as_str()) {
+        return Ok(found);
+    }
+    Err(ApiError::MethodNotAllowed(found.route.allowed_methods()))
+}
+
+async fn served(keeper: &Arc<Keeper>, session: OpenSession) -> Result<Option<OpenSession>, ApiError> {
+    match keeper.serve(session).await {
+        Ok(session) => Ok(Some(session)),
+        Err(RefreshError::SessionEnded) => Ok(None),
+        Err(error) => Err(ApiError::from(&error)),
+    }
+}
+
+/// 401 for a page's own calls; a person who navigates to a route that asks for it is sent to sign in.
+fn sign_in_first(
+    request: &HttpRequest,
+    found: &MatchedRoute,
+    proxy: &Proxy,
+) -> Result<HttpResponse, ApiError> {
+    let facts = facts_of(request.method(), request.headers());
+    if !(found.route.login_redirect && facts.navigates() && facts.is_safe) {
+        return Err(ApiError::SessionRequired);
+    }
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let return_url: String = form_urlencoded::byte_serialize(target.as_bytes()).collect();
+    Ok(HttpResponse::Found()
+        .insert_header((
+            LOCATION,
+            format!("{}/login?returnUrl={return_url}", proxy.base_path),
+        ))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .finish())
+}
+
+async fn forward(
+    request: &HttpRequest,
+    payload: web::Payload,
+    found: &MatchedRoute,
+    session: Option<&OpenSession>,
+    proxy: &Proxy,
+    client: &ForwardClient,
+) -> Result<HttpResponse, ApiError> {
+    let progress = Progress::begin();
+    let outgoing = outgoing(request, payload, found, session, proxy, &progress).ok_or_else(|| {
+        ApiError::Internal(anyhow::anyhow!("a request could not be written for its upstream"))
+    })?;
+    let answer = client
+        .send(outgoing, found.route.timeout, &progress)
+        .await
+        .map_err(|error| match error {
+            ForwardError::Silent => ApiError::UpstreamTimeout,
+            ForwardError::Unreachable(_) => ApiError::UpstreamUnavailable(error.into()),
+        })?;
+    report(request, found, session, answer.status().as_u16());
+    incoming(answer, request.method() == Method::HEAD, session.is_some())
+        .ok_or_else(|| ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told")))
+}
+
+fn outgoing(
+    request: &HttpRequest,
+    payload: web::Payload,
+    found: &MatchedRoute,
+    session: Option<&OpenSession>,
+    proxy: &Proxy,
+    progress: &Progress,
+) -> Option<http::Request<body::UpstreamRequestBody>> {
+    let mut client_headers = http::HeaderMap::with_capacity(request.headers().len());
+    for (name, value) in request.headers() {
+        client_headers.append(http_types::name(name)?, http_types::value(value)?);
+    }
+    let forwarding = Forwarding {
+        client: request.peer_addr().map(|address| address.ip().to_string()),
+        scheme: &proxy.scheme,
+        host: &proxy.host,
+        upstream: found.route.upstream.authority().as_str(),
+        access_token: session.map(|session| &session.content.tokens.access_token),
+        cookies: others_cookies(request),
+    };
+    let has_body = client_headers
+        .get(CONTENT_LENGTH)
+        .is_some_and(|length| length != "0")
+        || request.headers().contains_key(TRANSFER_ENCODING);
+    let body = if has_body {
+        body::stream(payload, progress.clone())
+    } else {
+        body::empty()
+    };
+    let mut outgoing = http::Request::new(body);
+    *outgoing.method_mut() = http_types::method(request.method())?;
+    *outgoing.uri_mut() = found.route.target(&found.path, request.query_string())?;
+    *outgoing.headers_mut() = headers::for_upstream(&client_headers, &forwarding)?;
+    Some(outgoing)
+}
+
+fn others_cookies(request: &HttpRequest) -> Option<http::HeaderValue> {
+    request
+        .extensions()
+        .get::<OthersCookies>()
+        .and_then(|cookies| http_types::value(&cookies.0))
+}
+
+/// Paths hold names, e-mail addresses and reset links: the log gets the route, and only who asks for it the path.
+fn report(request: &HttpRequest, found: &MatchedRoute, session: Option<&OpenSession>, status: u16) {
+    let (method, route) = (request.method().as_str(), found.route.prefix.as_str());
+    let key = session.map(|session| session.key.as_str());
+    tracing::info!(method, route, status, session.key = key, "request proxied");
+    let path = found.path.as_str();
+    tracing::debug!(target: "bff::trail", method, path, status, session.key = key, "request proxied");
+}
+
+/// The browser's answer. `None` when the upstream answers with a status that no request asked for.
+fn incoming(answer: http::Response<Incoming>, to_head: bool, carried_token: bool) -> Option<HttpResponse> {
+    let (head, incoming) = answer.into_parts();
+    let status = http_types::status(head.status)?;
+    if status.is_informational() {
+        return None;
+    }
+    let has_no_body = matches!(
+        status,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    let declared = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut response = HttpResponse::build(status);
+    for (name, value) in &headers::for_browser(&head.headers, carried_token) {
+        // actix writes the length itself, from the body's size; a 304 has none and may say what the body would have.
+        if *name != CONTENT_LENGTH || status == StatusCode::NOT_MODIFIED {
+            response.append_header((http_types::old_name(name)?, http_types::old_value(value)?));
+        }
+    }
+    let mut response = if has_no_body {
+        response.body(actix_web::body::None::new())
+    } else {
+        // What hyper decodes decides: beside chunks, a declared length counts for nothing (RFC 9112 §6.3).
+        let length = if to_head {
+            declared
+        } else {
+            incoming.size_hint().exact()
+        };
+        response.body(UpstreamResponseBody::new(incoming, length))
+    };
+    response.extensions_mut().insert(Proxied);
+    Some(response)
+}

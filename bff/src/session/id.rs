@@ -1,0 +1,169 @@
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use serde::{Deserialize, Serialize};
+use zeroize::ZeroizeOnDrop;
+
+use crate::random;
+
+/// The secret by which a browser proves which session is its own: 256 random bits.
+///
+/// It is found in two places: the session cookie and this type. Stores are handed [`SessionId::record_key`] instead.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct SessionId([u8; 32]);
+
+impl SessionId {
+    /// A new secret from the operating system's generator.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(random::bytes())
+    }
+
+    /// Reads a cookie's value; anything but canonical base64url of 32 bytes is no session.
+    #[must_use]
+    pub fn parse(cookie_value: &str) -> Option<Self> {
+        let bytes = BASE64URL.decode(cookie_value).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The text that goes into the cookie and nowhere else.
+    #[must_use]
+    pub fn to_cookie_value(&self) -> String {
+        BASE64URL.encode(self.0)
+    }
+
+    /// A digest, so that a dump of the store holds nothing a browser could present.
+    #[must_use]
+    pub fn record_key(&self) -> RecordKey {
+        let digest = digest(&SHA256, &self.0);
+        RecordKey(BASE64URL.encode(digest.as_ref()))
+    }
+
+    /// The secret itself, as input of the vault's key derivation.
+    pub(in crate::session) fn as_key_material(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(redacted)")
+    }
+}
+
+/// The digest of a [`SessionId`], under which a store keeps the ticket record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecordKey(String);
+
+impl RecordKey {
+    /// The digest as base64url text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A random handle that names a session: in the store, in logs, in `/bff/logout?sid=`. It opens nothing.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SessionKey(String);
+
+impl SessionKey {
+    const BYTES: usize = 16;
+
+    /// A new random handle.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(BASE64URL.encode(random::bytes::<{ Self::BYTES }>()))
+    }
+
+    /// Reads a handle that came from outside; anything but canonical base64url of 16 bytes is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = BASE64URL.decode(text).ok()?;
+        (bytes.len() == Self::BYTES).then(|| Self(text.to_owned()))
+    }
+
+    /// The handle as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for SessionKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("is not a session key")
+    }
+}
+
+impl From<SessionKey> for String {
+    fn from(key: SessionKey) -> Self {
+        key.0
+    }
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionKey({})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_value_names_the_same_record_again() {
+        let id = SessionId::generate();
+        let read = SessionId::parse(&id.to_cookie_value()).unwrap();
+        assert_eq!(read.record_key(), id.record_key());
+    }
+
+    #[test]
+    fn what_is_not_32_canonical_bytes_is_no_session() {
+        let value = SessionId::generate().to_cookie_value();
+        for forged in [
+            String::new(),
+            format!("{value}="),
+            format!("{value}AAAA"),
+            value[..42].to_owned(),
+            value.replace(|_: char| true, "!"),
+            "x".repeat(100_000),
+        ] {
+            assert!(SessionId::parse(&forged).is_none(), "{forged:.60}");
+        }
+    }
+
+    #[test]
+    fn the_secret_shows_neither_in_debug_output_nor_in_its_digest() {
+        let id = SessionId::generate();
+        assert_eq!(format!("{id:?}"), "SessionId(redacted)");
+        assert_ne!(id.record_key().as_str(), id.to_cookie_value());
+    }
+
+    #[test]
+    fn ten_thousand_ids_differ_and_use_every_bit() {
+        let ids: Vec<SessionId> = (0..10_000).map(|_| SessionId::generate()).collect();
+        let distinct: std::collections::HashSet<_> = ids.iter().map(SessionId::record_key).collect();
+        assert_eq!(distinct.len(), ids.len());
+        for bit in 0..256 {
+            let ones = ids
+                .iter()
+                .filter(|id| id.0[bit / 8] >> (bit % 8) & 1 == 1)
+                .count();
+            // Ten standard deviations of a fair coin thrown 10,000 times.
+            assert!((4_500..=5_500).contains(&ones), "bit {bit} was set {ones} times");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Starts, finds, renews and ends sessions: the store and the vault put together.
+
+use std::sync::Arc;
+
+use resource_server::time::{Clock, UnixTime};
+
+use super::lifetime::{Limits, Standing, Times};
+use super::store::{Created, Ended, Replaced, Revision, SessionStore, StoreError, Stored, Touched};
+use super::ticket::Presented;
+use super::tokens::TokenSet;
+use super::vault::{OpenError, Vault};
+use super::{OpenSession, SessionContent, SessionId, SessionKey};
+use crate::errors::chain;
+
+/// Why a session could not be looked at or written. None of these ends a session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The store does not do its work now.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The record is there and cannot be opened by this node.
+    #[error("the session's record cannot be opened")]
+    Unopenable(#[from] OpenError),
+    /// There is a ticket, but the store could not be asked what it names.
+    #[error("a ticket could not be looked up")]
+    TicketUnknown,
+    /// A random key came up twice.
+    #[error("a new session's key is taken")]
+    KeyTaken,
+}
+
+/// Why a session ended; the words of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The user signed out.
+    Logout,
+    /// The same browser signed in again.
+    Replaced,
+    /// Nobody was there any more to take the ticket.
+    Undelivered,
+    /// Nobody used it for too long.
+    IdleTimeout,
+    /// Its absolute lifetime is over.
+    AbsoluteTimeout,
+    /// The provider refused the refresh token.
+    RefreshRefused,
+    /// The access token expired and there is nothing to renew it with.
+    NoRefreshToken,
+}
+
+impl EndReason {
+    /// The reason as a word of the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Replaced => "replaced",
+            Self::Undelivered => "undelivered",
+            Self::IdleTimeout => "idle_timeout",
+            Self::AbsoluteTimeout => "absolute_timeout",
+            Self::RefreshRefused => "refresh_refused",
+            Self::NoRefreshToken => "no_refresh_token",
+        }
+    }
+}
+
+/// How [`SessionRegistry::renew`] turned out.
+#[derive(Debug)]
+#[must_use]
+pub enum Renewed {
+    /// The new tokens are stored; this is the session as it is now.
+    Stored(OpenSession),
+    /// Somebody else renewed first; this is the session with their tokens.
+    Overtaken(OpenSession),
+    /// The session ended meanwhile.
+    Ended,
+}
+
+/// How [`SessionRegistry::end_unless_renewed`] turned out.
+#[derive(Debug)]
+#[must_use]
+pub enum EndedUnlessRenewed {
+    /// The session has ended, now or before.
+    Ended,
+    /// Somebody renewed it after it was read; it lives.
+    Renewed(Box<OpenSession>),
+}
+
+/// All sessions of this node's store.
+#[derive(Debug)]
+pub struct SessionRegistry {
+    store: Arc<dyn SessionStore>,
+    vault: Vault,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+}
+
+impl SessionRegistry {
+    /// Puts a store, a vault and the limits together.
+    #[must_use]
+    pub fn new(store: Arc<dyn SessionStore>, vault: Vault, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            vault,
+            limits,
+            clock,
+        }
+    }
+
+    /// Stores a new session and its ticket; the ticket last, so that a ticket never names what is not there.
+    ///
+    /// # Errors
+    /// When the store is down. What was stored by then is unreachable garbage, which expires.
+    pub async fn start(&self, content: &SessionContent) -> Result<(SessionId, SessionKey), SessionError> {
+        let (id, key) = (SessionId::generate(), SessionKey::generate());
+        let times = self.limits.begin(self.clock.now());
+        let stored = Stored {
+            revision: Revision::FIRST,
+            times,
+            sealed: self.vault.seal(&id, &key, &times, content),
+        };
+        match self
+            .store
+            .create(&key, &stored, self.limits.garbage_from(&times))
+            .await?
+        {
+            Created::Now => {}
+            Created::KeyTaken => return Err(SessionError::KeyTaken),
+        }
+        self.store
+            .put_ticket(&id.record_key(), &key, times.ends_at)
+            .await?;
+        tracing::info!(target: "bff::trail", { session.key = %key }, "session started");
+        Ok((id, key))
+    }
+
+    /// Finds the live session of a request by what its browser presented.
+    ///
+    /// # Errors
+    /// As [`SessionRegistry::find`]; an unanswered question is never "signed out".
+    pub async fn find_presented(
+        &self,
+        presented: &Presented,
+        slide: bool,
+    ) -> Result<Option<OpenSession>, SessionError> {
+        match presented {
+            Presented::Nothing => Ok(None),
+            Presented::Ticket(id, key) => self.find(id, key, slide).await,
+            Presented::Outage => Err(SessionError::TicketUnknown),
+        }
+    }
+
+    /// Finds the live session that a ticket names, and writes the use down when `slide` is set and it is due.
+    ///
+    /// # Errors
+    /// When the store is down or the record cannot be opened by this node; both say nothing against the session.
+    pub async fn find(
+        &self,
+        id: &SessionId,
+        key: &SessionKey,
+        slide: bool,
+    ) -> Result<Option<OpenSession>, SessionError> {
+        let Some(mut stored) = self.store.load(key).await? else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        match self.limits.judge(&stored.times, now) {
+            Standing::LivesUntil(_) => {}
+            Standing::IdleTooLong => return self.end_by_time(key, EndReason::IdleTimeout).await,
+            Standing::TooOld => return self.end_by_time(key, EndReason::AbsoluteTimeout).await,
+        }
+        if slide
+            && self.limits.touch_is_due(&stored.times, now)
+            && !self.touch(key, &mut stored.times, now).await
+        {
+            return Ok(None);
+        }
+        self.open(id, key, &stored).map(Some)
+    }
+
+    /// Writes a use down; whether the session still lives. A use that cannot be written does not fail the request: the
+    /// session was read, it lives, and its idle end stays where it was.
+    async fn touch(&self, key: &SessionKey, times: &mut Times, now: UnixTime) -> bool {
+        let touched = Times {
+            last_used_at: now,
+            ..*times
+        };
+        match self
+            .store
+            .touch(key, now, self.limits.garbage_from(&touched))
+            .await
+        {
+            Ok(Touched::Now) => *times = touched,
+            Ok(Touched::SessionEnded) => return false,
+            Err(error) => tracing::warn!(
+                error = chain(&error),
+                "a use of a session could not be written down"
+            ),
+        }
+        true
+    }
+
+    /// Stores the tokens that a refresh brought home, provided that the session still is as it was read.
+    ///
+    /// # Errors
+    /// When the store is down or the record cannot be opened.
+    pub async fn renew(&self, session: &OpenSession, tokens: TokenSet) -> Result<Renewed, SessionError> {
+        let content = SessionContent {
+            tokens,
+            ..session.content.clone()
+        };
+        let sealed = self
+            .vault
+            .seal(&session.id, &session.key, &session.times, &content);
+        match self
+            .store
+            .replace(&session.key, session.revision, &sealed)
+            .await?
+        {
+            Replaced::Now(revision) => Ok(Renewed::Stored(OpenSession {
+                revision,
+                content,
+                ..session.clone()
+            })),
+            Replaced::LostTo(stored) => Ok(Renewed::Overtaken(self.open(
+                &session.id,
+                &session.key,
+                &stored,
+            )?)),
+            Replaced::SessionEnded => Ok(Renewed::Ended),
+        }
+    }
+
+    /// Ends a session; ending it twice is not an error.
+    ///
+    /// # Errors
+    /// When the store is down: then the session has not ended, and the caller has to say so.
+    pub async fn end(&self, key: &SessionKey, reason: EndReason) -> Result<(), SessionError> {
+        if self.store.end(key).await? == Ended::Now {
+            report_end(key, reason);
+        }
+        Ok(())
+    }
+
+    /// Ends a session because of something that was learnt with the tokens read at `session.revision`; if somebody has
+    /// renewed it since, what was learnt is out of date and the session lives.
+    ///
+    /// # Errors
+    /// When the store is down or the record cannot be opened.
+    pub async fn end_unless_renewed(
+        &self,
+        session: &OpenSession,
+        reason: EndReason,
+    ) -> Result<EndedUnlessRenewed, SessionError> {
+        match self.store.end_at(&session.key, session.revision).await? {
+            Ended::Now => {
+                report_end(&session.key, reason);
+                Ok(EndedUnlessRenewed::Ended)
+            }
+            Ended::Before => Ok(EndedUnlessRenewed::Ended),
+            Ended::LostTo(stored) => {
+                let session = self.open(&session.id, &session.key, &stored)?;
+                Ok(EndedUnlessRenewed::Renewed(Box::new(session)))
+            }
+        }
+    }
+
+    /// Ends a session that was read, however often it is renewed meanwhile, and returns it as it was at its end: it is the
+    /// newest refresh token that has to be revoked.
+    ///
+    /// # Errors
+    /// When the store is down: then the session has not ended, and the caller has to say so.
+    pub async fn end_latest(
+        &self,
+        session: OpenSession,
+        reason: EndReason,
+    ) -> Result<OpenSession, SessionError> {
+        let mut latest = session;
+        while let EndedUnlessRenewed::Renewed(newer) = self.end_unless_renewed(&latest, reason).await? {
+            latest = *newer;
+        }
+        Ok(latest)
+    }
+
+    async fn end_by_time(
+        &self,
+        key: &SessionKey,
+        reason: EndReason,
+    ) -> Result<Option<OpenSession>, SessionError> {
+        self.end(key, reason).await?;
+        Ok(None)
+    }
+
+    fn open(&self, id: &SessionId, key: &SessionKey, stored: &Stored) -> Result<OpenSession, SessionError> {
+        let content = self.vault.open(id, key, &stored.times, &stored.sealed)?;
+        Ok(OpenSession {
+            id: id.clone(),
+            key: key.clone(),
+            revision: stored.revision,
+            lives_until: self.limits.lives_until(&stored.times),
+            times: stored.times,
+            content,
+        })
+    }
+}
+
+fn report_end(key: &SessionKey, reason: EndReason) {
+    tracing::info!(target: "bff::trail", { session.key = %key, reason = reason.as_str() }, "session ended");
+}

@@ -1,0 +1,172 @@
+//! The ticket: how a session is carried in the cookie.
+//!
+//! actix-session reads, signs and sets the cookie; this file is its storage backend and the only one that names its
+//! `Session`. Of its storage calls only `load` works: the session and its ticket are stored by
+//! [`SessionRegistry::start`](super::SessionRegistry::start) before the answer, in an order that leaves nothing
+//! unreachable, and ended by `end`. So a failing store is met in a handler, which can say 503, and not in the
+//! middleware, which could only say 500.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionPolicy};
+use actix_session::storage::{LoadError, SaveError, SessionKey as CookieValue, UpdateError};
+use actix_session::{Session, SessionExt, SessionMiddleware};
+use actix_web::cookie::time::Duration as CookieDuration;
+use actix_web::cookie::{Key, SameSite};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::store::{SessionStore, StoreError};
+use super::{SessionId, SessionKey};
+use crate::cookies;
+
+const ID: &str = "id";
+const KEY: &str = "key";
+const OUTAGE: &str = "outage";
+
+/// The middleware that reads the ticket before a handler and sets or removes the cookie after it.
+#[must_use]
+pub fn middleware(store: Arc<dyn SessionStore>, signing_key: &[u8; 64]) -> SessionMiddleware<TicketBackend> {
+    SessionMiddleware::builder(TicketBackend { store }, Key::from(signing_key))
+        .cookie_name(cookies::SESSION.to_owned())
+        .cookie_secure(true)
+        .cookie_http_only(true)
+        .cookie_same_site(SameSite::Strict)
+        .cookie_path("/".to_owned())
+        .cookie_content_security(CookieContentSecurity::Signed)
+        .session_lifecycle(
+            BrowserSession::default().state_ttl_extension_policy(TtlExtensionPolicy::OnStateChanges),
+        )
+        .build()
+}
+
+/// What the browser's cookie turned out to be.
+#[derive(Debug)]
+pub enum Presented {
+    /// No cookie, or none that names a session.
+    Nothing,
+    /// A ticket that names this session, which may have ended.
+    Ticket(SessionId, SessionKey),
+    /// There is a ticket, but the store could not be asked what it names.
+    Outage,
+}
+
+/// The ticket of the request at hand. Not `Send`; nothing spawned may hold it.
+pub struct Ticket(Session);
+
+impl Ticket {
+    /// What the browser presented.
+    #[must_use]
+    pub fn presented(&self) -> Presented {
+        if self.0.contains_key(OUTAGE) {
+            return Presented::Outage;
+        }
+        let (Ok(Some(id)), Ok(Some(key))) = (self.0.get::<String>(ID), self.0.get::<SessionKey>(KEY)) else {
+            return Presented::Nothing;
+        };
+        SessionId::parse(&id).map_or(Presented::Nothing, |id| Presented::Ticket(id, key))
+    }
+
+    /// Gives the browser the ticket of a session that has been stored.
+    pub fn issue(&self, id: &SessionId, key: &SessionKey) {
+        self.0.clear();
+        self.0.renew();
+        let inserted = self
+            .0
+            .insert(ID, id.to_cookie_value())
+            .and_then(|()| self.0.insert(KEY, key));
+        if inserted.is_err() {
+            // Texts always have a JSON form. Should that fail, the browser stays without a ticket.
+            self.0.purge();
+        }
+    }
+
+    /// Takes the cookie away from the browser.
+    pub fn withdraw(&self) {
+        self.0.purge();
+    }
+}
+
+impl FromRequest for Ticket {
+    type Error = actix_web::Error;
+    type Future = std::future::Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Ok(Self(request.get_session())))
+    }
+}
+
+/// The storage backend behind the middleware.
+pub struct TicketBackend {
+    store: Arc<dyn SessionStore>,
+}
+
+impl actix_session::storage::SessionStore for TicketBackend {
+    async fn load(&self, cookie_value: &CookieValue) -> Result<Option<HashMap<String, String>>, LoadError> {
+        let Some(id) = SessionId::parse(cookie_value.as_ref()) else {
+            return Ok(None);
+        };
+        match self.store.session_of(&id.record_key()).await {
+            Ok(None) => Ok(None),
+            Ok(Some(key)) => Ok(Some(HashMap::from([
+                (ID.to_owned(), json_text(cookie_value.as_ref())),
+                (KEY.to_owned(), json_text(key.as_str())),
+            ]))),
+            Err(error) => {
+                report(&error);
+                Ok(Some(HashMap::from([(OUTAGE.to_owned(), "true".to_owned())])))
+            }
+        }
+    }
+
+    /// The session is stored already; this only tells the middleware what to write into the cookie.
+    async fn save(
+        &self,
+        state: HashMap<String, String>,
+        _: &CookieDuration,
+    ) -> Result<CookieValue, SaveError> {
+        let id = state
+            .get(ID)
+            .and_then(|json| serde_json::from_str::<String>(json).ok());
+        id.and_then(|id| CookieValue::try_from(id).ok())
+            .ok_or_else(|| SaveError::Other(anyhow::anyhow!("a ticket was saved that nobody issued")))
+    }
+
+    /// Never called: a ticket is issued once and does not change.
+    async fn update(
+        &self,
+        _: CookieValue,
+        _: HashMap<String, String>,
+        _: &CookieDuration,
+    ) -> Result<CookieValue, UpdateError> {
+        Err(UpdateError::Other(anyhow::anyhow!("a ticket does not change")))
+    }
+
+    async fn update_ttl(&self, _: &CookieValue, _: &CookieDuration) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+
+    /// The session has been ended or replaced by now, so what is left of its ticket is garbage: failing to drop it is
+    /// worth a line in the log and not the answer.
+    async fn delete(&self, cookie_value: &CookieValue) -> Result<(), anyhow::Error> {
+        if let Some(id) = SessionId::parse(cookie_value.as_ref())
+            && let Err(error) = self.store.drop_ticket(&id.record_key()).await
+        {
+            report(&error);
+        }
+        Ok(())
+    }
+}
+
+fn report(error: &StoreError) {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "a ticket could not be looked up or dropped"
+    );
+}
+
+/// actix-session keeps every value as JSON text; base64url needs no escaping.
+fn json_text(plain: &str) -> String {
+    format!("\"{plain}\"")
+}

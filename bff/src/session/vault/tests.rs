@@ -1,0 +1,172 @@
+use std::time::Duration;
+
+use resource_server::time::UnixTime;
+use serde_json::json;
+
+use super::*;
+use crate::session::lifetime::Limits;
+use crate::session::tokens::{AccessToken, RefreshToken, TokenSet};
+
+const SECRETS: [&str; 4] = [
+    "the-access-token",
+    "the-refresh-token",
+    "alice@example.com",
+    "alice-sub",
+];
+
+fn ring(name: &str) -> String {
+    KeyRing::generate(&KeyName::parse(name).unwrap()).to_string()
+}
+
+fn vault(text: &str) -> Vault {
+    Vault::new(Arc::new(KeyRing::parse(text).unwrap()))
+}
+
+fn times() -> Times {
+    let limits = Limits {
+        idle: Duration::from_secs(600),
+        absolute: Duration::from_secs(3_600),
+    };
+    limits.begin(UnixTime::from_secs(1_000))
+}
+
+fn content() -> SessionContent {
+    SessionContent {
+        subject: "alice-sub".to_owned(),
+        provider_sid: Some("provider-sid".to_owned()),
+        claims: json!({"email": "alice@example.com"}).as_object().unwrap().clone(),
+        tokens: TokenSet {
+            access_token: AccessToken::new("the-access-token".to_owned()),
+            refresh_from: UnixTime::from_secs(1_200),
+            expires_at: UnixTime::from_secs(1_300),
+            refresh_token: Some(RefreshToken::new("the-refresh-token".to_owned())),
+            id_token: None,
+            scope: Some("openid".to_owned()),
+        },
+    }
+}
+
+#[test]
+fn what_was_sealed_opens_for_the_same_browser_and_session() {
+    let vault = vault(&ring("k1"));
+    let (id, key) = (SessionId::generate(), SessionKey::generate());
+    let sealed = vault.seal(&id, &key, &times(), &content());
+
+    let opened = vault.open(&id, &key, &times(), &sealed).unwrap();
+
+    assert_eq!(opened.subject, "alice-sub");
+    assert_eq!(opened.tokens.access_token.expose(), "the-access-token");
+    assert_eq!(opened.tokens.refresh_token.unwrap().expose(), "the-refresh-token");
+    assert_eq!(opened.tokens.expires_at, UnixTime::from_secs(1_300));
+}
+
+#[test]
+fn the_key_ring_alone_opens_nothing() {
+    let vault = vault(&ring("k1"));
+    let key = SessionKey::generate();
+    let sealed = vault.seal(&SessionId::generate(), &key, &times(), &content());
+
+    let opened = vault.open(&SessionId::generate(), &key, &times(), &sealed);
+
+    assert_eq!(opened.unwrap_err(), OpenError::Forged);
+}
+
+#[test]
+fn the_cookie_alone_opens_nothing() {
+    let (id, key) = (SessionId::generate(), SessionKey::generate());
+    let sealed = vault(&ring("k1")).seal(&id, &key, &times(), &content());
+
+    let opened = vault(&ring("k1")).open(&id, &key, &times(), &sealed);
+
+    assert_eq!(opened.unwrap_err(), OpenError::Forged);
+}
+
+#[test]
+fn sealed_bytes_hold_no_secret_in_the_clear() {
+    let vault = vault(&ring("k1"));
+    let id = SessionId::generate();
+    let sealed = vault.seal(&id, &SessionKey::generate(), &times(), &content());
+
+    let bytes = String::from_utf8_lossy(&sealed.0).into_owned();
+    for secret in SECRETS
+        .iter()
+        .map(|&secret| secret.to_owned())
+        .chain([id.to_cookie_value()])
+    {
+        assert!(!bytes.contains(&secret), "{secret} is readable");
+    }
+}
+
+#[test]
+fn a_record_moved_to_another_session_or_given_a_longer_life_does_not_open() {
+    let vault = vault(&ring("k1"));
+    let (id, key) = (SessionId::generate(), SessionKey::generate());
+    let sealed = vault.seal(&id, &key, &times(), &content());
+
+    assert_eq!(
+        vault
+            .open(&id, &SessionKey::generate(), &times(), &sealed)
+            .unwrap_err(),
+        OpenError::Forged
+    );
+    let longer = Times {
+        ends_at: UnixTime::from_secs(9_999_999),
+        ..times()
+    };
+    assert_eq!(
+        vault.open(&id, &key, &longer, &sealed).unwrap_err(),
+        OpenError::Forged
+    );
+}
+
+#[test]
+fn every_changed_byte_and_every_cut_is_noticed() {
+    let vault = vault(&ring("k1"));
+    let (id, key) = (SessionId::generate(), SessionKey::generate());
+    let sealed = vault.seal(&id, &key, &times(), &content());
+
+    for index in 0..sealed.0.len() {
+        let mut changed = sealed.clone();
+        changed.0[index] ^= 1;
+        assert!(vault.open(&id, &key, &times(), &changed).is_err(), "byte {index}");
+        let cut = Sealed(sealed.0[..index].to_vec());
+        assert!(vault.open(&id, &key, &times(), &cut).is_err(), "cut at {index}");
+    }
+}
+
+#[test]
+fn older_keys_open_and_the_active_one_seals() {
+    let old = ring("k1");
+    let (id, key) = (SessionId::generate(), SessionKey::generate());
+    let sealed = vault(&old).seal(&id, &key, &times(), &content());
+    let rotated = vault(&format!("k2 {}\n{old}", random::text()));
+
+    assert!(rotated.open(&id, &key, &times(), &sealed).is_ok());
+    let resealed = rotated.seal(&id, &key, &times(), &content());
+    assert_eq!(
+        vault(&old).open(&id, &key, &times(), &resealed).unwrap_err(),
+        OpenError::UnknownKey(KeyName::parse("k2").unwrap())
+    );
+}
+
+#[test]
+fn a_newer_format_is_told_apart_from_a_forgery() {
+    let vault = vault(&ring("k1"));
+    let (id, key) = (SessionId::generate(), SessionKey::generate());
+    let mut sealed = vault.seal(&id, &key, &times(), &content());
+    sealed.0[0] = 9;
+
+    assert_eq!(
+        vault.open(&id, &key, &times(), &sealed).unwrap_err(),
+        OpenError::UnknownVersion(9)
+    );
+}
+
+#[test]
+fn a_login_cookie_opens_only_under_its_own_name() {
+    let vault = vault(&ring("k1"));
+    let sealed = vault.seal_login("a", b"state".to_vec());
+
+    assert_eq!(vault.open_login("a", &sealed).unwrap().as_slice(), b"state");
+    assert_eq!(vault.open_login("b", &sealed).unwrap_err(), OpenError::Forged);
+}

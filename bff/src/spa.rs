@@ -1,0 +1,3 @@
+//! The SPA's own files.
+
+pub mod endpoint;

@@ -1,0 +1,173 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Config, LogFormat};
+
+const EXAMPLE: &str = include_str!("../../../resource-server.example.toml");
+
+const LEAST: &str = "[token]\nissuer = \"http://127.0.0.1:9000\"\naudience = \"https://notes.example\"\n";
+
+fn parse(toml: &str) -> Result<Config, Vec<String>> {
+    let parsed = Config::parse(toml, &|_| None);
+    parsed.map_err(|faults| faults.list().iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn what_has_no_default_is_enough() {
+    let config = parse(LEAST).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:9100");
+    assert!(config.workers >= 1);
+    assert_eq!(config.management_listen, None);
+    assert_eq!(config.token.issuer.as_str(), "http://127.0.0.1:9000");
+    assert_eq!(config.token.audience, "https://notes.example");
+    assert_eq!(config.token.leeway, Duration::from_secs(5));
+    assert_eq!(config.notes_path, None);
+    assert_eq!(
+        (config.log.format, config.log.filter.as_str()),
+        (LogFormat::Text, "info")
+    );
+}
+
+#[test]
+fn the_defaults_that_the_example_names_are_the_real_ones() {
+    assert_eq!(parse(EXAMPLE).unwrap(), parse(LEAST).unwrap());
+}
+
+#[test]
+fn the_example_names_every_key() {
+    // With what is commented out put in, every key of the reader is taken, and there is no key that it does not know.
+    let all: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.contains(" = ") && !rest.contains(". ") && !rest.ends_with('.') => rest,
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = parse(&all).unwrap();
+    assert_eq!(config.workers, 2);
+    assert_eq!(config.management_listen, Some("127.0.0.1:9101".parse().unwrap()));
+    assert_eq!(config.notes_path, Some(PathBuf::from("notes.redb")));
+
+    for key in [
+        "listen",
+        "workers",
+        "issuer",
+        "audience",
+        "leeway",
+        "issuer_over_http",
+        "path",
+        "format",
+        "filter",
+    ] {
+        assert!(
+            all.lines().any(|line| line.starts_with(&format!("{key} = "))),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn every_key_can_be_set() {
+    let config = parse(
+        "[server]\nlisten = \"0.0.0.0:80\"\nworkers = 3\n\
+         [management]\nlisten = \"[::1]:81\"\n\
+         [token]\nissuer = \"http://op.internal/a\"\naudience = \"api\"\nleeway = \"0s\"\nissuer_over_http = true\n\
+         [notes]\npath = \"/var/lib/notes\"\n\
+         [log]\nformat = \"json\"\nfilter = \"warn,resource_server=debug\"\n",
+    )
+    .unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:80");
+    assert_eq!(config.workers, 3);
+    assert_eq!(config.management_listen, Some("[::1]:81".parse().unwrap()));
+    assert_eq!(config.token.issuer.as_str(), "http://op.internal/a");
+    assert_eq!(config.token.issuer.url().as_str(), "http://op.internal/a");
+    assert_eq!(config.token.leeway, Duration::ZERO);
+    assert_eq!(config.notes_path, Some(PathBuf::from("/var/lib/notes")));
+    assert_eq!(
+        (config.log.format, config.log.filter.as_str()),
+        (LogFormat::Json, "warn,resource_server=debug")
+    );
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let faults = parse(
+        "colour = \"red\"\n\
+         [server]\nlisten = \"localhost\"\nworkers = 0\n\
+         [management]\nlisten = 81\n\
+         [token]\nissuer = \"op\"\naudience = \"\"\nleeway = \"1h\"\n\
+         [notes]\npath = \"\"\n\
+         [log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n",
+    );
+    assert_eq!(
+        faults.unwrap_err(),
+        [
+            "server.listen = \"localhost\": must be an IP address and a port, such as \"127.0.0.1:9100\"",
+            "server.workers = 0: must be a whole number from 1 to 256",
+            "management.listen = 81: must be a text",
+            "token.issuer = \"op\": must be an https address",
+            "token.audience = \"\": must not be empty",
+            "token.leeway = \"1h\": must be from 0s to 5m",
+            "notes.path = \"\": must not be empty; leave it out to keep notes in memory",
+            "log.format = \"xml\": must be \"text\" or \"json\"",
+            "log.filter = \"a=b=c\": must be a log filter such as \"info\" or \"warn,resource_server=debug\"",
+            "colour = \"red\": is not a known key",
+        ]
+    );
+}
+
+#[test]
+fn an_empty_file_lacks_what_has_no_default() {
+    assert_eq!(
+        parse("").unwrap_err(),
+        ["token.issuer: is missing", "token.audience: is missing"]
+    );
+}
+
+fn issuer_fault(issuer: &str) -> Option<String> {
+    let toml = format!("[token]\nissuer = {issuer:?}\naudience = \"a\"\n");
+    parse(&toml).err().map(|faults| faults.join("; "))
+}
+
+#[test]
+fn an_issuer_is_spelled_as_tokens_spell_it() {
+    for good in [
+        "https://op.example",
+        "https://op.example/",
+        "https://op.example/realms/a",
+        "https://op.example:8443/a/",
+        "http://localhost:9000",
+        "http://op.localhost",
+        "http://127.0.0.1:9000",
+        "http://127.9.9.9",
+        "http://[::1]:9000",
+    ] {
+        assert_eq!(issuer_fault(good), None, "{good}");
+    }
+    for (bad, rule) in [
+        ("op.example", "must be an https address"),
+        ("ftp://op.example", "must be an https address"),
+        ("https://op.example?x=y", "must have no user name"),
+        ("https://op.example#x", "must have no user name"),
+        ("https://u:p@op.example", "must have no user name"),
+        ("https://OP.example", "must be spelled \"https://op.example\""),
+        (
+            "https://op.example:443/a",
+            "must be spelled \"https://op.example/a\"",
+        ),
+        (
+            "https://op.example/a/../b",
+            "must be spelled \"https://op.example/b\"",
+        ),
+        ("http://op.example", "must be https, or http on this machine"),
+        ("http://10.0.0.1", "must be https, or http on this machine"),
+        (
+            "http://localhost.example",
+            "must be https, or http on this machine",
+        ),
+    ] {
+        let fault = issuer_fault(bad).unwrap_or_else(|| panic!("{bad} was accepted"));
+        assert!(fault.contains(rule), "{bad}: {fault}");
+    }
+}

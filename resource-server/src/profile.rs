@@ -1,0 +1,134 @@
+//! What a kind of token has to look like beyond its signature.
+
+use serde_json::{Map, Value};
+
+use crate::claims::{Claims, Content};
+use crate::error::TokenError;
+use crate::time::UnixTime;
+
+/// The kinds of token this crate verifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// RFC 9068 §2 and §4.
+    AccessToken,
+    /// OpenID Connect Core §2 and §3.1.3.7.
+    IdToken,
+}
+
+impl Profile {
+    /// Judges `typ`, so that no kind of token passes for another (RFC 8725 §3.11).
+    pub(crate) fn judge_type(self, header: &Map<String, Value>) -> Result<(), TokenError> {
+        let media_type = match header.get("typ") {
+            None => None,
+            Some(Value::String(media_type)) => Some(media_type.to_ascii_lowercase()),
+            Some(_) => return Err(TokenError::Type),
+        };
+        // RFC 7515 §4.1.9: media types are case-insensitive and may leave out `application/`.
+        let media_type = media_type
+            .as_deref()
+            .map(|full| full.strip_prefix("application/").unwrap_or(full));
+        match (self, media_type) {
+            (Self::AccessToken, Some("at+jwt")) | (Self::IdToken, None | Some("jwt")) => Ok(()),
+            _ => Err(TokenError::Type),
+        }
+    }
+
+    /// Reads the claims; one that is there with a wrong JSON type is a fault, never the same as absent.
+    pub(crate) fn read(self, all: Map<String, Value>) -> Result<Claims, TokenError> {
+        let issuer = required_text(&all, "iss")?;
+        let subject = required_text(&all, "sub")?;
+        let audience = audience(&all)?;
+        let expires_at = instant(&all, "exp", Rounding::Down)?.ok_or(TokenError::MissingClaim("exp"))?;
+        let not_before = instant(&all, "nbf", Rounding::Up)?;
+        let issued_at = instant(&all, "iat", Rounding::Down)?.ok_or(TokenError::MissingClaim("iat"))?;
+        match self {
+            Self::AccessToken => {
+                required_text(&all, "client_id")?;
+                required_text(&all, "jti")?;
+                optional_text(&all, "scope")?;
+            }
+            Self::IdToken => {
+                optional_text(&all, "client_id")?;
+                optional_text(&all, "jti")?;
+            }
+        }
+        Ok(Claims::new(Content {
+            issuer,
+            subject,
+            audience,
+            expires_at,
+            not_before,
+            issued_at: Some(issued_at),
+            all,
+        }))
+    }
+}
+
+fn optional_text<'c>(all: &'c Map<String, Value>, name: &'static str) -> Result<Option<&'c str>, TokenError> {
+    match all.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenError::MalformedClaim(name)),
+    }
+}
+
+/// An empty text names nobody: it is as wrong as none.
+fn required_text(all: &Map<String, Value>, name: &'static str) -> Result<String, TokenError> {
+    match optional_text(all, name)? {
+        None => Err(TokenError::MissingClaim(name)),
+        Some("") => Err(TokenError::MalformedClaim(name)),
+        Some(text) => Ok(text.to_owned()),
+    }
+}
+
+/// RFC 7519 §4.1.3: one text, or an array of them.
+fn audience(all: &Map<String, Value>) -> Result<Vec<String>, TokenError> {
+    const MALFORMED: TokenError = TokenError::MalformedClaim("aud");
+    match all.get("aud") {
+        None => Err(TokenError::MissingClaim("aud")),
+        Some(Value::String(one)) => Ok(vec![one.clone()]),
+        Some(Value::Array(many)) if !many.is_empty() => many
+            .iter()
+            .map(|one| one.as_str().map(str::to_owned).ok_or(MALFORMED))
+            .collect(),
+        Some(_) => Err(MALFORMED),
+    }
+}
+
+/// Which whole second stands for a fraction: the one that makes the token's life shorter.
+#[derive(Clone, Copy)]
+enum Rounding {
+    Down,
+    Up,
+}
+
+/// RFC 7519 §2 `NumericDate`: a JSON number, which may have a fraction. One before 1970 or beyond what a double holds
+/// exactly is no date anyone meant.
+fn instant(
+    all: &Map<String, Value>,
+    name: &'static str,
+    rounding: Rounding,
+) -> Result<Option<UnixTime>, TokenError> {
+    const LAST: i64 = 1 << 53;
+    let malformed = TokenError::MalformedClaim(name);
+    let Some(value) = all.get(name) else {
+        return Ok(None);
+    };
+    let seconds = match value.as_i64() {
+        Some(whole) => whole,
+        None => {
+            let fraction = value.as_f64().ok_or(malformed)?;
+            let rounded = match rounding {
+                Rounding::Down => fraction.floor(),
+                Rounding::Up => fraction.ceil(),
+            };
+            // `as` saturates, so that what lies outside stays outside.
+            rounded as i64
+        }
+    };
+    if (0..=LAST).contains(&seconds) {
+        Ok(Some(UnixTime::from_secs(seconds)))
+    } else {
+        Err(malformed)
+    }
+}

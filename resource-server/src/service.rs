@@ -1,0 +1,134 @@
+//! The notes service as a whole: composes it, starts it and stops it.
+
+mod health;
+mod metadata;
+mod running;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpResponse, HttpServer, middleware, web};
+use anyhow::Context as _;
+
+use crate::actix::Protection;
+use crate::config::{Config, TokenConfig};
+use crate::http_keys::HttpKeys;
+use crate::key_cache::KeyCache;
+use crate::notes::{self, FileStore, MemoryStore, NoteStore};
+use crate::problem::Problem;
+use crate::time::Clock;
+use crate::verifier::Verifier;
+use metadata::Metadata;
+pub use running::{Running, StopHandle};
+
+/// How long a client may take to send the head of a request.
+const REQUEST_HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long an idle connection is kept. Longer than the upstream pools of usual proxies keep theirs, so that it is
+/// they who close it, and no request meets a connection that is just being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long requests in flight may take when the service stops.
+const DRAIN_SECONDS: u64 = 10;
+
+/// The sockets a service answers on; bound by the caller, so that a port may be chosen by the system.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For the API.
+    pub public: TcpListener,
+    /// For the health endpoints, if they are wanted.
+    pub management: Option<TcpListener>,
+}
+
+/// Starts the service. Has to be called within a tokio runtime, which goes on to drive it.
+///
+/// The provider need not be up: keys are fetched when the first token comes, and until they can be had the answer is
+/// 503.
+///
+/// # Errors
+/// When the notes file cannot be opened, TLS cannot be set up, or a listener cannot be used.
+pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    // Another server of this process may have done it: all use the same provider.
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .ok();
+    let store = open_store(config.notes_path).await?;
+    let keys = key_cache(&config.token, clock.clone())?;
+    let protection = web::Data::new(protection(&config.token, keys.clone()));
+
+    let metadata = Metadata::of(&config.token);
+
+    let address = listeners.public.local_addr()?;
+    let mut running = Running::new(address, store.clone());
+    let api = serve(listeners.public, config.workers, move |app| {
+        app.app_data(protection.clone());
+        notes::configure(app, store.clone(), clock.clone());
+        metadata::configure(app, metadata.as_ref());
+    })?;
+    running.drive(api);
+    if let Some(listener) = listeners.management {
+        let management_address = listener.local_addr()?;
+        let health = serve(listener, 1, move |app| health::configure(app, keys.clone()));
+        running.drive(health?);
+        tracing::info!(%management_address, "health endpoints are up");
+    }
+    tracing::info!(%address, issuer = config.token.issuer.as_str(), "the notes service is up");
+    Ok(running)
+}
+
+async fn open_store(path: Option<PathBuf>) -> anyhow::Result<Arc<dyn NoteStore>> {
+    let Some(path) = path else {
+        return Ok(Arc::new(MemoryStore::default()));
+    };
+    // Opening may repair what a crash left behind, which takes its time.
+    let store = tokio::task::spawn_blocking(move || {
+        FileStore::open(&path).with_context(|| format!("cannot open the notes file {}", path.display()))
+    });
+    Ok(Arc::new(store.await??))
+}
+
+fn key_cache(token: &TokenConfig, clock: Arc<dyn Clock>) -> anyhow::Result<KeyCache> {
+    let client = HttpKeys::client().context("cannot set up the client that fetches the issuer's keys")?;
+    let source = HttpKeys::of_issuer(token.issuer.url().clone(), client);
+    Ok(KeyCache::new(Arc::new(source), clock))
+}
+
+fn protection(token: &TokenConfig, keys: KeyCache) -> Protection {
+    let verifier = Verifier::access_token(token.issuer.as_str(), &token.audience).leeway(token.leeway);
+    Protection::new(verifier, keys, &token.audience)
+}
+
+fn serve(
+    listener: TcpListener,
+    workers: usize,
+    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> anyhow::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .configure(routes.clone())
+            .default_service(web::to(not_found))
+    });
+    let server = server
+        .workers(workers)
+        .disable_signals()
+        .tcp_nodelay(true)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(REQUEST_HEAD_DEADLINE)
+        // A client that closes its side has gone away; otherwise its request would run on unnoticed.
+        .h1_allow_half_closed(false)
+        .shutdown_timeout(DRAIN_SECONDS);
+    Ok(server.listen(listener)?.run())
+}
+
+async fn not_found() -> HttpResponse {
+    const NOT_FOUND: Problem = Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here.");
+    NOT_FOUND.response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Judges tokens: pure, without I/O, with the time as an argument.
+//!
+//! The `jsonwebtoken` crate is asked one thing only: whether a signature is that of a key. Its own checks read the
+//! machine's clock, allow a minute, skip `nbf`, `typ` and `crit`, and take a missing claim for a good one; all of that
+//! is judged here.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+pub use crate::algorithm::Algorithm;
+use crate::claims::Claims;
+use crate::compact::Compact;
+pub use crate::error::TokenError;
+use crate::jwks::{Key, KeySet};
+use crate::profile::Profile;
+use crate::time::UnixTime;
+
+/// The longest token that is looked at.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// How far `iat` may lie in the future beyond the leeway. `iat` does not say when a token becomes good (`nbf` does),
+/// so a clock that is a little ahead is forgiven more than the leeway; a token from next week is not.
+const IAT_TOLERANCE: Duration = Duration::from_secs(60);
+
+/// Says which tokens are good: of one kind, from one issuer, for one audience.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    profile: Profile,
+    issuer: String,
+    audience: String,
+    algorithms: Vec<Algorithm>,
+    leeway: Duration,
+}
+
+impl Verifier {
+    /// Access tokens after RFC 9068: `typ` is `at+jwt`; `iss`, `aud`, `exp`, `iat`, `sub`, `client_id` and `jti` are there.
+    #[must_use]
+    pub fn access_token(issuer: &str, audience: &str) -> Self {
+        Self::new(Profile::AccessToken, issuer, audience, Duration::from_secs(5))
+    }
+
+    /// ID tokens after OpenID Connect Core §3.1.3.7: `typ` is absent or `JWT`; `iss`, `aud`, `exp`, `iat` and `sub` are
+    /// there. `nonce`, `azp`, `at_hash` and `auth_time` depend on the login and are left to the caller.
+    #[must_use]
+    pub fn id_token(issuer: &str, client_id: &str) -> Self {
+        Self::new(Profile::IdToken, issuer, client_id, Duration::from_secs(30))
+    }
+
+    fn new(profile: Profile, issuer: &str, audience: &str, leeway: Duration) -> Self {
+        Self {
+            profile,
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            algorithms: Algorithm::ALL.to_vec(),
+            leeway,
+        }
+    }
+
+    /// Allows these algorithms only.
+    #[must_use]
+    pub fn algorithms(mut self, allowed: &[Algorithm]) -> Self {
+        self.algorithms = allowed.to_vec();
+        self
+    }
+
+    /// How far the issuer's clock and ours may differ.
+    #[must_use]
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Judges a token.
+    ///
+    /// The order matters: nothing is decoded before the size is known, no claim is read before the signature is good.
+    ///
+    /// # Errors
+    /// The first reason to refuse the token.
+    pub fn verify(&self, token: &str, keys: &KeySet, now: UnixTime) -> Result<Claims, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::TooLarge);
+        }
+        let compact = Compact::parse(token)?;
+        let algorithm = self.judge_header(&compact.header)?;
+        let key = keys.select(key_id(&compact.header)?, algorithm)?;
+        verify_signature(&compact, key, algorithm)?;
+        let claims = self.profile.read(compact.claims()?)?;
+        self.judge_claims(&claims, now)?;
+        Ok(claims)
+    }
+
+    /// `jwk`, `jku`, `x5c` and `x5u` are not looked at: a token does not choose the key it is judged by.
+    fn judge_header(&self, header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
+        // RFC 7797 §7: a JWT never has `b64`; whoever sets it hopes that somebody else reads the payload differently.
+        if header.contains_key("crit") || header.contains_key("b64") {
+            return Err(TokenError::CriticalExtension);
+        }
+        self.profile.judge_type(header)?;
+        let name = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .ok_or(TokenError::Header)?;
+        let algorithm: Algorithm = name.parse().map_err(|_| TokenError::Algorithm)?;
+        if !self.algorithms.contains(&algorithm) {
+            return Err(TokenError::Algorithm);
+        }
+        Ok(algorithm)
+    }
+
+    fn judge_claims(&self, claims: &Claims, now: UnixTime) -> Result<(), TokenError> {
+        if claims.issuer() != self.issuer {
+            return Err(TokenError::Issuer);
+        }
+        if !claims.audience().contains(&self.audience) {
+            return Err(TokenError::Audience);
+        }
+        self.judge_times(claims, now)
+    }
+
+    /// Judges what changes although the token does not. Expired means that `exp` has been reached.
+    pub(crate) fn judge_times(&self, claims: &Claims, now: UnixTime) -> Result<(), TokenError> {
+        if now >= claims.expires_at() + self.leeway {
+            return Err(TokenError::Expired);
+        }
+        if claims
+            .not_before()
+            .is_some_and(|not_before| now + self.leeway < not_before)
+        {
+            return Err(TokenError::NotYetValid);
+        }
+        if claims
+            .issued_at()
+            .is_some_and(|issued_at| now + self.leeway + IAT_TOLERANCE < issued_at)
+        {
+            return Err(TokenError::IssuedInTheFuture);
+        }
+        Ok(())
+    }
+}
+
+fn key_id(header: &Map<String, Value>) -> Result<Option<&str>, TokenError> {
+    match header.get("kid") {
+        None => Ok(None),
+        Some(Value::String(kid)) => Ok(Some(kid)),
+        Some(_) => Err(TokenError::Header),
+    }
+}
+
+fn verify_signature(compact: &Compact<'_>, key: &Key, algorithm: Algorithm) -> Result<(), TokenError> {
+    let algorithm = match algorithm {
+        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+        Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
+        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
+        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
+        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
+        Algorithm::Ps384 => jsonwebtoken::Algorithm::PS384,
+        Algorithm::Ps512 => jsonwebtoken::Algorithm::PS512,
+    };
+    match jsonwebtoken::crypto::verify(compact.signature, compact.signed, key.decoding(), algorithm) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(TokenError::Signature),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! The stories: what people and their browsers do, and what happens behind the counter.
+//!
+//! Numbers in parentheses are those of the checks that standards and other people's faults ask for.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a story reports what is wrong by failing the test"
+)]
+
+mod answers;
+mod cookies;
+mod csrf;
+mod departures;
+mod lifetimes;
+mod login;
+mod login_attacks;
+mod logout;
+mod operations;
+mod outages;
+mod paths;
+mod proxy;
+mod refresh;
+mod refresh_failures;
+mod store_contract;
+
+use std::collections::HashMap;
+
+use e2e::browser::Answer;
+use serde_json::Value;
+
+/// The claims of a `/bff/user` answer.
+#[track_caller]
+fn claims(user: &Answer) -> HashMap<String, Value> {
+    user.assert_status(200);
+    let claims = user.json();
+    let claims = claims.as_array().expect("a list of claims").clone();
+    claims
+        .into_iter()
+        .map(|claim| (claim["type"].as_str().unwrap().to_owned(), claim["value"].clone()))
+        .collect()
+}

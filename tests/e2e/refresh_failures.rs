@@ -1,0 +1,201 @@
+//! Refreshes that fail: an outage is not a logout, and a refusal is.
+
+use std::time::Duration;
+
+use e2e::browser::Answer;
+use e2e::on_every_store;
+use e2e::on_every_store_and_provider;
+use e2e::on_one_store;
+use e2e::relay::Instead;
+use e2e::stack::{Deployment, Stack};
+
+/// Lets the time pass that the answer asks for.
+async fn wait_as_told(stack: &Stack, answer: &Answer) {
+    let seconds = answer
+        .header("retry-after")
+        .and_then(|value| value.parse().ok())
+        .expect("Retry-After");
+    stack.advance(Duration::from_secs(seconds)).await;
+}
+
+/// (52)
+async fn while_the_provider_is_down_valid_tokens_serve_and_sessions_stay(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    // The notes service has the provider's keys from now on.
+    browser.fetch("/api/notes").await.assert_status(200);
+    stack.stop_provider().await;
+
+    browser.fetch("/api/notes").await.assert_status(200);
+    stack.let_access_tokens_expire().await;
+    let unavailable = browser.fetch("/api/notes").await;
+    unavailable.assert_unavailable("provider-unavailable");
+    // Who somebody is needs no provider.
+    browser.fetch("/bff/user").await.assert_status(200);
+
+    stack.start_provider().await;
+    wait_as_told(&stack, &unavailable).await;
+    browser.fetch("/api/notes").await.assert_status(200);
+}
+
+/// (52, 54)
+async fn only_invalid_grant_ends_a_session(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let token = stack.endpoints().token;
+    for failure in [
+        Instead::Status(500, r#"{"error":"server_error"}"#),
+        Instead::Status(502, "<html>Bad gateway</html>"),
+        Instead::Status(503, r#"{"error":"temporarily_unavailable"}"#),
+        Instead::Status(429, r#"{"error":"slow_down"}"#),
+        Instead::Status(401, r#"{"error":"invalid_client"}"#),
+        Instead::Status(400, r#"{"error":"invalid_client"}"#),
+        Instead::Status(400, r#"{"error":"unauthorized_client"}"#),
+        Instead::Status(400, r#"{"error":"invalid_request"}"#),
+        Instead::Status(400, r#"{"error":"invalid_scope"}"#),
+        Instead::Status(400, "{}"),
+        Instead::Status(404, "{}"),
+        Instead::Status(200, "{}"),
+        Instead::Status(200, "not JSON"),
+        // `invalid_grant` counts as RFC 6749 §5.2 writes it: with 400.
+        Instead::Status(500, r#"{"error":"invalid_grant"}"#),
+        Instead::Cut,
+    ] {
+        stack.provider().instead(token, failure.clone());
+        stack.let_access_tokens_expire().await;
+
+        let unavailable = browser.fetch("/api/notes").await;
+        assert_eq!(unavailable.status, 503, "{failure:?}: {}", unavailable.summary());
+        unavailable.assert_unavailable("provider-unavailable");
+        browser.fetch("/bff/user?slide=false").await.assert_status(200);
+
+        stack.provider().heal();
+        wait_as_told(&stack, &unavailable).await;
+        let answer = browser.fetch("/api/notes").await;
+        assert_eq!(answer.status, 200, "after {failure:?}: {}", answer.summary());
+    }
+}
+
+/// (52)
+async fn a_failing_provider_is_not_asked_by_every_request(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    stack
+        .provider()
+        .instead(stack.endpoints().token, Instead::Status(503, "{}"));
+    stack.let_access_tokens_expire().await;
+
+    for _ in 0..20 {
+        browser
+            .fetch("/api/notes")
+            .await
+            .assert_unavailable("provider-unavailable");
+    }
+
+    assert_eq!(stack.provider().grants("refresh_token"), 1);
+}
+
+/// (52) While the access token is still good, nobody hears of the provider's trouble.
+async fn a_refresh_that_fails_early_disturbs_nobody(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    browser.fetch("/api/notes").await.assert_status(200);
+    let gate = stack.provider().hold(stack.endpoints().token);
+    stack.advance(Duration::from_secs(295)).await;
+
+    browser.fetch("/api/notes").await.assert_status(200);
+    gate.reached().await;
+    stack.stop_provider().await;
+    gate.open();
+
+    browser.fetch("/api/notes").await.assert_status(200);
+    browser.fetch("/bff/user").await.assert_status(200);
+}
+
+/// (53)
+async fn a_refused_refresh_token_ends_the_session_once(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let other = stack.browser_logged_in_as("bob").await;
+    stack.let_access_tokens_expire().await;
+    let refusal = Instead::Status(400, r#"{"error":"invalid_grant","error_description":"revoked"}"#);
+    stack.provider().instead(stack.endpoints().token, refusal);
+
+    let calls: Vec<_> = (0..10).map(|_| browser.fetch("/api/notes").spawn()).collect();
+    for call in calls {
+        call.await.unwrap().assert_problem(401, "session-required");
+    }
+
+    browser
+        .fetch("/bff/user")
+        .await
+        .assert_problem(401, "session-required");
+    browser
+        .fetch("/api/notes")
+        .await
+        .assert_problem(401, "session-required");
+    assert_eq!(
+        stack.provider().grants("refresh_token"),
+        1,
+        "a dead token is presented once"
+    );
+    assert!(stack.upstream().received().is_empty());
+    // It was this session's token, nobody else's.
+    stack.provider().heal();
+    other.fetch("/api/notes").await.assert_status(200);
+}
+
+/// (51) The provider has rotated and its answer is lost: the same token is presented again, and counts.
+async fn a_lost_answer_costs_no_session(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    stack.let_access_tokens_expire().await;
+    stack
+        .provider()
+        .instead(stack.endpoints().token, Instead::CutAnswer);
+
+    let unavailable = browser.fetch("/api/notes").await;
+    unavailable.assert_unavailable("provider-unavailable");
+    stack.provider().heal();
+    wait_as_told(&stack, &unavailable).await;
+
+    browser.fetch("/api/notes").await.assert_status(200);
+    let presented: Vec<_> = stack
+        .provider()
+        .exchanges_at(stack.endpoints().token)
+        .into_iter()
+        .filter_map(|exchange| exchange.form("refresh_token").map(str::to_owned))
+        .collect();
+    assert_eq!(presented.len(), 2);
+    assert_eq!(presented[0], presented[1]);
+}
+
+async fn a_login_while_the_provider_is_down_says_so(deployment: Deployment) {
+    let stack = deployment.start().await;
+    stack.stop_provider().await;
+    stack.restart_bff().await;
+    let browser = stack.browser();
+
+    let answer = browser.visit("/bff/login").await;
+
+    answer.assert_status(503);
+    assert!(answer.header("retry-after").is_some(), "{}", answer.summary());
+    assert!(browser.cookies().is_empty());
+    stack.start_provider().await;
+    // However long it asked to wait.
+    stack.advance(Duration::from_secs(60)).await;
+    let alice = stack.user("alice");
+    browser.log_in(&alice.name, &alice.password).await;
+}
+
+on_every_store_and_provider!(
+    while_the_provider_is_down_valid_tokens_serve_and_sessions_stay,
+    a_refused_refresh_token_ends_the_session_once,
+);
+on_every_store!(only_invalid_grant_ends_a_session);
+on_one_store!(
+    a_failing_provider_is_not_asked_by_every_request,
+    a_refresh_that_fails_early_disturbs_nobody,
+    a_lost_answer_costs_no_session,
+    a_login_while_the_provider_is_down_says_so,
+);

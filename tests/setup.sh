@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Installs what the tests need and this machine lacks: Redis, Chromium with its driver, and npm oidc-provider.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+packages=()
+need() { # program, Debian package
+    command -v "$1" >/dev/null || packages+=("$2")
+}
+need redis-server redis-server
+need redis-cli redis-tools
+need chromium chromium
+need chromedriver chromium-driver
+need node nodejs
+need npm npm
+
+if [ "${#packages[@]}" -gt 0 ]; then
+    echo "Installing ${packages[*]}"
+    if ! command -v apt-get >/dev/null; then
+        echo "There is no apt-get here: please install these yourself." >&2
+        exit 1
+    fi
+    as_root apt-get update -q
+    # Debian starts a Redis of its own after the installation; the tests bring theirs.
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends "${packages[@]}"
+fi
+
+node_major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
+if [ "$node_major" -lt 20 ]; then
+    echo "The foreign provider needs Node 20 or newer; this is $(node --version)." >&2
+    exit 1
+fi
+
+# `npm ci` starts from nothing each time, so it runs only when the lock file is newer than what it installed.
+installed="$here/foreign-provider/node_modules/.package-lock.json"
+if [ ! -e "$installed" ] || [ "$here/foreign-provider/package-lock.json" -nt "$installed" ]; then
+    npm ci --prefix "$here/foreign-provider" --no-audit --no-fund
+    touch "$installed"
+fi

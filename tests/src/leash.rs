@@ -1,0 +1,142 @@
+//! Child processes that never outlive the test.
+
+use std::ffi::OsStr;
+use std::io;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+
+/// Starts the program in the shell's process group and waits for the end of standard input, which comes when the
+/// harness closes it or dies, however it dies; then the whole group is killed.
+const WATCHDOG: &str = r#"
+sh -c 'echo $$; exec "$@"' sh "$@" </dev/null 2>&1 &
+exec >/dev/null 2>&1
+cat
+kill -KILL 0
+"#;
+
+/// A running program, with everything it starts, that is gone once this is dropped.
+#[derive(Debug)]
+pub struct Leashed {
+    watchdog: Child,
+    // Closing it is what ends the watchdog when this process is killed.
+    _leash: ChildStdin,
+    name: String,
+    pid: u32,
+}
+
+impl Leashed {
+    /// Starts `program`, which must be on the path, and reads what it prints up to the line that says it is ready;
+    /// the second value is all that.
+    ///
+    /// # Errors
+    /// All it printed, if it ended before.
+    ///
+    /// # Panics
+    /// When it is missing, with the name of the program and how to get it.
+    pub async fn start<A: AsRef<OsStr>>(
+        program: &str,
+        arguments: &[A],
+        is_ready: impl Fn(&str) -> bool,
+    ) -> Result<(Self, String), String> {
+        assert_installed(program);
+        let mut watchdog = Command::new("sh")
+            .args(["-c", WATCHDOG, "watchdog", program])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("sh starts");
+        let leash = watchdog.stdin.take().expect("stdin is piped");
+        let stdout = watchdog.stdout.take().expect("stdout is piped");
+        let mut output = BufReader::new(stdout).lines();
+        let first = output.next_line().await.expect("the watchdog's output is text");
+        let pid = first
+            .and_then(|line| line.parse().ok())
+            .expect("the watchdog's first line is the process id");
+        let started = Self {
+            watchdog,
+            _leash: leash,
+            name: program.to_owned(),
+            pid,
+        };
+
+        let mut printed = String::new();
+        while let Ok(Some(line)) = output.next_line().await {
+            printed.push_str(&line);
+            printed.push('\n');
+            if is_ready(&line) {
+                // Somebody has to go on reading, or the program stops at a full pipe.
+                tokio::spawn(async move { while let Ok(Some(_)) = output.next_line().await {} });
+                return Ok((started, printed));
+            }
+        }
+        Err(printed)
+    }
+
+    /// Freezes the program: it keeps its connections and answers nothing.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a frozen program go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Kills the program and waits until it is gone, with its children.
+    pub async fn kill(mut self) {
+        self.kill_group();
+        let _ = self.watchdog.wait().await;
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = std::process::Command::new("kill")
+            .args([signal, &self.pid.to_string()])
+            .status();
+        assert!(
+            matches!(status, Ok(status) if status.success()),
+            "kill {signal} {}: {status:?}",
+            self.name
+        );
+    }
+
+    fn kill_group(&self) {
+        if let Some(group) = self.watchdog.id() {
+            // A group that is gone already is what we want.
+            let _ = std::process::Command::new("kill")
+                .args(["-KILL", "--", &format!("-{group}")])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
+
+impl Drop for Leashed {
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}
+
+/// Fails the test if a program is not installed.
+///
+/// # Panics
+/// With the program's name and how to get it.
+pub fn assert_installed(program: &str) {
+    let found = std::process::Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match found {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            panic!("`{program}` is not installed: `make test` installs what the tests need (tests/setup.sh)")
+        }
+        Err(error) => panic!("`{program}` does not run: {error}"),
+    }
+}

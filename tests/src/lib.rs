@@ -1,0 +1,33 @@
+//! The harness of the end-to-end tests: real servers, real Redis, an OpenID provider that is not ours, a browser.
+//!
+//! A story starts a [`Stack`](stack::Stack), which is everything a deployment has, each on a port of its own that the
+//! harness bound first; it acts through a [`Browser`](browser::Browser), which behaves towards cookies, redirects and
+//! `Sec-Fetch-*` as Chromium does and looks at *every* answer of the BFF for what must never reach a browser; and it
+//! learns what happened behind the counter from recording relays: [`Relay`](relay::Relay) stands between the BFF and
+//! the provider, [`Upstream`](upstream::Upstream) where the APIs are.
+//!
+//! Nothing waits by sleeping. Requests are held at a [`Gate`](gate::Gate), time is a clock that the story moves, and
+//! where a foreign process gives no signal, [`wait::eventually`] asks it again, bounded.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness reports what is wrong by failing the test"
+)]
+
+pub mod browser;
+pub mod chromium;
+pub mod foreign;
+pub mod gate;
+pub mod http_server;
+pub mod leash;
+pub mod log;
+pub mod raw;
+pub mod redis;
+pub mod relay;
+pub mod secrets;
+pub mod stack;
+pub mod story;
+pub mod upstream;
+pub mod wait;
+pub mod wire;

@@ -1,0 +1,239 @@
+//! What a stack is made of, before it starts; and the configuration files that say so.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Stack;
+
+/// The client id of the BFF at the provider.
+pub(super) const CLIENT_ID: &str = "web";
+/// `aud` of the access tokens that the notes service takes.
+pub(super) const AUDIENCE: &str = "https://notes.example";
+
+/// Where sessions rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// One file.
+    Embedded,
+    /// A Redis of the test's own.
+    Redis,
+}
+
+/// Who signs users in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// This workspace's auth server.
+    Ours,
+    /// npm `oidc-provider`.
+    Foreign,
+}
+
+/// Everything that may differ between two stacks.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    pub(super) store: StoreKind,
+    pub(super) provider: ProviderKind,
+    pub(super) access_token_lifetime: Duration,
+    pub(super) idle_timeout: &'static str,
+    pub(super) absolute_timeout: &'static str,
+    pub(super) provider_timeout: &'static str,
+    pub(super) upstream_timeout: &'static str,
+}
+
+impl Deployment {
+    fn new(store: StoreKind) -> Self {
+        Self {
+            store,
+            provider: ProviderKind::Ours,
+            access_token_lifetime: Duration::from_secs(300),
+            idle_timeout: "1h",
+            absolute_timeout: "8h",
+            provider_timeout: "10s",
+            upstream_timeout: "30s",
+        }
+    }
+
+    /// A single node: sessions in a file.
+    pub fn with_embedded_store() -> Self {
+        Self::new(StoreKind::Embedded)
+    }
+
+    /// Sessions in Redis.
+    pub fn with_redis() -> Self {
+        Self::new(StoreKind::Redis)
+    }
+
+    /// Users sign in at npm `oidc-provider`.
+    #[must_use]
+    pub fn and_foreign_provider(mut self) -> Self {
+        self.provider = ProviderKind::Foreign;
+        self
+    }
+
+    /// Sessions end after this time without use, or after that time anyway.
+    #[must_use]
+    pub fn with_timeouts(mut self, idle: &'static str, absolute: &'static str) -> Self {
+        self.idle_timeout = idle;
+        self.absolute_timeout = absolute;
+        self
+    }
+
+    /// How long the BFF waits for the provider.
+    #[must_use]
+    pub fn with_provider_timeout(mut self, timeout: &'static str) -> Self {
+        self.provider_timeout = timeout;
+        self
+    }
+
+    /// How long the BFF waits for an upstream.
+    #[must_use]
+    pub fn with_upstream_timeout(mut self, timeout: &'static str) -> Self {
+        self.upstream_timeout = timeout;
+        self
+    }
+
+    /// How long access tokens live.
+    #[must_use]
+    pub fn with_access_tokens_for(mut self, lifetime: Duration) -> Self {
+        self.access_token_lifetime = lifetime;
+        self
+    }
+
+    /// Starts all of it.
+    pub async fn start(self) -> Stack {
+        Stack::start(self).await
+    }
+}
+
+/// Addresses and places that the configuration files name.
+pub(super) struct Places<'p> {
+    pub(super) issuer: &'p str,
+    pub(super) app: &'p str,
+    pub(super) upstream: &'p str,
+    pub(super) folder: &'p Path,
+}
+
+impl Places<'_> {
+    fn file(&self, name: &str) -> toml::Value {
+        let path = self.folder.join(name);
+        toml::Value::String(
+            path.to_str()
+                .expect("a temporary folder's path is text")
+                .to_owned(),
+        )
+    }
+}
+
+/// The auth server's configuration file.
+pub(super) fn auth_server(deployment: &Deployment, places: &Places<'_>) -> String {
+    let Places { issuer, app, .. } = places;
+    let lifetime = deployment.access_token_lifetime.as_secs();
+    format!(
+        r#"
+issuer = "{issuer}"
+[server]
+workers = 1
+[storage]
+path = {database}
+[keys]
+path = {keys}
+[tokens]
+access_token_lifetime = "{lifetime}s"
+[[client]]
+id = "{CLIENT_ID}"
+name = "The app"
+kind = "confidential"
+secret_env = "CLIENT_SECRET"
+redirect_uris = ["{app}/bff/callback"]
+post_logout_redirect_uris = ["{app}/"]
+grants = ["authorization_code", "refresh_token"]
+scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
+audience = "{AUDIENCE}"
+"#,
+        database = places.file("auth-server.sqlite3"),
+        keys = places.file("auth-server-keys.json"),
+    )
+}
+
+/// The notes service's configuration file.
+pub(super) fn resource_server(places: &Places<'_>) -> String {
+    let issuer = places.issuer;
+    format!(
+        r#"
+[server]
+workers = 1
+[token]
+issuer = "{issuer}"
+audience = "{AUDIENCE}"
+"#
+    )
+}
+
+/// The BFF's configuration file.
+pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
+    let Places {
+        issuer,
+        app,
+        upstream,
+        ..
+    } = places;
+    let Deployment {
+        idle_timeout,
+        absolute_timeout,
+        provider_timeout,
+        upstream_timeout,
+        ..
+    } = deployment;
+    let listen = app.replace("http://localhost", "127.0.0.1");
+    let mut file = format!(
+        r#"
+[server]
+listen = "{listen}"
+public_url = "{app}"
+workers = 2
+[provider]
+issuer = "{issuer}"
+client_id = "{CLIENT_ID}"
+client_secret_env = "CLIENT_SECRET"
+scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
+timeout = "{provider_timeout}"
+[session]
+idle_timeout = "{idle_timeout}"
+absolute_timeout = "{absolute_timeout}"
+key_ring_file = {key_ring}
+[refresh]
+margin = "30s"
+[spa]
+directory = {spa}
+"#,
+        key_ring = places.file("bff-keys"),
+        spa = places.file("spa"),
+    );
+    file.push_str(&match deployment.store {
+        StoreKind::Embedded => {
+            format!(
+                "[store]\nkind = \"embedded\"\n[store.embedded]\npath = {}\n",
+                places.file("bff.redb")
+            )
+        }
+        StoreKind::Redis => {
+            "[store]\nkind = \"redis\"\n[store.redis]\nurl_env = \"REDIS_URL\"\ntimeout = \"500ms\"\n"
+                .to_owned()
+        }
+    });
+    for (prefix, rules) in [
+        ("/api", "access = \"session\""),
+        ("/open", "access = \"anonymous\""),
+        ("/maybe", "access = \"optional\""),
+        ("/read", "access = \"session\"\nmethods = [\"GET\", \"HEAD\"]"),
+        ("/page", "access = \"session\"\nlogin_redirect = true"),
+    ] {
+        let _ = write!(
+            file,
+            "[[route]]\nprefix = \"{prefix}\"\nupstream = \"{upstream}\"\nstrip_prefix = true\n\
+             timeout = \"{upstream_timeout}\"\n{rules}\n"
+        );
+    }
+    file
+}
