@@ -70,4 +70,13 @@ impl Excerpt {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&LOG.0.lock().unwrap()[self.from..]).into_owned()
     }
+
+    /// The warnings and errors since, for whoever has to understand a story that failed.
+    pub fn warnings(&self) -> String {
+        let text = self.text();
+        let lines = text
+            .lines()
+            .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+        lines.collect::<Vec<_>>().join("\n")
+    }
 }

@@ -315,6 +315,13 @@ impl Drop for Stack {
         let patience = Duration::from_secs(if has_failed { 2 } else { 20 });
         let stopped = block_in_place(|| Handle::current().block_on(timeout(patience, self.stop())));
         if has_failed {
+            #[expect(
+                clippy::print_stderr,
+                reason = "it belongs to the report of the test that failed"
+            )]
+            {
+                eprintln!("What the servers warned of:\n{}", self.log.warnings());
+            }
             return;
         }
         assert!(stopped.is_ok(), "the servers did not stop within {patience:?}");

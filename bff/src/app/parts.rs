@@ -60,8 +60,8 @@ impl Parts {
         let cookie_key = Arc::new(config.session.key_ring.cookie_signing_key());
         let vault = Vault::new(config.session.key_ring);
         let store = open_store(config.store, &clock, background)?;
-        let client =
-            Provider::new(provider.settings, Arc::clone(&clock)).context("the client for the provider")?;
+        let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone())
+            .context("the client for the provider")?;
         let client = Arc::new(client);
         let registry = SessionRegistry::new(
             Arc::clone(&store),

@@ -12,7 +12,7 @@ pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
 pub enum ProviderError {
     /// No connection, no answer in time, an answer cut off.
     #[error("the provider cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] anyhow::Error),
     /// Somebody else's attempt, for which this caller waited, did not reach it.
     #[error("the provider could not be reached, as another request found out meanwhile")]
     JustFailed,

@@ -20,6 +20,7 @@ use super::discovery::{Discovered, Metadata, document_url};
 use super::error::{DEFAULT_RETRY_AFTER, ProviderError};
 use super::id_token::{self, ExpectedIdToken, IdTokenError, Identity};
 use super::token_endpoint::{Granted, read_answer};
+use crate::background::Background;
 use crate::errors::chain;
 use crate::session::tokens::{AccessToken, IdToken, RefreshToken};
 
@@ -51,6 +52,10 @@ pub struct ProviderSettings {
 pub struct Provider {
     settings: ProviderSettings,
     client: reqwest::Client,
+    /// Where calls are made: a connection belongs to the runtime that opened it, and a worker's ends before the tasks
+    /// that outlive requests do.
+    background: Background,
+    keys_client: reqwest::Client,
     verifier: Verifier,
     clock: Arc<dyn Clock>,
     discovered: ArcSwapOption<Known>,
@@ -69,7 +74,11 @@ impl Provider {
     ///
     /// # Errors
     /// When the TLS configuration of this machine is unusable.
-    pub fn new(settings: ProviderSettings, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        settings: ProviderSettings,
+        clock: Arc<dyn Clock>,
+        background: Background,
+    ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -84,6 +93,8 @@ impl Provider {
         Ok(Self {
             settings,
             client,
+            background,
+            keys_client: HttpKeys::client()?,
             verifier,
             clock,
             discovered: ArcSwapOption::empty(),
@@ -109,7 +120,10 @@ impl Provider {
                 // Renewing it counts from now on, so that one task does so and not every request.
                 self.remember(Arc::clone(&known.discovered), now);
                 let provider = Arc::clone(self);
-                tokio::spawn(async move { provider.renew_metadata(&known).await });
+                drop(
+                    self.background
+                        .spawn(async move { provider.renew_metadata(&known).await }),
+                );
             }
             return self
                 .discovered
@@ -280,7 +294,7 @@ impl Provider {
         let discovered = match known.map(|known| &known.discovered) {
             Some(known) if known.metadata == metadata => Arc::clone(known),
             _ => {
-                let keys = HttpKeys::at(metadata.jwks_uri.clone(), self.client.clone());
+                let keys = HttpKeys::at(metadata.jwks_uri.clone(), self.keys_client.clone());
                 let keys = KeyCache::new(Arc::new(keys), Arc::clone(&self.clock));
                 Arc::new(Discovered { metadata, keys })
             }
@@ -373,13 +387,15 @@ impl Provider {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
-        request.send().await.map_err(unreachable)
+        let sent = self.background.spawn(request.send()).await;
+        sent.map_err(|ended| ProviderError::Unreachable(ended.into()))?
+            .map_err(unreachable)
     }
 }
 
 fn unreachable(error: reqwest::Error) -> ProviderError {
     // The URL is left out: an authorization server may put what it likes into its endpoints' queries.
-    ProviderError::Unreachable(error.without_url())
+    ProviderError::Unreachable(error.without_url().into())
 }
 
 fn unproven(what: &'static str) -> ProviderError {
