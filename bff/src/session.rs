@@ -9,8 +9,11 @@
 //! handle that names the session in logs, in `/bff/logout?sid=` and in the store. A session is alive as long as its
 //! record is; a ticket that points to a record which has gone is no session.
 
+pub mod changes;
+pub mod device;
 pub mod embedded;
 mod id;
+pub mod index;
 pub mod key_ring;
 pub mod lifetime;
 mod record;
@@ -24,6 +27,6 @@ mod vault;
 pub mod endpoint;
 
 pub use id::{RecordKey, SessionId, SessionKey};
-pub use record::{OpenSession, SessionContent};
+pub use record::{OpenSession, SessionContent, Summary};
 pub use registry::{SessionError, SessionRegistry};
 pub use vault::{OpenError, Vault};

@@ -1,4 +1,8 @@
-//! What every session store has to keep, checked on the embedded store and on a real Redis by the same suite.
+//! What every session store has to keep, checked on the embedded store and on a real Redis by the same suite: records
+//! and tickets here, what leads to sessions in `indexes`, the right to refresh in `leases`.
+
+mod indexes;
+mod leases;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,10 +10,13 @@ use std::time::Duration;
 
 use bff::background::Background;
 use bff::session::embedded::EmbeddedStore;
+use bff::session::index::{Indexer, Owner};
+use bff::session::key_ring::{KeyName, KeyRing};
 use bff::session::lifetime::Times;
 use bff::session::redis::{RedisAddress, RedisStore};
 use bff::session::store::{
-    Claimed, Created, Ended, Mark, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
+    Claimed, Created, Ended, Mark, NewSession, Replaced, Revision, Sealed, SessionStore, StoreError, Stored,
+    Touched,
 };
 use bff::session::{SessionId, SessionKey};
 use e2e::redis::Redis;
@@ -24,16 +31,17 @@ macro_rules! contract {
         mod $clause {
             #[test]
             fn embedded() {
-                e2e::story::run(super::on_embedded(super::$clause));
+                e2e::story::run(crate::store_contract::on_embedded(super::$clause));
             }
 
             #[test]
             fn redis() {
-                e2e::story::run(super::on_redis(super::$clause));
+                e2e::story::run(crate::store_contract::on_redis(super::$clause));
             }
         }
     )+};
 }
+use contract;
 
 contract!(
     a_session_is_read_as_it_was_written,
@@ -88,13 +96,40 @@ fn stored(sealed: &[u8]) -> Stored {
         revision: Revision::FIRST,
         times,
         sealed: Sealed(sealed.to_vec()),
+        summary: Sealed(b"a summary".to_vec()),
     }
 }
 
+fn indexer() -> Indexer {
+    let ring = KeyRing::generate(&KeyName::parse("k1").unwrap());
+    Indexer::new(
+        &KeyRing::parse(&ring).unwrap(),
+        "https://issuer.example".to_owned(),
+    )
+}
+
+fn owned(owner: Owner, stored: Stored) -> NewSession {
+    NewSession {
+        key: SessionKey::generate(),
+        ticket: SessionId::generate().record_key(),
+        owner,
+        stored,
+        garbage_from: later(),
+    }
+}
+
+fn new_session(stored: Stored) -> NewSession {
+    owned(indexer().owner("somebody", None), stored)
+}
+
+async fn create(store: &Store, new: &NewSession) {
+    assert_eq!(store.create(new).await.unwrap(), Created::Now);
+}
+
 async fn created(store: &Store, stored: &Stored) -> SessionKey {
-    let key = SessionKey::generate();
-    assert_eq!(store.create(&key, stored, later()).await.unwrap(), Created::Now);
-    key
+    let new = new_session(stored.clone());
+    create(store, &new).await;
+    new.key
 }
 
 async fn a_session_is_read_as_it_was_written(store: Store) {
@@ -127,11 +162,13 @@ async fn an_unknown_session_has_ended(store: Store) {
 async fn a_key_is_taken_once(store: Store) {
     let first = stored(b"first");
     let key = created(&store, &first).await;
-    assert_eq!(
-        store.create(&key, &stored(b"second"), later()).await.unwrap(),
-        Created::KeyTaken
-    );
+    let second = NewSession {
+        key: key.clone(),
+        ..new_session(stored(b"second"))
+    };
+    assert_eq!(store.create(&second).await.unwrap(), Created::KeyTaken);
     assert_eq!(store.load(&key).await.unwrap(), Some(first));
+    assert_eq!(store.session_of(&second.ticket).await.unwrap(), None);
 }
 
 async fn a_replacement_names_the_revision_it_read(store: Store) {
@@ -273,13 +310,14 @@ async fn an_ending_wins_against_parallel_replacements(store: Store) {
 }
 
 async fn a_ticket_names_its_session_until_it_is_dropped(store: Store) {
-    let (ticket, session) = (SessionId::generate().record_key(), SessionKey::generate());
-    assert_eq!(store.session_of(&ticket).await.unwrap(), None);
-    store.put_ticket(&ticket, &session, later()).await.unwrap();
-    assert_eq!(store.session_of(&ticket).await.unwrap(), Some(session));
-    store.drop_ticket(&ticket).await.unwrap();
-    store.drop_ticket(&ticket).await.unwrap();
-    assert_eq!(store.session_of(&ticket).await.unwrap(), None);
+    let new = new_session(stored(b"first"));
+    let ticket = &new.ticket;
+    assert_eq!(store.session_of(ticket).await.unwrap(), None);
+    create(&store, &new).await;
+    assert_eq!(store.session_of(ticket).await.unwrap(), Some(new.key.clone()));
+    store.drop_ticket(ticket).await.unwrap();
+    store.drop_ticket(ticket).await.unwrap();
+    assert_eq!(store.session_of(ticket).await.unwrap(), None);
 }
 
 async fn a_mark_is_claimed_once_also_in_parallel(store: Store) {
@@ -327,16 +365,15 @@ fn expired_records_are_swept_and_living_ones_stay() {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::new(now());
         let store = EmbeddedStore::open(&folder.path().join("s.redb"), Arc::new(clock.clone())).unwrap();
-        let (old, young) = (SessionKey::generate(), SessionKey::generate());
-        let soon = clock.now() + Duration::from_secs(30);
-        assert_eq!(
-            store.create(&old, &stored(b"old"), soon).await.unwrap(),
-            Created::Now
-        );
-        assert_eq!(
-            store.create(&young, &stored(b"young"), later()).await.unwrap(),
-            Created::Now
-        );
+        let store: Store = Arc::new(store);
+        let owner = indexer().owner("somebody", Some("there"));
+        let old = NewSession {
+            garbage_from: clock.now() + Duration::from_secs(30),
+            ..owned(owner.clone(), stored(b"old"))
+        };
+        let young = owned(owner.clone(), stored(b"young"));
+        create(&store, &old).await;
+        create(&store, &young).await;
 
         clock.advance(Duration::from_secs(61));
         // The sweep follows the next write, and the one after that follows the sweep.
@@ -345,8 +382,14 @@ fn expired_records_are_swept_and_living_ones_stay() {
             assert_eq!(ended, Ended::Before);
         }
 
-        assert_eq!(store.load(&old).await.unwrap(), None);
-        assert!(store.load(&young).await.unwrap().is_some());
+        assert_eq!(store.load(&old.key).await.unwrap(), None);
+        assert!(store.load(&young.key).await.unwrap().is_some());
+        for index in [Some(&owner.user), owner.provider_session.as_ref()] {
+            assert_eq!(
+                store.sessions_of(index.unwrap()).await.unwrap(),
+                std::slice::from_ref(&young.key)
+            );
+        }
     });
 }
 

@@ -8,7 +8,7 @@ use resource_server::time::Clock;
 use zeroize::Zeroizing;
 
 use crate::background::Background;
-use crate::config::{Config, PublicUrl, SpaConfig, StoreConfig};
+use crate::config::{Config, PublicUrl, SessionConfig, SpaConfig, StoreConfig};
 use crate::guard::middleware::OwnOrigin;
 use crate::login::endpoint::Login;
 use crate::login::{Callback, LoginTransactions};
@@ -20,6 +20,7 @@ use crate::refresh::Keeper;
 use crate::routing::RouteTable;
 use crate::session::embedded::EmbeddedStore;
 use crate::session::endpoint::UserEndpoint;
+use crate::session::index::Indexer;
 use crate::session::redis::RedisStore;
 use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
@@ -58,18 +59,12 @@ impl Parts {
         let (origin, base_path) = (server.public_url.origin(), server.base_path);
         let redirect_uri = format!("{origin}{base_path}/callback");
         let cookie_key = Arc::new(config.session.key_ring.cookie_signing_key());
-        let vault = Vault::new(config.session.key_ring);
+        let vault = Vault::new(Arc::clone(&config.session.key_ring));
         let store = open_store(config.store, &clock, background)?;
         let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone())
             .context("the client for the provider")?;
         let client = Arc::new(client);
-        let registry = SessionRegistry::new(
-            Arc::clone(&store),
-            vault.clone(),
-            config.session.limits,
-            Arc::clone(&clock),
-        );
-        let registry = Arc::new(registry);
+        let registry = registry(&store, &vault, &config.session, &client, &clock);
         let keeper = Keeper::new(
             Arc::clone(&registry),
             Arc::clone(&client),
@@ -125,6 +120,22 @@ impl Parts {
             spa: config.spa.directory,
         })
     }
+}
+
+fn registry(
+    store: &Arc<dyn SessionStore>,
+    vault: &Vault,
+    config: &SessionConfig,
+    provider: &Provider,
+    clock: &Arc<dyn Clock>,
+) -> Arc<SessionRegistry> {
+    Arc::new(SessionRegistry::new(
+        Arc::clone(store),
+        vault.clone(),
+        Indexer::new(&config.key_ring, provider.issuer().to_owned()),
+        config.limits,
+        Arc::clone(clock),
+    ))
 }
 
 fn health(store: &Arc<dyn SessionStore>, provider: Arc<Provider>) -> Health {

@@ -11,6 +11,7 @@ use crate::errors::chain;
 use crate::parameters::Parameters;
 use crate::provider::{OAuthErrorCode, Provider, ProviderError, TokenAnswerError};
 use crate::refresh::Keeper;
+use crate::session::device::Device;
 use crate::session::registry::EndReason;
 use crate::session::store::{Claimed, SessionStore};
 use crate::session::ticket::Presented;
@@ -171,7 +172,7 @@ impl Callback {
         presented: &Presented,
     ) -> Result<(SessionId, SessionKey), SessionError> {
         let earlier = self.registry.find_presented(presented, false).await?;
-        let (id, key) = self.registry.start(content).await?;
+        let (id, key) = self.registry.start(content, Device::default()).await?;
         if let Some(earlier) = earlier
             && let Err(error) = self.end(earlier, EndReason::Replaced).await
         {

@@ -102,6 +102,12 @@ impl Provider {
         })
     }
 
+    /// The issuer, exactly as configured.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
     /// Our client's id.
     #[must_use]
     pub fn client_id(&self) -> &str {

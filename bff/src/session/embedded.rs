@@ -6,20 +6,25 @@
 
 mod file;
 mod layout;
+mod leases;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redb::{ReadableDatabase, ReadableTable};
 use resource_server::time::{Clock, UnixTime};
 
 use self::file::StoreFile;
-use self::layout::{SESSIONS, StoredRow, TICKETS, TicketRow};
-use self::writer::Writer;
+use self::layout::{INDEXES, Row, SESSIONS, TICKETS, TicketRow};
+use self::leases::{Asked, Leases};
+use self::writer::{Tables, Writer};
+use super::index::IndexKey;
 use super::store::{
-    Claimed, Created, Ended, Mark, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
+    Change, ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession,
+    Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
 };
 use super::{RecordKey, SessionKey};
 
@@ -39,7 +44,15 @@ pub enum OpenFileError {
 pub struct EmbeddedStore {
     file: Arc<StoreFile>,
     writer: Writer,
+    /// Nobody else opens the file, so leases need not be in it.
+    leases: Leases,
+    listener: OnceLock<Arc<dyn ChangeListener>>,
 }
+
+/// What is told is all that happens, since this process alone writes.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// How many sessions a page of a walk holds.
+const PAGE: usize = 500;
 
 impl EmbeddedStore {
     /// Opens or creates the file, readable by its owner only.
@@ -50,7 +63,12 @@ impl EmbeddedStore {
         let file = Arc::new(StoreFile::open(path)?);
         let writer = Writer::start(Arc::clone(&file), clock)
             .map_err(|error| OpenFileError::Unusable(error.to_string()))?;
-        Ok(Self { file, writer })
+        Ok(Self {
+            file,
+            writer,
+            leases: Leases::default(),
+            listener: OnceLock::new(),
+        })
     }
 
     fn read<T>(
@@ -61,23 +79,60 @@ impl EmbeddedStore {
         let transaction = database.begin_read().map_err(unreachable)?;
         read(&transaction).map_err(unreachable)
     }
+
+    /// Runs a step on a session that lives; `None` when it has ended.
+    async fn step<T: Send + 'static>(
+        &self,
+        key: &SessionKey,
+        step: impl FnOnce(&mut Tables<'_>, &SessionKey, Row) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
+        let key = key.clone();
+        let stepped = self.writer.write(move |tables| match tables.session(&key)? {
+            None => Ok(Some(None)),
+            Some(bytes) => match Row::decode(&bytes) {
+                Ok(row) => step(tables, &key, row).map(|outcome| Some(Some(outcome))),
+                Err(_) => Ok(None),
+            },
+        });
+        stepped.await?.ok_or_else(unreadable)
+    }
+
+    fn tell_end(&self, key: &SessionKey, ended: &Ended) {
+        if *ended == Ended::Now {
+            self.leases.forget(key);
+            self.tell(&Change::Ended(key.clone()));
+        }
+    }
+
+    fn tell(&self, change: &Change) {
+        if let Some(listener) = self.listener.get() {
+            listener.changed(change);
+        }
+    }
 }
 
 #[async_trait]
 impl SessionStore for EmbeddedStore {
-    async fn create(
-        &self,
-        key: &SessionKey,
-        stored: &Stored,
-        garbage_from: UnixTime,
-    ) -> Result<Created, StoreError> {
-        let (key, row) = (key.clone(), StoredRow::encode(stored, garbage_from));
+    async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
+        let new = new.clone();
         self.writer
             .write(move |tables| {
-                if tables.sessions.get(key.as_str())?.is_some() {
+                let key = new.key.as_str();
+                if tables.sessions.get(key)?.is_some() {
                     return Ok(Created::KeyTaken);
                 }
-                tables.sessions.insert(key.as_str(), row.as_slice())?;
+                for index in new.owner.indexes() {
+                    tables.indexes.insert(index.as_str(), key)?;
+                }
+                let ticket = TicketRow::encode(&new.key, new.stored.times.ends_at);
+                let row = Row {
+                    stored: new.stored,
+                    garbage_from: new.garbage_from,
+                    unanswered: 0,
+                    owner: new.owner,
+                };
+                tables.sessions.insert(key, row.encode().as_slice())?;
+                tables.tickets.insert(new.ticket.as_str(), ticket.as_slice())?;
                 Ok(Created::Now)
             })
             .await
@@ -97,30 +152,23 @@ impl SessionStore for EmbeddedStore {
         seen: Revision,
         sealed: &Sealed,
     ) -> Result<Replaced, StoreError> {
-        let (key, sealed) = (key.clone(), sealed.clone());
-        let replaced = self
-            .writer
-            .write(move |tables| {
-                let Some(row) = tables.session(&key)? else {
-                    return Ok(Ok(Replaced::SessionEnded));
-                };
-                let Ok((stored, garbage_from)) = StoredRow::decode(&row) else {
-                    return Ok(Err(row));
-                };
-                if stored.revision != seen {
-                    return Ok(Ok(Replaced::LostTo(stored)));
-                }
-                let next = Stored {
-                    revision: seen.next(),
-                    sealed,
-                    ..stored
-                };
-                let row = StoredRow::encode(&next, garbage_from);
-                tables.sessions.insert(key.as_str(), row.as_slice())?;
-                Ok(Ok(Replaced::Now(next.revision)))
-            })
-            .await?;
-        replaced.map_err(|_| unreadable())
+        let sealed = sealed.clone();
+        let replaced = self.step(key, move |tables, key, mut row| {
+            if row.stored.revision != seen {
+                return Ok(Replaced::LostTo(row.stored));
+            }
+            row.stored.revision = seen.next();
+            row.stored.sealed = sealed;
+            row.unanswered = 0;
+            tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
+            Ok(Replaced::Now(seen.next()))
+        });
+        let replaced = replaced.await?.unwrap_or(Replaced::SessionEnded);
+        if let Replaced::Now(revision) = replaced {
+            self.leases.forget(key);
+            self.tell(&Change::Replaced(key.clone(), revision));
+        }
+        Ok(replaced)
     }
 
     async fn touch(
@@ -129,71 +177,128 @@ impl SessionStore for EmbeddedStore {
         last_used_at: UnixTime,
         garbage_from: UnixTime,
     ) -> Result<Touched, StoreError> {
-        let key = key.clone();
-        let touched = self
-            .writer
-            .write(move |tables| {
-                let Some(row) = tables.session(&key)? else {
-                    return Ok(Ok(Touched::SessionEnded));
-                };
-                let Ok((mut stored, held)) = StoredRow::decode(&row) else {
-                    return Ok(Err(row));
-                };
-                if stored.times.last_used_at < last_used_at {
-                    stored.times.last_used_at = last_used_at;
-                    let row = StoredRow::encode(&stored, garbage_from.max(held));
-                    tables.sessions.insert(key.as_str(), row.as_slice())?;
-                }
-                Ok(Ok(Touched::Now))
-            })
-            .await?;
-        touched.map_err(|_| unreadable())
+        let touched = self.step(key, move |tables, key, mut row| {
+            if row.stored.times.last_used_at < last_used_at {
+                row.stored.times.last_used_at = last_used_at;
+                row.garbage_from = row.garbage_from.max(garbage_from);
+                tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
+            }
+            Ok(Touched::Now)
+        });
+        Ok(touched.await?.unwrap_or(Touched::SessionEnded))
     }
 
     async fn end(&self, key: &SessionKey) -> Result<Ended, StoreError> {
-        let key = key.clone();
-        self.writer
-            .write(move |tables| {
-                let held = tables.sessions.remove(key.as_str())?;
-                Ok(if held.is_some() { Ended::Now } else { Ended::Before })
-            })
-            .await
+        let ended = self.step(key, |tables, key, row| {
+            tables.remove(key, &row)?;
+            Ok(Ended::Now)
+        });
+        let ended = ended.await?.unwrap_or(Ended::Before);
+        self.tell_end(key, &ended);
+        Ok(ended)
     }
 
     async fn end_at(&self, key: &SessionKey, seen: Revision) -> Result<Ended, StoreError> {
-        let key = key.clone();
-        let ended = self
-            .writer
-            .write(move |tables| {
-                let Some(row) = tables.session(&key)? else {
-                    return Ok(Ok(Ended::Before));
-                };
-                let Ok((stored, _)) = StoredRow::decode(&row) else {
-                    return Ok(Err(row));
-                };
-                if stored.revision != seen {
-                    return Ok(Ok(Ended::LostTo(stored)));
-                }
-                tables.sessions.remove(key.as_str())?;
-                Ok(Ok(Ended::Now))
-            })
-            .await?;
-        ended.map_err(|_| unreadable())
+        let ended = self.step(key, move |tables, key, row| {
+            if row.stored.revision != seen {
+                return Ok(Ended::LostTo(row.stored));
+            }
+            tables.remove(key, &row)?;
+            Ok(Ended::Now)
+        });
+        let ended = ended.await?.unwrap_or(Ended::Before);
+        self.tell_end(key, &ended);
+        Ok(ended)
     }
 
-    async fn put_ticket(
+    async fn sessions_of(&self, index: &IndexKey) -> Result<Vec<SessionKey>, StoreError> {
+        self.read(|transaction| {
+            let indexes = transaction.open_multimap_table(INDEXES)?;
+            let mut sessions = Vec::new();
+            for key in indexes.get(index.as_str())? {
+                sessions.extend(SessionKey::parse(key?.value()));
+            }
+            Ok(sessions)
+        })
+    }
+
+    async fn all_sessions(&self, from: Option<&str>) -> Result<Page, StoreError> {
+        self.read(|transaction| {
+            let table = transaction.open_table(SESSIONS)?;
+            let mut page = Page::default();
+            for entry in table.range(from.unwrap_or("")..)? {
+                let (key, _) = entry?;
+                if page.sessions.len() == PAGE {
+                    page.next = Some(key.value().to_owned());
+                    break;
+                }
+                page.sessions.extend(SessionKey::parse(key.value()));
+            }
+            Ok(page)
+        })
+    }
+
+    async fn lease(
         &self,
-        ticket: &RecordKey,
-        session: &SessionKey,
-        garbage_from: UnixTime,
+        key: &SessionKey,
+        seen: Revision,
+        holder: &LeaseHolder,
+        length: Duration,
+    ) -> Result<Leased, StoreError> {
+        let is_own = match self.leases.ask(key, seen, holder, length) {
+            Asked::Granted { is_own } => is_own,
+            Asked::Refused(refusal) => return Ok(refusal),
+        };
+        let marked = self.step(key, move |tables, key, mut row| {
+            if row.stored.revision != seen {
+                return Ok(Leased::LostTo(row.stored));
+            }
+            let unanswered = row.unanswered.saturating_sub(u32::from(is_own));
+            row.unanswered = unanswered.saturating_add(1);
+            tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
+            Ok(Leased::Yours { unanswered })
+        });
+        let marked = marked.await.map(|leased| leased.unwrap_or(Leased::SessionEnded));
+        if !matches!(marked, Ok(Leased::Yours { .. })) {
+            self.leases.give_back(key, holder, None);
+        }
+        marked
+    }
+
+    async fn renew_lease(
+        &self,
+        key: &SessionKey,
+        holder: &LeaseHolder,
+        length: Duration,
+    ) -> Result<bool, StoreError> {
+        Ok(self.leases.renew(key, holder, length))
+    }
+
+    async fn release_lease(
+        &self,
+        key: &SessionKey,
+        holder: &LeaseHolder,
+        outcome: &LeaseOutcome,
     ) -> Result<(), StoreError> {
-        let (ticket, row) = (ticket.clone(), TicketRow::encode(session, garbage_from));
-        self.writer
-            .write(move |tables| {
-                tables.tickets.insert(ticket.as_str(), row.as_slice())?;
+        let answered = outcome.answered;
+        if answered {
+            let unmarked = self.step(key, |tables, key, mut row| {
+                row.unanswered = 0;
+                tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
                 Ok(())
-            })
-            .await
+            });
+            unmarked.await?;
+        }
+        if self.leases.give_back(key, holder, outcome.failure.clone()) {
+            self.tell(&Change::Released(key.clone()));
+        }
+        Ok(())
+    }
+
+    fn listen(&self, listener: Arc<dyn ChangeListener>) {
+        listener.trusted_until(tokio::time::Instant::now() + FOREVER);
+        // A second listener would be a mistake of the composition root; the first one stays.
+        let _ = self.listener.set(listener);
     }
 
     async fn session_of(&self, ticket: &RecordKey) -> Result<Option<SessionKey>, StoreError> {
@@ -244,8 +349,8 @@ impl SessionStore for EmbeddedStore {
 }
 
 fn decode(bytes: &[u8]) -> Result<Stored, StoreError> {
-    StoredRow::decode(bytes)
-        .map(|(stored, _)| stored)
+    Row::decode(bytes)
+        .map(|row| row.stored)
         .map_err(|error| StoreError::Unreadable(error.into()))
 }
 

@@ -135,6 +135,14 @@ impl KeyRing {
         Some(Salt::new(HKDF_SHA256, &key.0))
     }
 
+    /// The 32 bytes that name indexes; they come of the cookie key, so that they outlast the sealing keys.
+    pub(in crate::session) fn index_key(&self) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        let prk = Salt::new(HKDF_SHA256, &[]).extract(&self.cookie.0);
+        expand(&prk, &[b"bff session index v1"], key.as_mut_slice());
+        key
+    }
+
     /// The 64 bytes that actix-session signs cookies with.
     #[must_use]
     pub fn cookie_signing_key(&self) -> Zeroizing<[u8; 64]> {

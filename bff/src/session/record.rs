@@ -2,6 +2,7 @@ use resource_server::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::device::Device;
 use super::lifetime::Times;
 use super::store::Revision;
 use super::tokens::{AccessToken, IdToken, RefreshToken, TokenSet};
@@ -35,6 +36,16 @@ pub struct OpenSession {
     pub lives_until: UnixTime,
     /// Who and with which tokens.
     pub content: SessionContent,
+}
+
+/// What is shown of a session to its user and to operators. Sealed under the key ring alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// `sub` of the ID token.
+    pub subject: String,
+    /// The device that signed in.
+    #[serde(default)]
+    pub device: Device,
 }
 
 /// The sealed form, version 1. Fields are only ever added, each with a default.

@@ -2,14 +2,27 @@
 //!
 //! | key | holds |
 //! |---|---|
-//! | `{prefix}:{KEY}:session` (the braces around KEY are a hash tag) | hash: `rev`, `created`, `used`, `ends`, `sealed` |
+//! | `{prefix}:{KEY}:session` (the braces around KEY are a hash tag) | hash, see below |
 //! | `{prefix}:ticket:DIGEST` | the session key |
+//! | `{prefix}:index:DIGEST` | sorted set of session keys by the second at which their sessions end at the latest |
 //! | `{prefix}:once:MARK` | a random text of the call that claimed it |
 //!
-//! Every conditional step is one Lua script over one key, so it is atomic on a single server and in a cluster. Expiry
-//! times only collect garbage; whether a session lives is judged by [`crate::session::lifetime`].
+//! | field | holds |
+//! |---|---|
+//! | `rev`, `created`, `used`, `ends`, `sealed`, `summary` | the record |
+//! | `user`, `provider` | the indexes that lead to it |
+//! | `lease`, `lease_until` | who may refresh, until when (milliseconds, by the server's clock) |
+//! | `sent`, `sent_rev` | how often the refresh token of which revision was sent without a stored answer |
+//! | `failed`, `failed_until` | why the provider is not to be asked again before when |
+//!
+//! Every conditional step is one Lua script over one key, so it is atomic on a single server and in a cluster; the step
+//! that changes a session also publishes the change on `{prefix}:changes`. Expiry times only collect garbage; whether a
+//! session lives is judged by [`crate::session::lifetime`].
 
 mod connection;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_redis::redis::{FromRedisValue, Script, ScriptInvocation, Value, cmd};
@@ -17,16 +30,22 @@ use resource_server::time::UnixTime;
 
 use self::connection::HeldConnection;
 pub use self::connection::{RedisAddress, RedisAddressError};
+use super::index::IndexKey;
 use super::lifetime::Times;
 use super::store::{
-    Claimed, Created, Ended, Mark, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
+    ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession, Page,
+    Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
 };
 use super::{RecordKey, SessionKey};
 use crate::background::Background;
+use crate::errors::chain;
 use crate::random;
 
-/// `rev`, `created`, `used`, `ends`, `sealed`: the order in which scripts answer with a session.
-type Fields = (u64, i64, i64, i64, Vec<u8>);
+/// The order in which scripts answer with a session.
+const FIELDS: [&str; 6] = ["rev", "created", "used", "ends", "sealed", "summary"];
+type Fields = (u64, i64, i64, i64, Vec<u8>, Vec<u8>);
+/// How many keys a step of a walk over all sessions looks at.
+const PAGE: usize = 500;
 
 /// The Redis store.
 #[derive(Debug)]
@@ -44,6 +63,10 @@ struct Scripts {
     end: Script,
     end_at: Script,
     claim: Script,
+    index: Script,
+    lease: Script,
+    renew_lease: Script,
+    release_lease: Script,
 }
 
 impl RedisStore {
@@ -60,6 +83,10 @@ impl RedisStore {
                 end: Script::new(include_str!("redis/end.lua")),
                 end_at: Script::new(include_str!("redis/end_at.lua")),
                 claim: Script::new(include_str!("redis/claim.lua")),
+                index: Script::new(include_str!("redis/index.lua")),
+                lease: Script::new(include_str!("redis/lease.lua")),
+                renew_lease: Script::new(include_str!("redis/renew_lease.lua")),
+                release_lease: Script::new(include_str!("redis/release_lease.lua")),
             },
         }
     }
@@ -70,6 +97,47 @@ impl RedisStore {
 
     fn ticket_at(&self, ticket: &RecordKey) -> String {
         format!("{}:ticket:{}", self.prefix, ticket.as_str())
+    }
+
+    fn index_at(&self, index: &IndexKey) -> String {
+        format!("{}:index:{}", self.prefix, index.as_str())
+    }
+
+    fn changes_at(&self) -> String {
+        format!("{}:changes", self.prefix)
+    }
+
+    async fn put_ticket(&self, new: &NewSession) -> Result<(), StoreError> {
+        let mut command = cmd("SET");
+        command.arg(self.ticket_at(&new.ticket)).arg(new.key.as_str());
+        command.arg("EXAT").arg(new.stored.times.ends_at.as_secs());
+        self.query(&command).await
+    }
+
+    /// Has an index lead to a session. It lives as long as the longest session in it, and forgets those that are over.
+    async fn put_index(&self, index: &IndexKey, new: &NewSession) -> Result<(), StoreError> {
+        let mut script = self.scripts.index.key(self.index_at(index));
+        script
+            .arg(new.key.as_str())
+            .arg(new.stored.times.ends_at.as_secs())
+            .arg(new.stored.times.created_at.as_secs());
+        self.invoke(&script).await
+    }
+
+    /// What led to a session that has ended. Garbage otherwise: that it stays is worth a line in the log and no more.
+    async fn drop_indexes(&self, key: &SessionKey, indexes: &[String]) {
+        for index in indexes.iter().filter(|index| !index.is_empty()) {
+            let mut command = cmd("ZREM");
+            command
+                .arg(self.index_at(&IndexKey::stored(index.clone())))
+                .arg(key.as_str());
+            if let Err(error) = self.query::<()>(&command).await {
+                tracing::warn!(
+                    error = chain(&error),
+                    "an ended session stays in an index until it expires"
+                );
+            }
+        }
     }
 
     async fn invoke<T: FromRedisValue>(&self, invocation: &ScriptInvocation<'_>) -> Result<T, StoreError> {
@@ -87,29 +155,32 @@ impl RedisStore {
 
 #[async_trait]
 impl SessionStore for RedisStore {
-    async fn create(
-        &self,
-        key: &SessionKey,
-        stored: &Stored,
-        garbage_from: UnixTime,
-    ) -> Result<Created, StoreError> {
-        let mut script = self.scripts.create.key(self.session_at(key));
+    async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
+        for index in new.owner.indexes() {
+            self.put_index(index, new).await?;
+        }
+        let stored = &new.stored;
+        let mut script = self.scripts.create.key(self.session_at(&new.key));
         script
             .arg(stored.revision.0)
             .arg(stored.times.created_at.as_secs())
             .arg(stored.times.last_used_at.as_secs())
             .arg(stored.times.ends_at.as_secs())
             .arg(stored.sealed.0.as_slice())
-            .arg(garbage_from.as_secs());
-        let made: bool = self.invoke(&script).await?;
-        Ok(if made { Created::Now } else { Created::KeyTaken })
+            .arg(stored.summary.0.as_slice())
+            .arg(new.owner.user.as_str())
+            .arg(new.owner.provider_session.as_ref().map_or("", IndexKey::as_str))
+            .arg(new.garbage_from.as_secs());
+        if !self.invoke::<bool>(&script).await? {
+            return Ok(Created::KeyTaken);
+        }
+        self.put_ticket(new).await?;
+        Ok(Created::Now)
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Stored>, StoreError> {
         let mut command = cmd("HMGET");
-        command
-            .arg(self.session_at(key))
-            .arg(&["rev", "created", "used", "ends", "sealed"]);
+        command.arg(self.session_at(key)).arg(&FIELDS);
         let values: Vec<Value> = self.query(&command).await?;
         if values.iter().all(|value| *value == Value::Nil) {
             return Ok(None);
@@ -124,7 +195,12 @@ impl SessionStore for RedisStore {
         sealed: &Sealed,
     ) -> Result<Replaced, StoreError> {
         let mut script = self.scripts.replace.key(self.session_at(key));
-        script.arg(seen.0).arg(seen.next().0).arg(sealed.0.as_slice());
+        script
+            .arg(seen.0)
+            .arg(seen.next().0)
+            .arg(sealed.0.as_slice())
+            .arg(self.changes_at())
+            .arg(key.as_str());
         match self.invoke(&script).await? {
             Value::Int(1) => Ok(Replaced::Now(seen.next())),
             Value::Int(_) => Ok(Replaced::SessionEnded),
@@ -149,31 +225,127 @@ impl SessionStore for RedisStore {
     }
 
     async fn end(&self, key: &SessionKey) -> Result<Ended, StoreError> {
-        let script = self.scripts.end.key(self.session_at(key));
-        let ended: bool = self.invoke(&script).await?;
-        Ok(if ended { Ended::Now } else { Ended::Before })
+        let mut script = self.scripts.end.key(self.session_at(key));
+        script.arg(self.changes_at()).arg(key.as_str());
+        let indexes: Option<Vec<String>> = self.invoke(&script).await?;
+        let Some(indexes) = indexes else {
+            return Ok(Ended::Before);
+        };
+        self.drop_indexes(key, &indexes).await;
+        Ok(Ended::Now)
     }
 
     async fn end_at(&self, key: &SessionKey, seen: Revision) -> Result<Ended, StoreError> {
         let mut script = self.scripts.end_at.key(self.session_at(key));
-        script.arg(seen.0);
+        script.arg(seen.0).arg(self.changes_at()).arg(key.as_str());
         match self.invoke(&script).await? {
-            Value::Int(1) => Ok(Ended::Now),
-            Value::Int(_) => Ok(Ended::Before),
-            other => stored(other).map(Ended::LostTo),
+            Value::Nil => Ok(Ended::Before),
+            Value::Array(values) if values.len() == FIELDS.len() => {
+                stored(Value::Array(values)).map(Ended::LostTo)
+            }
+            other => {
+                let indexes = Vec::<String>::from_redis_value(other).map_err(unreadable)?;
+                self.drop_indexes(key, &indexes).await;
+                Ok(Ended::Now)
+            }
         }
     }
 
-    async fn put_ticket(
+    async fn sessions_of(&self, index: &IndexKey) -> Result<Vec<SessionKey>, StoreError> {
+        let mut command = cmd("ZRANGE");
+        command.arg(self.index_at(index)).arg(0).arg(-1);
+        let keys: Vec<String> = self.query(&command).await?;
+        Ok(keys.iter().filter_map(|key| SessionKey::parse(key)).collect())
+    }
+
+    async fn all_sessions(&self, from: Option<&str>) -> Result<Page, StoreError> {
+        let mut command = cmd("SCAN");
+        command
+            .arg(from.unwrap_or("0"))
+            .arg("MATCH")
+            .arg(format!("{}:{{*}}:session", self.prefix))
+            .arg("COUNT")
+            .arg(PAGE);
+        let (next, names): (String, Vec<String>) = self.query(&command).await?;
+        let sessions = names.iter().filter_map(|name| {
+            let (_, rest) = name.split_once(":{")?;
+            SessionKey::parse(rest.strip_suffix("}:session")?)
+        });
+        Ok(Page {
+            sessions: sessions.collect(),
+            next: (next != "0").then_some(next),
+        })
+    }
+
+    async fn lease(
         &self,
-        ticket: &RecordKey,
-        session: &SessionKey,
-        garbage_from: UnixTime,
+        key: &SessionKey,
+        seen: Revision,
+        holder: &LeaseHolder,
+        length: Duration,
+    ) -> Result<Leased, StoreError> {
+        let mut script = self.scripts.lease.key(self.session_at(key));
+        script.arg(seen.0).arg(holder.as_str()).arg(millis(length));
+        let Value::Array(mut answer) = self.invoke(&script).await? else {
+            return Ok(Leased::SessionEnded);
+        };
+        let rest = answer.split_off(1.min(answer.len()));
+        let verdict = answer.pop().unwrap_or(Value::Nil);
+        let verdict = String::from_redis_value(verdict).map_err(unreadable)?;
+        if verdict == "moved" {
+            return stored(Value::Array(rest)).map(Leased::LostTo);
+        }
+        let mut rest = rest.into_iter();
+        let number = rest.next().unwrap_or(Value::Nil);
+        let number = u64::from_redis_value(number).map_err(unreadable)?;
+        Ok(match verdict.as_str() {
+            "yours" => Leased::Yours {
+                unanswered: u32::try_from(number).unwrap_or(u32::MAX),
+            },
+            "held" => Leased::Held {
+                remaining: Duration::from_millis(number),
+            },
+            _ => Leased::Failed {
+                retry_after: Duration::from_millis(number),
+                cause: String::from_redis_value(rest.next().unwrap_or(Value::Nil)).map_err(unreadable)?,
+            },
+        })
+    }
+
+    async fn renew_lease(
+        &self,
+        key: &SessionKey,
+        holder: &LeaseHolder,
+        length: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut script = self.scripts.renew_lease.key(self.session_at(key));
+        script.arg(holder.as_str()).arg(millis(length));
+        self.invoke(&script).await
+    }
+
+    async fn release_lease(
+        &self,
+        key: &SessionKey,
+        holder: &LeaseHolder,
+        outcome: &LeaseOutcome,
     ) -> Result<(), StoreError> {
-        let mut command = cmd("SET");
-        command.arg(self.ticket_at(ticket)).arg(session.as_str());
-        command.arg("EXAT").arg(garbage_from.as_secs());
-        self.query(&command).await
+        let (until, cause) = outcome
+            .failure
+            .as_ref()
+            .map_or((0, ""), |(until, cause)| (millis(*until), cause));
+        let mut script = self.scripts.release_lease.key(self.session_at(key));
+        script
+            .arg(holder.as_str())
+            .arg(outcome.answered)
+            .arg(until)
+            .arg(cause)
+            .arg(self.changes_at())
+            .arg(key.as_str());
+        self.invoke(&script).await
+    }
+
+    fn listen(&self, _listener: Arc<dyn ChangeListener>) {
+        // The subscription comes with the replica.
     }
 
     async fn session_of(&self, ticket: &RecordKey) -> Result<Option<SessionKey>, StoreError> {
@@ -211,8 +383,8 @@ impl SessionStore for RedisStore {
 }
 
 fn stored(value: Value) -> Result<Stored, StoreError> {
-    let (revision, created_at, last_used_at, ends_at, sealed) =
-        Fields::from_redis_value(value).map_err(|error| StoreError::Unreadable(error.into()))?;
+    let (revision, created_at, last_used_at, ends_at, sealed, summary) =
+        Fields::from_redis_value(value).map_err(unreadable)?;
     Ok(Stored {
         revision: Revision(revision),
         times: Times {
@@ -221,5 +393,14 @@ fn stored(value: Value) -> Result<Stored, StoreError> {
             ends_at: UnixTime::from_secs(ends_at),
         },
         sealed: Sealed(sealed),
+        summary: Sealed(summary),
     })
+}
+
+fn unreadable(error: impl Into<anyhow::Error>) -> StoreError {
+    StoreError::Unreadable(error.into())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use resource_server::time::{Clock, UnixTime};
 
+use super::changes::Changes;
+use super::device::Device;
+use super::index::Indexer;
 use super::lifetime::{Limits, Standing, Times};
-use super::store::{Created, Ended, Replaced, Revision, SessionStore, StoreError, Stored, Touched};
+use super::store::{
+    ChangeListener, Created, Ended, NewSession, Replaced, Revision, SessionStore, StoreError, Stored, Touched,
+};
 use super::ticket::Presented;
 use super::tokens::TokenSet;
 use super::vault::{OpenError, Vault};
-use super::{OpenSession, SessionContent, SessionId, SessionKey};
+use super::{OpenSession, SessionContent, SessionId, SessionKey, Summary};
 use crate::errors::chain;
 
 /// Why a session could not be looked at or written. None of these ends a session.
@@ -91,45 +96,73 @@ pub enum EndedUnlessRenewed {
 pub struct SessionRegistry {
     store: Arc<dyn SessionStore>,
     vault: Vault,
+    indexer: Indexer,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    changes: Arc<Changes>,
 }
 
 impl SessionRegistry {
-    /// Puts a store, a vault and the limits together.
+    /// Puts a store, a vault and the limits together, and listens for what other nodes do.
     #[must_use]
-    pub fn new(store: Arc<dyn SessionStore>, vault: Vault, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        store: Arc<dyn SessionStore>,
+        vault: Vault,
+        indexer: Indexer,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let changes = Arc::new(Changes::default());
+        store.listen(Arc::clone(&changes) as Arc<dyn ChangeListener>);
         Self {
             store,
             vault,
+            indexer,
             limits,
             clock,
+            changes,
         }
     }
 
-    /// Stores a new session and its ticket; the ticket last, so that a ticket never names what is not there.
+    /// What this node hears of sessions that change.
+    #[must_use]
+    pub const fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
+    /// Stores a new session and all that leads to it.
     ///
     /// # Errors
     /// When the store is down. What was stored by then is unreachable garbage, which expires.
-    pub async fn start(&self, content: &SessionContent) -> Result<(SessionId, SessionKey), SessionError> {
+    pub async fn start(
+        &self,
+        content: &SessionContent,
+        device: Device,
+    ) -> Result<(SessionId, SessionKey), SessionError> {
         let (id, key) = (SessionId::generate(), SessionKey::generate());
         let times = self.limits.begin(self.clock.now());
-        let stored = Stored {
-            revision: Revision::FIRST,
-            times,
-            sealed: self.vault.seal(&id, &key, &times, content),
+        let summary = Summary {
+            subject: content.subject.clone(),
+            device,
         };
-        match self
-            .store
-            .create(&key, &stored, self.limits.garbage_from(&times))
-            .await?
-        {
+        let new = NewSession {
+            key: key.clone(),
+            ticket: id.record_key(),
+            owner: self
+                .indexer
+                .owner(&content.subject, content.provider_sid.as_deref()),
+            stored: Stored {
+                revision: Revision::FIRST,
+                times,
+                sealed: self.vault.seal(&id, &key, &times, content),
+                summary: self.vault.seal_summary(&key, &summary),
+            },
+            garbage_from: self.limits.garbage_from(&times),
+        };
+        match self.store.create(&new).await? {
             Created::Now => {}
             Created::KeyTaken => return Err(SessionError::KeyTaken),
         }
-        self.store
-            .put_ticket(&id.record_key(), &key, times.ends_at)
-            .await?;
         tracing::info!(target: "bff::trail", { session.key = %key }, "session started");
         Ok((id, key))
     }

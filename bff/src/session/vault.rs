@@ -16,13 +16,14 @@ use zeroize::Zeroizing;
 
 use super::key_ring::{KeyName, KeyRing, expand};
 use super::lifetime::Times;
-use super::record::ContentV1;
+use super::record::{ContentV1, Summary};
 use super::store::Sealed;
 use super::{SessionContent, SessionId, SessionKey};
 use crate::random;
 
 const VERSION: u8 = 1;
 const SESSION_PURPOSE: &[u8] = b"bff session content v1";
+const SUMMARY_PURPOSE: &[u8] = b"bff session summary v1";
 const LOGIN_PURPOSE: &[u8] = b"bff login transaction v1";
 
 /// Why something sealed could not be opened. It is left as it is: another node, or a later one, may read it.
@@ -76,6 +77,24 @@ impl Vault {
         let plain = self.open_bytes(id.as_key_material(), SESSION_PURPOSE, &context, &sealed.0)?;
         let content: ContentV1 = serde_json::from_slice(&plain).map_err(|_| OpenError::Forged)?;
         Ok(content.into())
+    }
+
+    /// Seals what is shown of a session to its user and to operators. Every node with the key ring opens it, without the
+    /// browser: so it never holds a token.
+    #[must_use]
+    pub fn seal_summary(&self, key: &SessionKey, summary: &Summary) -> Sealed {
+        #[expect(clippy::expect_used, reason = "texts always have a JSON form")]
+        let plain = serde_json::to_vec(summary).expect("a serialisable summary");
+        Sealed(self.seal_bytes(&[], SUMMARY_PURPOSE, key.as_str().as_bytes(), plain))
+    }
+
+    /// Opens a session's summary.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; the record is to be left alone.
+    pub fn open_summary(&self, key: &SessionKey, sealed: &Sealed) -> Result<Summary, OpenError> {
+        let plain = self.open_bytes(&[], SUMMARY_PURPOSE, key.as_str().as_bytes(), &sealed.0)?;
+        serde_json::from_slice(&plain).map_err(|_| OpenError::Forged)
     }
 
     /// Seals a login transaction for its cookie, bound to the cookie's name.

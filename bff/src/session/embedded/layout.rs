@@ -1,16 +1,20 @@
 //! How records lie in the file: little-endian numbers in front, the rest behind.
 
-use redb::{Database, TableDefinition};
+use redb::{Database, MultimapTableDefinition, TableDefinition};
 use resource_server::time::UnixTime;
 
 use crate::session::SessionKey;
+use crate::session::index::{IndexKey, Owner};
 use crate::session::lifetime::Times;
 use crate::session::store::{Revision, Sealed, Stored};
 
-/// Session key → [`StoredRow`].
+/// Session key → [`Row`].
 pub(super) const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions.v1");
 /// Digest of the ticket → [`TicketRow`].
 pub(super) const TICKETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tickets.v1");
+/// Index → session keys.
+pub(super) const INDEXES: MultimapTableDefinition<'_, &str, &str> =
+    MultimapTableDefinition::new("indexes.v1");
 /// What happened once → when that may be forgotten.
 pub(super) const MARKS: TableDefinition<'_, &str, i64> = TableDefinition::new("marks.v1");
 
@@ -19,50 +23,116 @@ pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(SESSIONS)?;
     transaction.open_table(TICKETS)?;
+    transaction.open_multimap_table(INDEXES)?;
     transaction.open_table(MARKS)?;
     transaction.commit()?;
     Ok(())
 }
 
-/// The row is shorter than its fixed part.
+/// The row is not one that this version wrote.
 #[derive(Debug, thiserror::Error)]
-#[error("the row has {0} bytes, which is too short")]
-pub(super) struct RowTooShort(usize);
+#[error("the row has an unknown layout")]
+pub(super) struct UnknownLayout;
 
-/// Revision, created, last used, ends, garbage from (8 bytes each), then the sealed part.
-pub(super) struct StoredRow;
+/// A session as it lies in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) stored: Stored,
+    pub(super) garbage_from: UnixTime,
+    /// How often the refresh token of this revision was sent without a stored answer.
+    pub(super) unanswered: u32,
+    pub(super) owner: Owner,
+}
 
-impl StoredRow {
-    pub(super) fn encode(stored: &Stored, garbage_from: UnixTime) -> Vec<u8> {
-        let mut row = Vec::with_capacity(40 + stored.sealed.0.len());
-        row.extend_from_slice(&stored.revision.0.to_le_bytes());
-        let times = &stored.times;
-        for instant in [times.created_at, times.last_used_at, times.ends_at, garbage_from] {
+/// In front of every row; rows of a layout that is not known are left alone.
+const LAYOUT: u8 = 1;
+/// Layout (1), revision, created, last used, ends, garbage from (8 each), unanswered (4).
+const FIXED: usize = 1 + 5 * 8 + 4;
+
+impl Row {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let Stored {
+            revision,
+            times,
+            sealed,
+            summary,
+        } = &self.stored;
+        let mut row = Vec::with_capacity(FIXED + 128 + sealed.0.len() + summary.0.len());
+        row.push(LAYOUT);
+        row.extend_from_slice(&revision.0.to_le_bytes());
+        for instant in [
+            times.created_at,
+            times.last_used_at,
+            times.ends_at,
+            self.garbage_from,
+        ] {
             row.extend_from_slice(&instant.as_secs().to_le_bytes());
         }
-        row.extend_from_slice(&stored.sealed.0);
+        row.extend_from_slice(&self.unanswered.to_le_bytes());
+        let provider = self.owner.provider_session.as_ref();
+        put(&mut row, self.owner.user.as_str().as_bytes());
+        put(&mut row, provider.map_or("", IndexKey::as_str).as_bytes());
+        put(&mut row, &summary.0);
+        row.extend_from_slice(&sealed.0);
         row
     }
 
-    pub(super) fn decode(row: &[u8]) -> Result<(Stored, UnixTime), RowTooShort> {
-        let (fixed, sealed) = row.split_first_chunk::<40>().ok_or(RowTooShort(row.len()))?;
-        let stored = Stored {
-            revision: Revision(u64::from_le_bytes(number(fixed, 0))),
-            times: Times {
-                created_at: instant(fixed, 1),
-                last_used_at: instant(fixed, 2),
-                ends_at: instant(fixed, 3),
+    pub(super) fn decode(row: &[u8]) -> Result<Self, UnknownLayout> {
+        Self::read(row).ok_or(UnknownLayout)
+    }
+
+    fn read(row: &[u8]) -> Option<Self> {
+        let (fixed, rest) = row.split_first_chunk::<FIXED>()?;
+        let (unanswered, fixed) = (fixed.last_chunk::<4>()?, fixed.first_chunk::<41>()?);
+        if fixed[0] != LAYOUT {
+            return None;
+        }
+        let (user, rest) = take(rest)?;
+        let (provider, rest) = take(rest)?;
+        let (summary, sealed) = take(rest)?;
+        let index = |bytes: &[u8]| Some(IndexKey::stored(std::str::from_utf8(bytes).ok()?.to_owned()));
+        Some(Self {
+            stored: Stored {
+                revision: Revision(u64::from_le_bytes(number(fixed, 0))),
+                times: Times {
+                    created_at: instant(fixed, 1),
+                    last_used_at: instant(fixed, 2),
+                    ends_at: instant(fixed, 3),
+                },
+                sealed: Sealed(sealed.to_vec()),
+                summary: Sealed(summary.to_vec()),
             },
-            sealed: Sealed(sealed.to_vec()),
-        };
-        Ok((stored, instant(fixed, 4)))
+            garbage_from: instant(fixed, 4),
+            unanswered: u32::from_le_bytes(*unanswered),
+            owner: Owner {
+                user: index(user)?,
+                provider_session: if provider.is_empty() {
+                    None
+                } else {
+                    Some(index(provider)?)
+                },
+            },
+        })
     }
 
     /// When the row may be swept; a row that cannot be read is left alone.
     pub(super) fn garbage_from(row: &[u8]) -> UnixTime {
-        row.first_chunk::<40>()
-            .map_or(UnixTime::NEVER, |fixed| instant(fixed, 4))
+        match row.first_chunk::<41>() {
+            Some(fixed) if fixed[0] == LAYOUT => instant(fixed, 4),
+            _ => UnixTime::NEVER,
+        }
     }
+}
+
+fn put(row: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    row.extend_from_slice(&length.to_le_bytes());
+    row.extend_from_slice(bytes);
+}
+
+fn take(row: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = row.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 /// Garbage from (8 bytes), then the session key.
@@ -82,13 +152,13 @@ impl TicketRow {
     }
 }
 
-fn number(fixed: &[u8; 40], index: usize) -> [u8; 8] {
+fn number(fixed: &[u8; 41], index: usize) -> [u8; 8] {
     let mut number = [0; 8];
-    number.copy_from_slice(&fixed[index * 8..(index + 1) * 8]);
+    number.copy_from_slice(&fixed[1 + index * 8..1 + (index + 1) * 8]);
     number
 }
 
-fn instant(fixed: &[u8; 40], index: usize) -> UnixTime {
+fn instant(fixed: &[u8; 41], index: usize) -> UnixTime {
     UnixTime::from_secs(i64::from_le_bytes(number(fixed, index)))
 }
 
@@ -96,26 +166,50 @@ fn instant(fixed: &[u8; 40], index: usize) -> UnixTime {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_row_reads_as_it_was_written() {
-        let stored = Stored {
-            revision: Revision(7),
-            times: Times {
-                created_at: UnixTime::from_secs(1),
-                last_used_at: UnixTime::from_secs(2),
-                ends_at: UnixTime::from_secs(3),
+    fn row() -> Row {
+        Row {
+            stored: Stored {
+                revision: Revision(7),
+                times: Times {
+                    created_at: UnixTime::from_secs(1),
+                    last_used_at: UnixTime::from_secs(2),
+                    ends_at: UnixTime::from_secs(3),
+                },
+                sealed: Sealed(vec![9; 100]),
+                summary: Sealed(vec![8; 20]),
             },
-            sealed: Sealed(vec![9; 100]),
-        };
-        let row = StoredRow::encode(&stored, UnixTime::from_secs(4));
-        assert_eq!(StoredRow::decode(&row).unwrap(), (stored, UnixTime::from_secs(4)));
-        assert_eq!(StoredRow::garbage_from(&row), UnixTime::from_secs(4));
+            garbage_from: UnixTime::from_secs(4),
+            unanswered: 5,
+            owner: Owner {
+                user: IndexKey::stored("user".to_owned()),
+                provider_session: None,
+            },
+        }
     }
 
     #[test]
-    fn a_short_row_is_unreadable_and_never_garbage() {
-        assert!(StoredRow::decode(&[0; 39]).is_err());
-        assert_eq!(StoredRow::garbage_from(&[0; 39]), UnixTime::NEVER);
+    fn a_row_reads_as_it_was_written() {
+        let without = row();
+        let mut with = row();
+        with.owner.provider_session = Some(IndexKey::stored("sid".to_owned()));
+        for row in [without, with] {
+            let bytes = row.encode();
+            assert_eq!(Row::decode(&bytes).unwrap(), row);
+            assert_eq!(Row::garbage_from(&bytes), UnixTime::from_secs(4));
+        }
+    }
+
+    #[test]
+    fn a_short_row_and_one_of_another_layout_are_unreadable_and_never_garbage() {
+        let bytes = row().encode();
+        for end in 0..FIXED {
+            assert!(Row::decode(&bytes[..end]).is_err(), "cut at {end}");
+        }
+        assert_eq!(Row::garbage_from(&bytes[..40]), UnixTime::NEVER);
+        let mut newer = bytes;
+        newer[0] = LAYOUT + 1;
+        assert!(Row::decode(&newer).is_err());
+        assert_eq!(Row::garbage_from(&newer), UnixTime::NEVER);
         assert!(TicketRow::decode(b"short").is_none());
     }
 }

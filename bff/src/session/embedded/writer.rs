@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{MultimapTable, ReadableTable, Table, WriteTransaction};
 use resource_server::time::{Clock, UnixTime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::file::StoreFile;
-use super::layout::{MARKS, SESSIONS, StoredRow, TICKETS, TicketRow};
+use super::layout::{INDEXES, MARKS, Row, SESSIONS, TICKETS, TicketRow};
 use super::unreachable;
 use crate::errors::chain;
 use crate::session::SessionKey;
@@ -26,6 +26,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Tables<'t> {
     pub(super) sessions: Table<'t, &'static str, &'static [u8]>,
     pub(super) tickets: Table<'t, &'static str, &'static [u8]>,
+    pub(super) indexes: MultimapTable<'t, &'static str, &'static str>,
     pub(super) marks: Table<'t, &'static str, i64>,
 }
 
@@ -34,6 +35,7 @@ impl<'t> Tables<'t> {
         Ok(Self {
             sessions: transaction.open_table(SESSIONS)?,
             tickets: transaction.open_table(TICKETS)?,
+            indexes: transaction.open_multimap_table(INDEXES)?,
             marks: transaction.open_table(MARKS)?,
         })
     }
@@ -42,9 +44,28 @@ impl<'t> Tables<'t> {
         Ok(self.sessions.get(key.as_str())?.map(|row| row.value().to_vec()))
     }
 
+    /// Removes a session together with what leads to it.
+    pub(super) fn remove(&mut self, key: &SessionKey, row: &Row) -> Result<(), redb::Error> {
+        for index in row.owner.indexes() {
+            self.indexes.remove(index.as_str(), key.as_str())?;
+        }
+        self.sessions.remove(key.as_str())?;
+        Ok(())
+    }
+
     fn sweep(&mut self, now: UnixTime) -> Result<(), redb::Error> {
-        self.sessions
-            .retain(|_, row| StoredRow::garbage_from(row) > now)?;
+        let mut over = Vec::new();
+        for entry in self.sessions.iter()? {
+            let (key, row) = entry?;
+            if Row::garbage_from(row.value()) <= now
+                && let (Some(key), Ok(row)) = (SessionKey::parse(key.value()), Row::decode(row.value()))
+            {
+                over.push((key, row));
+            }
+        }
+        for (key, row) in over {
+            self.remove(&key, &row)?;
+        }
         self.tickets
             .retain(|_, row| TicketRow::decode(row).is_none_or(|(_, from)| from > now))?;
         self.marks.retain(|_, until| until > now.as_secs())?;

@@ -1,0 +1,86 @@
+//! What leads to sessions: by user, by the provider's session, and one after the other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bff::session::SessionKey;
+use bff::session::store::{Ended, Revision};
+
+use futures_util::future::join_all;
+
+use super::{Store, contract, create, indexer, owned, stored};
+
+contract!(
+    a_session_is_found_by_its_user_and_by_its_provider_session,
+    an_ended_session_is_found_by_nobody,
+    a_walk_meets_every_session,
+);
+
+async fn a_session_is_found_by_its_user_and_by_its_provider_session(store: Store) {
+    let indexer = indexer();
+    let at_home = owned(indexer.owner("alice", Some("sid-1")), stored(b"1"));
+    let on_the_way = owned(indexer.owner("alice", Some("sid-2")), stored(b"2"));
+    let somebody_else = owned(indexer.owner("bob", None), stored(b"3"));
+    for new in [&at_home, &on_the_way, &somebody_else] {
+        create(&store, new).await;
+    }
+
+    let of_alice: HashSet<SessionKey> = (store.sessions_of(&indexer.user("alice")).await.unwrap())
+        .into_iter()
+        .collect();
+    assert_eq!(of_alice, HashSet::from([at_home.key.clone(), on_the_way.key]));
+    let of_sid = store
+        .sessions_of(&indexer.provider_session("sid-1"))
+        .await
+        .unwrap();
+    assert_eq!(of_sid, [at_home.key]);
+    assert_eq!(
+        store.sessions_of(&indexer.user("bob")).await.unwrap(),
+        [somebody_else.key]
+    );
+    assert_eq!(store.sessions_of(&indexer.user("carol")).await.unwrap(), []);
+}
+
+async fn an_ended_session_is_found_by_nobody(store: Store) {
+    let indexer = indexer();
+    let owner = indexer.owner("alice", Some("sid"));
+    let (first, second) = (owned(owner.clone(), stored(b"1")), owned(owner, stored(b"2")));
+    create(&store, &first).await;
+    create(&store, &second).await;
+
+    assert_eq!(store.end(&first.key).await.unwrap(), Ended::Now);
+    assert_eq!(
+        store.end_at(&second.key, Revision::FIRST).await.unwrap(),
+        Ended::Now
+    );
+
+    assert_eq!(store.sessions_of(&indexer.user("alice")).await.unwrap(), []);
+    assert_eq!(
+        store.sessions_of(&indexer.provider_session("sid")).await.unwrap(),
+        []
+    );
+}
+
+async fn a_walk_meets_every_session(store: Store) {
+    let owner = indexer().owner("somebody", None);
+    let created = (0..600).map(|_| {
+        let (store, new) = (Arc::clone(&store), owned(owner.clone(), stored(b"x")));
+        async move {
+            create(&store, &new).await;
+            new.key
+        }
+    });
+    let living: HashSet<SessionKey> = join_all(created).await.into_iter().collect();
+
+    let (mut met, mut from) = (HashSet::new(), None);
+    loop {
+        let page = store.all_sessions(from.as_deref()).await.unwrap();
+        met.extend(page.sessions);
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+
+    assert_eq!(met, living);
+}
