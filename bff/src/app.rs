@@ -4,6 +4,7 @@ mod parts;
 mod paths;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,11 +18,14 @@ use tokio::task::JoinHandle;
 
 use self::parts::Parts;
 use crate::background::Background;
-use crate::config::Config;
+use crate::config::{Config, read_key_ring};
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
+use crate::ops::metrics;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
+use crate::session::Vault;
+use crate::telemetry;
 
 /// How long a stop waits for requests. With the tasks after them it stays below the 30 s that orchestrators commonly give.
 const REQUESTS_PATIENCE: Duration = Duration::from_secs(20);
@@ -45,6 +49,8 @@ pub struct Running {
     management: Option<Served>,
     background: Background,
     health: Health,
+    vault: Vault,
+    key_ring_file: PathBuf,
 }
 
 type Served = (ServerHandle, JoinHandle<std::io::Result<()>>);
@@ -66,6 +72,26 @@ impl Running {
             .map(|(_, server)| server);
         let (ended, _, _) = futures_util::future::select_all(servers).await;
         ended.map_err(std::io::Error::other)?
+    }
+
+    /// Reads the key ring again, so that sealing keys are rotated without a restart. Whatever is wrong with the file goes to
+    /// the log, and the ring in use stays.
+    pub fn reload_key_ring(&self) {
+        let read = read_key_ring(&self.key_ring_file).and_then(|ring| {
+            let taken = self.vault.take_over(Arc::clone(&ring));
+            taken.map(|()| ring).map_err(|error| error.to_string())
+        });
+        match read {
+            Ok(ring) => {
+                telemetry::key_ring_reloaded("taken");
+                tracing::info!(?ring, "the key ring was reloaded");
+            }
+            Err(fault) => {
+                telemetry::key_ring_reloaded("refused");
+                let file = self.key_ring_file.display();
+                tracing::error!(%file, fault, "the key ring was not reloaded; the one in use stays");
+            }
+        }
     }
 
     /// Says on the management address that it is not ready, takes no more connections, lets requests and the tasks
@@ -100,7 +126,11 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let workers = config.server.workers;
     let background = Background::current();
+    let key_ring_file = config.session.key_ring_file.clone();
+    metrics::install();
+    metrics::keep_up(&background);
     let parts = Parts::compose(config, clock, &background)?;
+    let vault = parts.vault.clone();
     let address = listeners
         .public
         .local_addr()
@@ -120,6 +150,8 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         management,
         background,
         health,
+        vault,
+        key_ring_file,
     })
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Runs what must not be cancelled with the request that began it: refreshes, revocations, connections.
@@ -13,6 +14,7 @@ use tokio_util::task::TaskTracker;
 pub struct Background {
     runtime: Handle,
     tracker: TaskTracker,
+    stopping: CancellationToken,
 }
 
 impl Background {
@@ -25,6 +27,7 @@ impl Background {
         Self {
             runtime: Handle::current(),
             tracker: TaskTracker::new(),
+            stopping: CancellationToken::new(),
         }
     }
 
@@ -33,9 +36,18 @@ impl Background {
         self.tracker.spawn_on(task, &self.runtime)
     }
 
+    /// Runs something that has no end of its own, until [`Background::finish`].
+    pub fn until_stopped(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.spawn(async move {
+            let _ = stopping.run_until_cancelled(task).await;
+        });
+    }
+
     /// Waits until every task has ended, at most for `patience`; says whether they all did.
     pub async fn finish(&self, patience: Duration) -> bool {
         self.tracker.close();
+        self.stopping.cancel();
         tokio::time::timeout(patience, self.tracker.wait()).await.is_ok()
     }
 }

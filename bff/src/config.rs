@@ -17,7 +17,7 @@ pub use self::log::{LogConfig, LogFormat};
 pub use self::provider::ProviderConfig;
 pub use self::refresh::RefreshConfig;
 pub use self::server::{ManagementConfig, PublicUrl, ServerConfig};
-pub use self::session::SessionConfig;
+pub use self::session::{SessionConfig, read_key_ring};
 pub use self::spa::SpaConfig;
 pub use self::store::StoreConfig;
 use crate::routing::RouteTable;

@@ -22,6 +22,7 @@ pub mod refresh;
 pub mod routing;
 pub mod session;
 pub mod spa;
+pub mod telemetry;
 
 pub use app::{Listeners, Running, start};
 pub use config::Config;

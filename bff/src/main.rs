@@ -106,6 +106,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let listeners = Listeners {
         public: bind("server.listen", config.server.listen)?,
         management: config
@@ -116,10 +117,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let mut running = bff::start(config, listeners, Arc::new(SystemClock)).await?;
     tracing::info!(address = %running.address(), "the BFF listens");
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        failed = running.failed() => failed.context("a server ended")?,
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => running.reload_key_ring(),
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            failed = running.failed() => {
+                failed.context("a server ended")?;
+                break;
+            }
+        }
     }
     tracing::info!("the BFF finishes what is under way; a second signal ends it at once");
     tokio::select! {

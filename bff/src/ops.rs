@@ -1,4 +1,5 @@
-//! Running the program: health endpoints and log.
+//! Running the program: health endpoints, metrics and log.
 
 pub mod endpoint;
 pub mod log;
+pub mod metrics;

@@ -16,6 +16,7 @@ mod id;
 pub mod index;
 pub mod key_ring;
 pub mod lifetime;
+pub mod measured;
 mod record;
 pub mod redis;
 pub mod registry;

@@ -146,6 +146,43 @@ fn a_signal_stops_the_program_cleanly() {
 }
 
 #[test]
+fn a_hangup_reloads_the_key_ring_and_a_faulty_one_changes_nothing() {
+    let folder = folder();
+    let keys = folder.path().join("bff-keys");
+    let (mut child, mut log) = serve(folder.path());
+    wait_for(&mut log, "the BFF listens");
+    let hang_up = || {
+        let mut kill = Command::new("kill");
+        assert!(
+            kill.arg("-HUP")
+                .arg(child.id().to_string())
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+
+    let ring = std::fs::read_to_string(&keys).unwrap();
+    let rotated = ring.replace("k1 ", "k2 ");
+    std::fs::write(
+        &keys,
+        format!("{}{ring}", rotated.lines().last().unwrap().to_owned() + "\n"),
+    )
+    .unwrap();
+    hang_up();
+    let line = wait_for(&mut log, "the key ring was reloaded");
+    assert!(line.contains("\"k2\", \"k1\""), "{line}");
+
+    std::fs::write(&keys, "k3 no key\n").unwrap();
+    hang_up();
+    let line = wait_for(&mut log, "the key ring was not reloaded");
+    assert!(line.contains("line 1") && !line.contains("no key"), "{line}");
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn a_second_process_on_the_same_store_says_so() {
     let folder = folder();
     let (mut first, mut log) = serve(folder.path());

@@ -1,6 +1,6 @@
 //! What the page shows of the server side: the last events of each session, taken from the BFF's log.
 //!
-//! The BFF reports what it does for a session under the log target `bff::trail`. A [`Trail`] listens there, keeps the
+//! The BFF reports what it does for a session under the log targets `bff::audit` and `bff::trail`. A [`Trail`] listens there, keeps the
 //! last few hundred events in memory and tells those of one session to whoever can name it. The name, the session key,
 //! is in no event that is handed out: a page learns the key of its own session from `/bff/user`, and no other.
 

@@ -34,6 +34,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
         "errors",
         "parameters",
         "background",
+        "telemetry",
         "routing",
         "config",
         "session",

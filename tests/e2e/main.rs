@@ -12,6 +12,7 @@ mod answers;
 mod cookies;
 mod csrf;
 mod departures;
+mod key_ring;
 mod lifetimes;
 mod login;
 mod login_attacks;

@@ -85,7 +85,50 @@ async fn a_provider_that_says_it_is_somebody_else_is_refused(deployment: Deploym
     assert!(browser.cookies().is_empty());
 }
 
-on_every_store!(a_node_is_ready_while_it_can_serve);
+/// What became of a session can be looked up by its key, and is counted.
+async fn a_session_leaves_a_trail_that_names_nobody(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    stack.let_access_tokens_expire().await;
+    browser.fetch("/api/notes").await.assert_status(200);
+    let user = crate::claims(&browser.fetch("/bff/user").await);
+    let logout = user["bff:logout_url"].as_str().unwrap().to_owned();
+    let (_, key) = logout.split_once("sid=").unwrap();
+    browser.visit(&logout).await;
+
+    let log = stack.log();
+    let audited: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("bff::audit") && line.contains(key))
+        .collect();
+    for (line, words) in audited.iter().zip([
+        &["session started", "user="][..],
+        &["tokens refreshed", "expires_in="],
+        &["session ended", "reason=\"logout\""],
+    ]) {
+        assert!(words.iter().all(|words| line.contains(words)), "{line}");
+    }
+    assert_eq!(audited.len(), 3, "{audited:#?}");
+    let metrics = stack.metrics().await;
+    for name in [
+        "bff_sessions_started_total ",
+        "bff_sessions_ended_total{reason=\"logout\"} ",
+        "bff_store_duration_seconds_count{operation=\"create\",outcome=\"ok\"} ",
+    ] {
+        assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
+    }
+    // Users are not named and what is secret is not shown, not even as a label.
+    let alice = stack.user("alice");
+    for person in [&alice.name, &alice.email] {
+        assert!(!metrics.contains(person.as_str()), "{metrics}");
+    }
+    assert!(stack.secrets().seen_in_log(&metrics).is_none(), "{metrics}");
+}
+
+on_every_store!(
+    a_node_is_ready_while_it_can_serve,
+    a_session_leaves_a_trail_that_names_nobody,
+);
 on_redis!(a_node_without_its_store_is_live_but_not_ready);
 on_one_store!(
     health_is_not_shown_at_the_public_address,

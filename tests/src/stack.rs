@@ -1,6 +1,7 @@
 //! A deployment on loopback: BFF, provider, notes service, store, with recording relays between them.
 
 mod deployment;
+mod operator;
 mod servers;
 
 use std::fs::{self, OpenOptions};

@@ -21,6 +21,7 @@ use crate::routing::RouteTable;
 use crate::session::embedded::EmbeddedStore;
 use crate::session::endpoint::UserEndpoint;
 use crate::session::index::Indexer;
+use crate::session::measured::MeasuredStore;
 use crate::session::redis::RedisStore;
 use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     pub(super) routes: web::Data<RouteTable>,
     pub(super) origin: web::Data<OwnOrigin>,
     pub(super) health: Health,
+    pub(super) vault: Vault,
     pub(super) base_path: String,
     pub(super) spa: Option<PathBuf>,
     pub(super) page_policy: web::Data<PagePolicy>,
@@ -74,7 +76,7 @@ impl Parts {
         );
         let keeper = Arc::new(keeper);
         let transactions = Arc::new(LoginTransactions::new(
-            vault,
+            vault.clone(),
             Arc::clone(&clock),
             base_path.clone(),
         ));
@@ -105,6 +107,7 @@ impl Parts {
         let proxy = proxy(keeper, &server.public_url, &base_path);
         Ok(Self {
             health: health(&store, client),
+            vault,
             store,
             cookie_key,
             registry: web::Data::from(registry),
@@ -179,15 +182,14 @@ fn open_store(
     clock: &Arc<dyn Clock>,
     background: &Background,
 ) -> anyhow::Result<Arc<dyn SessionStore>> {
-    match config {
+    let store: Arc<dyn SessionStore> = match config {
         StoreConfig::Embedded { path } => {
             let opened = EmbeddedStore::open(&path, Arc::clone(clock));
-            Ok(Arc::new(opened.with_context(|| {
-                format!("store.embedded.path = {}", path.display())
-            })?))
+            Arc::new(opened.with_context(|| format!("store.embedded.path = {}", path.display()))?)
         }
         StoreConfig::Redis { address, prefix } => {
-            Ok(Arc::new(RedisStore::new(address, prefix, background.clone())))
+            Arc::new(RedisStore::new(address, prefix, background.clone()))
         }
-    }
+    };
+    Ok(Arc::new(MeasuredStore::new(store)))
 }

@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct SessionConfig {
     pub limits: Limits,
     /// The sealing keys and the cookie key.
     pub key_ring: Arc<KeyRing>,
+    /// Where they came from, and are read again.
+    pub key_ring_file: PathBuf,
 }
 
 impl SessionConfig {
@@ -27,12 +30,16 @@ impl SessionConfig {
             SHORTEST..=LONGEST,
         );
         let limits = limits(&section, idle, absolute);
-        let key_ring = section.parsed("key_ring_file", key_ring);
+        let key_ring = section.parsed("key_ring_file", |path| {
+            read_key_ring(Path::new(path)).map(|ring| (ring, PathBuf::from(path)))
+        });
         section.finish();
 
+        let (key_ring, key_ring_file) = key_ring?;
         Some(Self {
             limits: limits?,
-            key_ring: key_ring?,
+            key_ring,
+            key_ring_file,
         })
     }
 }
@@ -51,10 +58,19 @@ fn limits(section: &Section<'_>, idle: Option<Duration>, absolute: Option<Durati
     Some(Limits { idle, absolute })
 }
 
-fn key_ring(path: &str) -> Result<Arc<KeyRing>, String> {
+/// Reads a key ring file, at start and again when it is reloaded.
+///
+/// # Errors
+/// What is wrong with it, in words that follow its name.
+pub fn read_key_ring(path: &Path) -> Result<Arc<KeyRing>, String> {
     let text = std::fs::read_to_string(path)
         .map(zeroize::Zeroizing::new)
-        .map_err(|error| format!("cannot be read: {error}; `bff keys generate {path}` makes one"))?;
+        .map_err(|error| {
+            format!(
+                "cannot be read: {error}; `bff keys generate {}` makes one",
+                path.display()
+            )
+        })?;
     readable_by_owner_only(path)?;
     KeyRing::parse(&text)
         .map(Arc::new)
@@ -62,7 +78,7 @@ fn key_ring(path: &str) -> Result<Arc<KeyRing>, String> {
 }
 
 #[cfg(unix)]
-fn readable_by_owner_only(path: &str) -> Result<(), String> {
+fn readable_by_owner_only(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path)
         .map_err(|error| error.to_string())?
@@ -78,6 +94,6 @@ fn readable_by_owner_only(path: &str) -> Result<(), String> {
 }
 
 #[cfg(not(unix))]
-fn readable_by_owner_only(_: &str) -> Result<(), String> {
+fn readable_by_owner_only(_: &Path) -> Result<(), String> {
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::session::registry::EndReason;
 use crate::session::store::{Claimed, SessionStore};
 use crate::session::ticket::Presented;
 use crate::session::{OpenSession, SessionContent, SessionError, SessionId, SessionKey, SessionRegistry};
+use crate::telemetry;
 
 /// Why a callback gave no session.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,29 @@ pub(super) enum Completed {
     SignedIn(SessionId, SessionKey, ReturnTo),
     /// `prompt=none` was asked for and the provider would have had to show something; not an error.
     NobodySignedIn(ReturnTo),
+}
+
+impl Completed {
+    /// The outcome as a word of the metrics.
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::SignedIn(..) => "completed",
+            Self::NobodySignedIn(_) => "nobody_signed_in",
+        }
+    }
+}
+
+impl CallbackError {
+    /// The outcome as a word of the metrics.
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoTransaction => "no_transaction",
+            Self::Denied => "denied",
+            Self::Invalid(_) => "invalid",
+            Self::Provider(_) => "provider_unavailable",
+            Self::Session(_) => "store_unavailable",
+        }
+    }
 }
 
 /// Answers that a `prompt=none` request gets instead of a page (OpenID Connect Core §3.1.2.6).
@@ -84,6 +108,10 @@ impl Callback {
         let (callback, background) = (Arc::clone(&self), self.background.clone());
         background.spawn(async move {
             let outcome = callback.judge(arrival).await;
+            telemetry::login_ended(match &outcome {
+                Ok(completed) => completed.as_str(),
+                Err(error) => error.as_str(),
+            });
             if let Err(Ok(Completed::SignedIn(id, key, _))) = tell.send(outcome) {
                 callback.abandon(&id, &key).await;
             }

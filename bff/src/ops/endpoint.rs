@@ -1,4 +1,4 @@
-//! `GET /health/live` and `GET /health/ready`, on the management address.
+//! `GET /health/live`, `GET /health/ready` and `GET /metrics`, on the management address.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpResponse, web};
 
+use super::metrics;
 use crate::provider::Provider;
 use crate::session::store::SessionStore;
 
@@ -28,6 +29,7 @@ pub struct Health {
 pub fn configure(config: &mut web::ServiceConfig) {
     config.route("/health/live", web::get().to(live));
     config.route("/health/ready", web::get().to(ready));
+    config.route("/metrics", web::get().to(exposition));
 }
 
 /// The process runs. It says nothing about anybody else, so that an outage elsewhere restarts nothing.
@@ -35,6 +37,19 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(serde_json::json!({"status": "live"}))
+}
+
+/// What is counted, in the text format of Prometheus (version 0.0.4).
+async fn exposition() -> HttpResponse {
+    metrics::text().map_or_else(
+        || HttpResponse::ServiceUnavailable().finish(),
+        |text| {
+            HttpResponse::Ok()
+                .insert_header((CACHE_CONTROL, "no-store"))
+                .content_type("text/plain; version=0.0.4; charset=utf-8")
+                .body(text)
+        },
+    )
 }
 
 /// The store answers, and the provider's metadata has been loaded once. A provider that goes away later leaves a

@@ -14,6 +14,7 @@ use crate::random;
 use crate::session::registry::{EndReason, EndedUnlessRenewed, Renewed};
 use crate::session::tokens::{TokenSet, refresh_from};
 use crate::session::{OpenSession, SessionError, SessionKey, SessionRegistry};
+use crate::telemetry;
 
 /// How often new tokens are written again, with which first pause, before those who wait are told that the store is
 /// down. The writing itself goes on for as long as the session could live: the tokens exist nowhere else, so giving up
@@ -232,7 +233,7 @@ impl Keeper {
                     .expires_at
                     .since(self.clock.now())
                     .as_secs();
-                tracing::info!(target: "bff::trail", { session.key = %session.key, expires_in }, "tokens refreshed");
+                telemetry::refreshed(&session.key, expires_in);
                 Ok(session)
             }
             Renewed::Overtaken(session) => Ok(session),

@@ -16,6 +16,7 @@ use super::tokens::TokenSet;
 use super::vault::{OpenError, Vault};
 use super::{OpenSession, SessionContent, SessionId, SessionKey, Summary};
 use crate::errors::chain;
+use crate::telemetry;
 
 /// Why a session could not be looked at or written. None of these ends a session.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +164,7 @@ impl SessionRegistry {
             Created::Now => {}
             Created::KeyTaken => return Err(SessionError::KeyTaken),
         }
-        tracing::info!(target: "bff::trail", { session.key = %key }, "session started");
+        telemetry::session_started(&key, &new.owner.user, &summary.device);
         Ok((id, key))
     }
 
@@ -338,5 +339,5 @@ impl SessionRegistry {
 }
 
 fn report_end(key: &SessionKey, reason: EndReason) {
-    tracing::info!(target: "bff::trail", { session.key = %key, reason = reason.as_str() }, "session ended");
+    telemetry::session_ended(key, reason.as_str());
 }

@@ -10,8 +10,10 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::Salt;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::key_ring::{KeyName, KeyRing, expand};
@@ -20,6 +22,7 @@ use super::record::{ContentV1, Summary};
 use super::store::Sealed;
 use super::{SessionContent, SessionId, SessionKey};
 use crate::random;
+use crate::telemetry;
 
 const VERSION: u8 = 1;
 const SESSION_PURPOSE: &[u8] = b"bff session content v1";
@@ -40,17 +43,50 @@ pub enum OpenError {
     Forged,
 }
 
-/// Seals and opens with the key ring.
+impl OpenError {
+    /// The cause as a word of the metrics.
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::UnknownVersion(_) => "unknown_version",
+            Self::UnknownKey(_) => "unknown_key",
+            Self::Forged => "forged",
+        }
+    }
+}
+
+/// Why another key ring cannot take the place of the one in use.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the cookie key is another one: it signs the cookies of everybody who is signed in, so it takes a restart"
+)]
+pub struct CookieKeyChanged;
+
+/// Seals and opens with the key ring. Copies share it.
 #[derive(Debug, Clone)]
 pub struct Vault {
-    ring: Arc<KeyRing>,
+    ring: Arc<ArcSwap<KeyRing>>,
 }
 
 impl Vault {
     /// A vault that seals under the ring's active key and opens with any of its keys.
     #[must_use]
     pub fn new(ring: Arc<KeyRing>) -> Self {
-        Self { ring }
+        Self {
+            ring: Arc::new(ArcSwap::new(ring)),
+        }
+    }
+
+    /// Seals and opens with this ring from now on. What is sealed under a key that the ring does not hold any more is left
+    /// alone.
+    ///
+    /// # Errors
+    /// When its cookie key is another one; the ring in use then stays.
+    pub fn take_over(&self, ring: Arc<KeyRing>) -> Result<(), CookieKeyChanged> {
+        if ring.cookie_signing_key() != self.ring.load().cookie_signing_key() {
+            return Err(CookieKeyChanged);
+        }
+        self.ring.store(ring);
+        Ok(())
     }
 
     /// Seals a session's content for the browser that holds `id`.
@@ -74,9 +110,9 @@ impl Vault {
         sealed: &Sealed,
     ) -> Result<SessionContent, OpenError> {
         let context = session_context(key, times);
-        let plain = self.open_bytes(id.as_key_material(), SESSION_PURPOSE, &context, &sealed.0)?;
-        let content: ContentV1 = serde_json::from_slice(&plain).map_err(|_| OpenError::Forged)?;
-        Ok(content.into())
+        let opened = self.open_bytes(id.as_key_material(), SESSION_PURPOSE, &context, &sealed.0);
+        let content: Result<ContentV1, _> = opened.and_then(|plain| parsed(&plain));
+        content.map(Into::into).inspect_err(count)
     }
 
     /// Seals what is shown of a session to its user and to operators. Every node with the key ring opens it, without the
@@ -93,8 +129,8 @@ impl Vault {
     /// # Errors
     /// See [`OpenError`]; the record is to be left alone.
     pub fn open_summary(&self, key: &SessionKey, sealed: &Sealed) -> Result<Summary, OpenError> {
-        let plain = self.open_bytes(&[], SUMMARY_PURPOSE, key.as_str().as_bytes(), &sealed.0)?;
-        serde_json::from_slice(&plain).map_err(|_| OpenError::Forged)
+        let opened = self.open_bytes(&[], SUMMARY_PURPOSE, key.as_str().as_bytes(), &sealed.0);
+        opened.and_then(|plain| parsed(&plain)).inspect_err(count)
     }
 
     /// Seals a login transaction for its cookie, bound to the cookie's name.
@@ -112,7 +148,8 @@ impl Vault {
     }
 
     fn seal_bytes(&self, secret: &[u8], purpose: &[u8], context: &[u8], mut plain: Vec<u8>) -> Vec<u8> {
-        let (name, salt) = self.ring.active();
+        let ring = self.ring.load();
+        let (name, salt) = ring.active();
         let mut out = header(name);
         let additional = additional_data(&out, context);
         let nonce: [u8; NONCE_LEN] = random::bytes();
@@ -140,6 +177,7 @@ impl Vault {
         let (name, rest) = read_header(sealed)?;
         let salt = self
             .ring
+            .load()
             .find(&name)
             .ok_or_else(|| OpenError::UnknownKey(name.clone()))?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::Forged)?;
@@ -156,6 +194,15 @@ impl Vault {
         bytes.truncate(length);
         Ok(bytes)
     }
+}
+
+fn parsed<T: DeserializeOwned>(plain: &[u8]) -> Result<T, OpenError> {
+    serde_json::from_slice(plain).map_err(|_| OpenError::Forged)
+}
+
+/// Records that cannot be opened are left alone, so somebody should learn that there are some.
+fn count(error: &OpenError) {
+    telemetry::record_unopenable(error.as_str());
 }
 
 fn derive(salt: &Salt, secret: &[u8], purpose: &[u8]) -> LessSafeKey {

@@ -12,8 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::{Trail, What};
 
-/// The log target under which the BFF tells what it does for a session.
-const TARGET: &str = "bff::trail";
+/// The log targets under which the BFF tells what it does for a session: what became of it, and what it was used for.
+const TARGETS: [(&str, Level); 2] = [("bff::audit", Level::INFO), ("bff::trail", Level::DEBUG)];
 /// A path comes from the browser and may be as long as a request line.
 const PATH_LIMIT: usize = 200;
 
@@ -28,7 +28,7 @@ impl Trail {
             trail: self.clone(),
             clock,
         };
-        layer.with_filter(Targets::new().with_target(TARGET, Level::DEBUG))
+        layer.with_filter(Targets::new().with_targets(TARGETS))
     }
 }
 
@@ -126,13 +126,13 @@ mod tests {
     fn the_four_events_are_understood_however_their_fields_are_written() {
         let key = "k1";
         let told = told_after(|| {
-            tracing::info!(target: "bff::trail", reason = "login", session.key = %key, "session started");
+            tracing::info!(target: "bff::audit", reason = "login", session.key = %key, "session started");
             tracing::info!(
                 target: "bff::trail", method = %"POST", path = "/api/notes", status = 201_u16, route = "/api",
                 session.key = key, "request proxied"
             );
-            tracing::info!(target: "bff::trail", expires_in = 60_i64, session.key = %key, "tokens refreshed");
-            tracing::info!(target: "bff::trail", reason = %"logout", session.key = %key, "session ended");
+            tracing::info!(target: "bff::audit", expires_in = 60_i64, session.key = %key, "tokens refreshed");
+            tracing::info!(target: "bff::audit", reason = %"logout", session.key = %key, "session ended");
         });
         let expected = [
             What::Started {

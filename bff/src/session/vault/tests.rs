@@ -150,6 +150,54 @@ fn older_keys_open_and_the_active_one_seals() {
 }
 
 #[test]
+fn a_vault_takes_over_a_rotated_ring_and_no_other() {
+    let old = ring("k1");
+    let vault = vault(&old);
+    let copy = vault.clone();
+    let (id, key) = (SessionId::generate(), SessionKey::generate());
+    let before = vault.seal(&id, &key, &times(), &content());
+    let parse = |text: &str| Arc::new(KeyRing::parse(text).unwrap());
+
+    assert_eq!(vault.take_over(parse(&ring("k1"))), Err(CookieKeyChanged));
+    assert!(copy.open(&id, &key, &times(), &before).is_ok());
+
+    let rotated = format!("k2 {}\n{old}", random::text());
+    vault.take_over(parse(&rotated)).unwrap();
+    let after = copy.seal(&id, &key, &times(), &content());
+    assert!(copy.open(&id, &key, &times(), &before).is_ok());
+    assert!(copy.open(&id, &key, &times(), &after).is_ok());
+
+    let without_old: String = rotated
+        .lines()
+        .filter(|line| !line.starts_with("k1 "))
+        .fold(String::new(), |text, line| text + line + "\n");
+    vault.take_over(parse(&without_old)).unwrap();
+    assert_eq!(
+        copy.open(&id, &key, &times(), &before).unwrap_err(),
+        OpenError::UnknownKey(KeyName::parse("k1").unwrap())
+    );
+    assert!(copy.open(&id, &key, &times(), &after).is_ok());
+}
+
+#[test]
+fn a_summary_opens_without_the_browser_and_only_for_its_session() {
+    let vault = vault(&ring("k1"));
+    let key = SessionKey::generate();
+    let summary = Summary {
+        subject: "alice-sub".to_owned(),
+        device: crate::session::device::Device::default(),
+    };
+    let sealed = vault.seal_summary(&key, &summary);
+
+    assert_eq!(vault.open_summary(&key, &sealed).unwrap(), summary);
+    assert!(!String::from_utf8_lossy(&sealed.0).contains("alice-sub"));
+    assert_eq!(
+        vault.open_summary(&SessionKey::generate(), &sealed).unwrap_err(),
+        OpenError::Forged
+    );
+}
+
+#[test]
 fn a_newer_format_is_told_apart_from_a_forgery() {
     let vault = vault(&ring("k1"));
     let (id, key) = (SessionId::generate(), SessionKey::generate());

@@ -1,0 +1,83 @@
+//! What operators can count and look up: metrics, and the audit trail.
+//!
+//! This is the one list of names. Metrics are shown at `/metrics` of the management address; audit events are log events of
+//! the target `bff::audit`, one for each login, refresh and end of a session, and for each failure of these. Neither ever
+//! holds a token, a cookie, a code, an address or a name of a person: a session is named by its key, a user by the keyed
+//! digest under which a store files their sessions.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+
+use crate::session::SessionKey;
+use crate::session::device::Device;
+use crate::session::index::IndexKey;
+
+/// Says what each metric is, for whoever reads the exposition.
+pub fn describe() {
+    describe_counter!("bff_logins_total", "Logins at the callback, by outcome");
+    describe_counter!("bff_sessions_started_total", "Sessions that began");
+    describe_counter!(
+        "bff_sessions_ended_total",
+        "Sessions that ended on this node, by reason"
+    );
+    describe_histogram!(
+        "bff_store_duration_seconds",
+        Unit::Seconds,
+        "Calls of the session store, by operation and outcome"
+    );
+    describe_counter!(
+        "bff_records_unopenable_total",
+        "Records that this node left alone because it could not open them, by cause"
+    );
+    describe_counter!(
+        "bff_key_ring_reloads_total",
+        "Reloads of the key ring, by outcome"
+    );
+}
+
+/// A session began.
+pub fn session_started(key: &SessionKey, user: &IndexKey, device: &Device) {
+    counter!("bff_sessions_started_total").increment(1);
+    tracing::info!(
+        target: "bff::audit",
+        { session.key = %key, user = user.as_str(), device.browser = device.browser.as_deref(),
+          device.platform = device.platform.as_deref() },
+        "session started"
+    );
+}
+
+/// A session ended by something that this node did.
+pub fn session_ended(key: &SessionKey, reason: &'static str) {
+    counter!("bff_sessions_ended_total", "reason" => reason).increment(1);
+    tracing::info!(target: "bff::audit", { session.key = %key, reason }, "session ended");
+}
+
+/// A login came to its end at the callback.
+pub fn login_ended(outcome: &'static str) {
+    counter!("bff_logins_total", "outcome" => outcome).increment(1);
+    if outcome != "completed" {
+        tracing::info!(target: "bff::audit", outcome, "login failed");
+    }
+}
+
+/// New tokens are stored.
+pub fn refreshed(key: &SessionKey, expires_in: u64) {
+    tracing::info!(target: "bff::audit", { session.key = %key, expires_in }, "tokens refreshed");
+}
+
+/// The store was asked to do something.
+pub fn store_asked(operation: &'static str, is_ok: bool, took: Duration) {
+    let outcome = if is_ok { "ok" } else { "error" };
+    histogram!("bff_store_duration_seconds", "operation" => operation, "outcome" => outcome).record(took);
+}
+
+/// A record was left alone.
+pub fn record_unopenable(cause: &'static str) {
+    counter!("bff_records_unopenable_total", "cause" => cause).increment(1);
+}
+
+/// The key ring was read again.
+pub fn key_ring_reloaded(outcome: &'static str) {
+    counter!("bff_key_ring_reloads_total", "outcome" => outcome).increment(1);
+}

@@ -1,0 +1,44 @@
+//! What an operator of a stack does beside starting and stopping it.
+
+use std::fs;
+
+use super::{Stack, port_of};
+
+impl Stack {
+    /// The text of the BFF's key ring file.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn key_ring(&self) -> String {
+        fs::read_to_string(self.folder.path().join("bff-keys")).expect("the key ring file")
+    }
+
+    /// Writes another key ring and has the BFF read it, as `kill -HUP` does.
+    ///
+    /// # Panics
+    /// When no BFF runs.
+    pub async fn reload_key_ring(&self, text: &str) {
+        fs::write(self.folder.path().join("bff-keys"), text).expect("the key ring file");
+        let running = self.bff.lock().await;
+        running.as_ref().expect("a BFF runs").reload_key_ring();
+    }
+
+    /// What the BFF counts, as Prometheus reads it. Stacks of one process share their counters.
+    ///
+    /// # Panics
+    /// When the management address does not answer.
+    pub async fn metrics(&self) -> String {
+        let address = format!("http://127.0.0.1:{}/metrics", port_of(&self.bff_management));
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("an HTTP client");
+        let answer = client
+            .get(address)
+            .send()
+            .await
+            .expect("the management address answers");
+        assert_eq!(answer.status(), 200);
+        answer.text().await.expect("metrics are text")
+    }
+}
