@@ -48,6 +48,15 @@ pub enum ApiError {
     /// What came back from the provider does not prove who signed in.
     #[error("the login failed")]
     LoginFailed(#[source] anyhow::Error),
+    /// The user has as many sessions as allowed.
+    #[error("the user has too many sessions")]
+    SessionLimit,
+    /// The user has no session of this name.
+    #[error("the user has no such session")]
+    SessionNotFound,
+    /// Some sessions of the user may have ended and others not.
+    #[error("not every session of the user has ended")]
+    SignOutIncomplete(#[source] anyhow::Error),
     /// No route, no endpoint, no file.
     #[error("nothing is here")]
     NotFound,
@@ -111,6 +120,13 @@ impl ApiError {
             ),
             Self::LoginDenied => kind(S::FORBIDDEN, "login-denied", "The sign-in was refused"),
             Self::LoginFailed(_) => kind(S::BAD_REQUEST, "login-failed", "The sign-in failed"),
+            Self::SessionLimit => kind(S::FORBIDDEN, "session-limit", "You are signed in too many times"),
+            Self::SessionNotFound => kind(S::NOT_FOUND, "session-not-found", "You have no such session"),
+            Self::SignOutIncomplete(_) => kind(
+                S::SERVICE_UNAVAILABLE,
+                "sign-out-incomplete",
+                "Some sessions may go on; try again",
+            ),
             Self::NotFound => kind(S::NOT_FOUND, "route-not-found", "Nothing is here"),
             Self::InvalidPath => kind(S::BAD_REQUEST, "invalid-path", "The path is ambiguous"),
             Self::MethodNotAllowed(_) => kind(
@@ -138,7 +154,7 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::StoreUnavailable(_) => Some(1),
+            Self::StoreUnavailable(_) | Self::SignOutIncomplete(_) => Some(1),
             Self::ProviderUnavailable(_, seconds) => Some((*seconds).max(1)),
             _ => None,
         }
@@ -258,6 +274,7 @@ impl From<CallbackError> for ApiError {
             CallbackError::Denied => Self::LoginDenied,
             CallbackError::Invalid(cause) => Self::LoginFailed(cause),
             CallbackError::Provider(error) => error.into(),
+            CallbackError::TooManySessions => Self::SessionLimit,
             CallbackError::Session(error) => error.into(),
         }
     }

@@ -23,12 +23,36 @@ mod paths;
 mod proxy;
 mod refresh;
 mod refresh_failures;
+mod session_rules;
+mod sessions;
 mod store_contract;
 
 use std::collections::HashMap;
 
-use e2e::browser::Answer;
+use e2e::browser::{Answer, Browser};
+use e2e::stack::Stack;
 use serde_json::Value;
+
+/// The name of the browser's session, by what `/bff/user` tells.
+async fn handle_of(browser: &Browser) -> String {
+    let user = claims(&browser.fetch("/bff/user?slide=false").await);
+    let logout = user["bff:logout_url"].as_str().expect("a logout address");
+    let (_, handle) = logout.split_once("sid=").expect("a sid");
+    handle.to_owned()
+}
+
+/// Whether the log says this about a session. Stories share the log.
+fn is_logged_of(stack: &Stack, handle: &str, what: &str) -> bool {
+    times_logged_of(stack, handle, what) > 0
+}
+
+fn times_logged_of(stack: &Stack, handle: &str, what: &str) -> usize {
+    let log = stack.log();
+    let lines = log.lines();
+    lines
+        .filter(|line| line.contains(handle) && line.contains(what))
+        .count()
+}
 
 /// The claims of a `/bff/user` answer.
 #[track_caller]

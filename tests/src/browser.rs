@@ -77,23 +77,20 @@ impl Browser {
     /// # Panics
     /// When the HTTP client cannot be built.
     pub(crate) fn new(app: Url, clock: ManualClock, secrets: Secrets) -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(USER_AGENT)
-            .tcp_nodelay(true)
-            // The servers listen on IPv4, whatever else this machine's `localhost` is.
-            .resolve("localhost", std::net::SocketAddr::from(([127, 0, 0, 1], 0)))
-            .build()
-            .expect("an HTTP client");
         Self {
-            client,
+            client: client(USER_AGENT),
             jar: Arc::default(),
             app,
             clock,
             secrets,
         }
+    }
+
+    /// The same browser as if it were another product, or on another machine.
+    #[must_use]
+    pub fn that_calls_itself(mut self, user_agent: &str) -> Self {
+        self.client = client(user_agent);
+        self
     }
 
     /// The app's front page.
@@ -368,6 +365,19 @@ impl Browser {
     fn resolve(&self, address: &str) -> Url {
         self.app.join(address).expect("an address")
     }
+}
+
+fn client(user_agent: &str) -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .user_agent(user_agent)
+        .tcp_nodelay(true)
+        // The servers listen on IPv4, whatever else this machine's `localhost` is.
+        .resolve("localhost", std::net::SocketAddr::from(([127, 0, 0, 1], 0)))
+        .build()
+        .expect("an HTTP client")
 }
 
 fn submission<'n>(

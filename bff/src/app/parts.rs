@@ -132,13 +132,18 @@ fn registry(
     provider: &Provider,
     clock: &Arc<dyn Clock>,
 ) -> Arc<SessionRegistry> {
-    Arc::new(SessionRegistry::new(
+    let registry = SessionRegistry::new(
         Arc::clone(store),
         vault.clone(),
         Indexer::new(&config.key_ring, provider.issuer().to_owned()),
         config.limits,
         Arc::clone(clock),
-    ))
+    );
+    Arc::new(
+        registry
+            .with_cap(config.cap)
+            .with_device_binding(config.device_binding),
+    )
 }
 
 fn health(store: &Arc<dyn SessionStore>, provider: Arc<Provider>) -> Health {

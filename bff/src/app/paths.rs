@@ -7,6 +7,7 @@ use super::parts::Parts;
 use crate::guard::middleware::{require_csrf_header, require_own_page};
 use crate::login::endpoint as login_endpoint;
 use crate::logout::endpoint as logout_endpoint;
+use crate::logout::sessions::endpoint as sessions_endpoint;
 use crate::problem::ApiError;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::session::endpoint::user;
@@ -57,6 +58,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
                 )
                 .wrap(tickets()),
             )
+            .configure(|app| sessions(app, parts))
             .default_service(web::to(nothing_here)),
     );
     app.service(
@@ -83,6 +85,28 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             app.default_service(web::to(nothing_here));
         }
     }
+}
+
+fn sessions(app: &mut web::ServiceConfig, parts: &Parts) {
+    let tickets = || ticket::middleware(Arc::clone(&parts.store), &parts.cookie_key);
+    app.service(
+        only(
+            web::resource("/sessions")
+                .route(web::get().to(sessions_endpoint::list))
+                .route(web::delete().to(sessions_endpoint::end_all)),
+            "GET, DELETE",
+        )
+        .wrap(tickets())
+        .wrap(from_fn(require_csrf_header)),
+    )
+    .service(
+        only(
+            web::resource("/sessions/{handle}").route(web::delete().to(sessions_endpoint::end_one)),
+            "DELETE",
+        )
+        .wrap(tickets())
+        .wrap(from_fn(require_csrf_header)),
+    );
 }
 
 /// A resource that answers other methods with 405 and the list of those it takes.

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,9 +7,12 @@ use resource_server::settings::Section;
 
 use crate::session::key_ring::KeyRing;
 use crate::session::lifetime::Limits;
+use crate::session::registry::{Cap, DeviceBinding, WhenExceeded};
 
 const SHORTEST: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Each login looks at all sessions of its user.
+const MOST_PER_USER: u64 = 100;
 
 /// `[session]`: how long sessions last, and what seals them.
 #[derive(Debug)]
@@ -19,6 +23,10 @@ pub struct SessionConfig {
     pub key_ring: Arc<KeyRing>,
     /// Where they came from, and are read again.
     pub key_ring_file: PathBuf,
+    /// How many sessions a user may have; `None` is as many as they like.
+    pub cap: Option<Cap>,
+    /// What happens to a session that turns up on another device.
+    pub device_binding: DeviceBinding,
 }
 
 impl SessionConfig {
@@ -33,6 +41,9 @@ impl SessionConfig {
         let key_ring = section.parsed("key_ring_file", |path| {
             read_key_ring(Path::new(path)).map(|ring| (ring, PathBuf::from(path)))
         });
+        let most = section.number_or("max_per_user", 0, 0..=MOST_PER_USER);
+        let when_exceeded = section.parsed_or("when_exceeded", "oldest_out", when_exceeded);
+        let device_binding = section.parsed_or("device_binding", "report", device_binding);
         section.finish();
 
         let (key_ring, key_ring_file) = key_ring?;
@@ -40,7 +51,31 @@ impl SessionConfig {
             limits: limits?,
             key_ring,
             key_ring_file,
+            cap: cap(most?, when_exceeded?),
+            device_binding: device_binding?,
         })
+    }
+}
+
+fn cap(most: u64, when_exceeded: WhenExceeded) -> Option<Cap> {
+    let most = NonZeroUsize::new(usize::try_from(most).ok()?)?;
+    Some(Cap { most, when_exceeded })
+}
+
+fn when_exceeded(text: &str) -> Result<WhenExceeded, &'static str> {
+    match text {
+        "oldest_out" => Ok(WhenExceeded::OldestOut),
+        "refuse" => Ok(WhenExceeded::Refuse),
+        _ => Err("must be \"oldest_out\" or \"refuse\""),
+    }
+}
+
+fn device_binding(text: &str) -> Result<DeviceBinding, &'static str> {
+    match text {
+        "off" => Ok(DeviceBinding::Off),
+        "report" => Ok(DeviceBinding::Report),
+        "end" => Ok(DeviceBinding::End),
+        _ => Err("must be \"off\", \"report\" or \"end\""),
     }
 }
 

@@ -3,6 +3,7 @@ use std::io::Write;
 
 use super::*;
 use crate::session::key_ring::{KeyName, KeyRing};
+use crate::session::registry::WhenExceeded;
 
 const EXAMPLE: &str = include_str!("../../../bff.example.toml");
 
@@ -77,6 +78,8 @@ fn the_defaults_in_the_example_are_the_real_ones() {
     );
     assert_eq!(example.session.limits.idle, default.session.limits.idle);
     assert_eq!(example.session.limits.absolute, default.session.limits.absolute);
+    assert_eq!(example.session.cap, default.session.cap);
+    assert_eq!(example.session.device_binding, default.session.device_binding);
     assert_eq!(example.refresh.margin, default.refresh.margin);
     assert_eq!(
         example.spa.content_security_policy,
@@ -156,6 +159,7 @@ fn all_faults_are_told_at_once() {
         [server]\nlisten = \"8080\"\npublic_url = \"http://app.example.com/x\"\nbase_path = \"bff/\"\n\
         [provider]\nissuer = \"op\"\nscopes = [\"profile\"]\nclient_auth = \"jwt\"\nclient_secret_env = \"MISSING\"\n\
         [session]\nidle_timeout = \"9h\"\nkey_ring_file = \"/nowhere/keys\"\n\
+        max_per_user = 101\nwhen_exceeded = \"youngest_out\"\ndevice_binding = true\n\
         [store]\nkind = \"memcached\"\n\
         [refresh]\nmargin = 30\n\
         [[route]]\nprefix = \"/bff/x\"\nupstream = \"ftp://x\"\n\
@@ -175,6 +179,9 @@ fn all_faults_are_told_at_once() {
         "provider.client_secret_env",
         "session.idle_timeout",
         "session.key_ring_file",
+        "session.max_per_user",
+        "session.when_exceeded",
+        "session.device_binding",
         "store.kind",
         "refresh.margin",
         "route[0].prefix",
@@ -190,6 +197,26 @@ fn all_faults_are_told_at_once() {
             .filter(|fault| fault.starts_with(&format!("{key} ")) || fault.starts_with(&format!("{key}:")));
         assert_eq!(told.count(), 1, "{key} in {faults:#?}");
     }
+}
+
+#[test]
+fn a_cap_counts_from_one_and_zero_is_none() {
+    let (_ring, text) = minimal();
+    let cap = |lines: &str| {
+        Config::parse(&format!("{text}{lines}"), &environment)
+            .unwrap()
+            .session
+            .cap
+    };
+    assert_eq!(cap(""), None);
+    assert_eq!(cap("max_per_user = 0\nwhen_exceeded = \"refuse\"\n"), None);
+    let refuse = cap("max_per_user = 3\nwhen_exceeded = \"refuse\"\n").unwrap();
+    assert_eq!(
+        (refuse.most.get(), refuse.when_exceeded),
+        (3, WhenExceeded::Refuse)
+    );
+    let default = cap("max_per_user = 1\n").unwrap();
+    assert_eq!(default.when_exceeded, WhenExceeded::OldestOut);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::parameters::Parameters;
 use crate::provider::{OAuthErrorCode, Provider, ProviderError, TokenAnswerError};
 use crate::refresh::Keeper;
 use crate::session::device::Device;
-use crate::session::registry::EndReason;
+use crate::session::registry::{EndReason, Room};
 use crate::session::store::{Claimed, SessionStore};
 use crate::session::ticket::Presented;
 use crate::session::{OpenSession, SessionContent, SessionError, SessionId, SessionKey, SessionRegistry};
@@ -33,6 +33,9 @@ pub enum CallbackError {
     /// The provider cannot be used now.
     #[error(transparent)]
     Provider(ProviderError),
+    /// This user has as many sessions as allowed.
+    #[error("the user has too many sessions")]
+    TooManySessions,
     /// The session cannot be stored now.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -98,6 +101,8 @@ pub(super) struct Arrival {
     pub(super) cookies: String,
     /// The session that this browser has had until now.
     pub(super) presented: Presented,
+    /// What this browser tells of itself.
+    pub(super) device: Device,
 }
 
 impl Callback {
@@ -151,6 +156,7 @@ impl Callback {
             state,
             cookies,
             presented,
+            device,
         } = arrival;
         let transaction = self
             .transactions
@@ -181,33 +187,54 @@ impl Callback {
             claims: identity.claims,
             tokens: self.keeper.token_set(granted, None),
         };
-        match self.start(&content, &presented).await {
+        match self.start(&content, device, &presented).await {
             Ok((id, key)) => Ok(Completed::SignedIn(id, key, transaction.return_to)),
             Err(error) => {
                 if let Some(token) = &content.tokens.refresh_token {
                     self.provider.revoke_or_report(token).await;
                 }
-                Err(error.into())
+                Err(error)
             }
         }
     }
 
     /// Starts the new session, then ends the one that this browser has had; in this order, because a store that fails
-    /// in between must not sign anybody out.
+    /// in between, or a refusal, must not sign anybody out.
     async fn start(
         &self,
         content: &SessionContent,
+        device: Device,
         presented: &Presented,
-    ) -> Result<(SessionId, SessionKey), SessionError> {
+    ) -> Result<(SessionId, SessionKey), CallbackError> {
         let earlier = self.registry.find_presented(presented, false).await?;
-        let (id, key) = self.registry.start(content, Device::default()).await?;
-        if let Some(earlier) = earlier
-            && let Err(error) = self.end(earlier, EndReason::Replaced).await
-        {
-            self.registry.end(&key, EndReason::Undelivered).await?;
-            return Err(error);
+        let (id, key) = self.registry.start(content, device).await?;
+        let Err(error) = self.take_place(&content.subject, &key, earlier).await else {
+            return Ok((id, key));
+        };
+        let reason = match error {
+            CallbackError::TooManySessions => EndReason::SessionCap,
+            _ => EndReason::Undelivered,
+        };
+        self.registry.end(&key, reason).await?;
+        Err(error)
+    }
+
+    /// Has the new session take its place among the others of its user, and that of the earlier one.
+    async fn take_place(
+        &self,
+        subject: &str,
+        key: &SessionKey,
+        earlier: Option<OpenSession>,
+    ) -> Result<(), CallbackError> {
+        let replaced = earlier.as_ref().map(|earlier| &earlier.key);
+        match self.registry.make_room(subject, key, replaced).await? {
+            Room::Made => {}
+            Room::Refused => return Err(CallbackError::TooManySessions),
         }
-        Ok((id, key))
+        if let Some(earlier) = earlier {
+            self.end(earlier, EndReason::Replaced).await?;
+        }
+        Ok(())
     }
 
     /// RFC 9207: an answer that names another issuer, or none although this provider always names itself, is a mix-up.

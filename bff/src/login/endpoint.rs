@@ -16,6 +16,7 @@ use crate::guard::middleware::facts_of;
 use crate::parameters::Parameters;
 use crate::problem::ApiError;
 use crate::provider::{AuthorizationRequest, Prompt, Provider};
+use crate::session::device::Device;
 use crate::session::ticket::Ticket;
 
 const LOGIN_HINT_LIMIT: usize = 256;
@@ -131,6 +132,7 @@ async fn complete(
         state,
         cookies: cookie_header(request),
         presented: ticket.presented(),
+        device: Device::read(|name| request.headers().get(name)?.to_str().ok()),
     };
     Ok(callback.complete(arrival).await?)
 }
@@ -149,6 +151,9 @@ fn go_on(to: &str) -> Result<HttpResponse, ApiError> {
 fn refusal(error: &ApiError, base_path: &str) -> Result<HttpResponse, ApiError> {
     let explanation = match error {
         ApiError::LoginDenied => "You, or the sign-in service, said no. Nothing has changed here.",
+        ApiError::SessionLimit => {
+            "You are signed in in as many browsers as allowed. Sign out in one of them, then try again here."
+        }
         ApiError::LoginExpired => "It took too long, was finished already, or was begun in another browser.",
         ApiError::ProviderUnavailable(..) | ApiError::StoreUnavailable(_) => {
             "This is our fault and not yours. Please try again in a moment."

@@ -47,7 +47,7 @@ pub async fn navigate(
     {
         return Err(ApiError::WrongSid);
     }
-    let onward = logout.end(session).await?;
+    let onward = logout.end(session, EndReason::Logout).await?;
     ticket.withdraw();
     let onward = onward.map_or_else(|| "/".to_owned(), String::from);
     Ok(signed_out(HttpResponse::SeeOther())
@@ -59,25 +59,34 @@ pub async fn navigate(
 #[tracing::instrument(name = "bff.logout", skip_all)]
 pub async fn post(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpResponse, ApiError> {
     let session = logout.registry.find_presented(&ticket.presented(), false).await?;
-    let onward = logout.end(session).await?;
+    let onward = logout.end(session, EndReason::Logout).await?;
     ticket.withdraw();
-    Ok(signed_out(HttpResponse::Ok()).json(json!({"redirect_to": onward.as_ref().map(Url::as_str)})))
+    Ok(signed_out_to(onward.as_ref()))
 }
 
 impl Logout {
     /// Ends the session here, which is what counts; revokes its refresh token (RFC 7009); and names the provider's
-    /// logout (OpenID Connect RP-Initiated Logout 1.0 §2) if the provider can be asked where that is.
+    /// logout (OpenID Connect RP-Initiated Logout 1.0 §2) if the provider can be asked where that is. To sign out
+    /// everywhere, the other sessions of its user end first; their refresh tokens are sealed for other browsers, so they
+    /// are not revoked but gone with the records.
     ///
     /// Ending and revoking run in tasks of their own: a tab that closes while it signs out must not leave a refresh
     /// token alive. The provider may be slow or down; the user waits a moment at most.
-    async fn end(&self, session: Option<OpenSession>) -> Result<Option<Url>, ApiError> {
+    pub(super) async fn end(
+        &self,
+        session: Option<OpenSession>,
+        reason: EndReason,
+    ) -> Result<Option<Url>, ApiError> {
         let Some(session) = session else {
             return Ok(None);
         };
         let (registry, provider) = (Arc::clone(&self.registry), Arc::clone(&self.provider));
         let background = self.background.clone();
         let ending = self.background.spawn(async move {
-            let ended = registry.end_latest(session, EndReason::Logout).await?;
+            if reason == EndReason::Everywhere {
+                registry.end_others(&session).await?;
+            }
+            let ended = registry.end_latest(session, reason).await?;
             let token = ended.content.tokens.refresh_token.clone();
             let revocation = background.spawn(async move {
                 if let Some(token) = token {
@@ -113,6 +122,11 @@ impl Logout {
         drop(query);
         url
     }
+}
+
+/// Says where the page should navigate to sign out at the provider too.
+pub(super) fn signed_out_to(onward: Option<&Url>) -> HttpResponse {
+    signed_out(HttpResponse::Ok()).json(json!({"redirect_to": onward.map(Url::as_str)}))
 }
 
 /// What the browser has cached of the signed-in pages goes too.

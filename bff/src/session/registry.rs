@@ -1,9 +1,17 @@
 //! Starts, finds, renews and ends sessions: the store and the vault put together.
 
+mod binding;
+mod cap;
+mod own;
+
 use std::sync::Arc;
 
 use resource_server::time::{Clock, UnixTime};
 
+pub use self::binding::DeviceBinding;
+use self::binding::Watch;
+pub use self::cap::{Cap, Room, WhenExceeded};
+pub use self::own::{Living, LivingSessions};
 use super::changes::Changes;
 use super::device::Device;
 use super::index::Indexer;
@@ -52,6 +60,14 @@ pub enum EndReason {
     RefreshRefused,
     /// The access token expired and there is nothing to renew it with.
     NoRefreshToken,
+    /// Its user ended it from another session.
+    EndedByUser,
+    /// Its user signed out everywhere.
+    Everywhere,
+    /// Its user had more sessions than allowed.
+    SessionCap,
+    /// It turned up on another device.
+    DeviceChanged,
 }
 
 impl EndReason {
@@ -66,6 +82,10 @@ impl EndReason {
             Self::AbsoluteTimeout => "absolute_timeout",
             Self::RefreshRefused => "refresh_refused",
             Self::NoRefreshToken => "no_refresh_token",
+            Self::EndedByUser => "ended_by_user",
+            Self::Everywhere => "everywhere",
+            Self::SessionCap => "session_cap",
+            Self::DeviceChanged => "device_changed",
         }
     }
 }
@@ -101,6 +121,8 @@ pub struct SessionRegistry {
     limits: Limits,
     clock: Arc<dyn Clock>,
     changes: Arc<Changes>,
+    cap: Option<Cap>,
+    watch: Watch,
 }
 
 impl SessionRegistry {
@@ -122,6 +144,23 @@ impl SessionRegistry {
             limits,
             clock,
             changes,
+            cap: None,
+            watch: Watch::default(),
+        }
+    }
+
+    /// Has users keep to this many sessions.
+    #[must_use]
+    pub fn with_cap(self, cap: Option<Cap>) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// Has sessions compared with the device that they began on.
+    #[must_use]
+    pub fn with_device_binding(self, policy: DeviceBinding) -> Self {
+        Self {
+            watch: Watch::new(policy),
+            ..self
         }
     }
 
@@ -168,7 +207,7 @@ impl SessionRegistry {
         Ok((id, key))
     }
 
-    /// Finds the live session of a request by what its browser presented.
+    /// Finds the live session of a request by what its browser presented, unless it belongs to another device.
     ///
     /// # Errors
     /// As [`SessionRegistry::find`]; an unanswered question is never "signed out".
@@ -179,7 +218,12 @@ impl SessionRegistry {
     ) -> Result<Option<OpenSession>, SessionError> {
         match presented {
             Presented::Nothing => Ok(None),
-            Presented::Ticket(id, key) => self.find(id, key, slide).await,
+            Presented::Ticket(id, key, agent) => {
+                if !self.is_on_its_device(key, agent.as_str()).await? {
+                    return Ok(None);
+                }
+                self.find(id, key, slide).await
+            }
             Presented::Outage => Err(SessionError::TicketUnknown),
         }
     }

@@ -15,6 +15,7 @@ use actix_session::{Session, SessionExt, SessionMiddleware};
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderValue, USER_AGENT};
 use actix_web::{FromRequest, HttpRequest};
 
 use super::store::{SessionStore, StoreError};
@@ -46,14 +47,26 @@ pub fn middleware(store: Arc<dyn SessionStore>, signing_key: &[u8; 64]) -> Sessi
 pub enum Presented {
     /// No cookie, or none that names a session.
     Nothing,
-    /// A ticket that names this session, which may have ended.
-    Ticket(SessionId, SessionKey),
+    /// A ticket that names this session, which may have ended; and who presented it.
+    Ticket(SessionId, SessionKey, UserAgent),
     /// There is a ticket, but the store could not be asked what it names.
     Outage,
 }
 
+/// What the one who presented a ticket calls itself.
+#[derive(Debug, Clone)]
+pub struct UserAgent(Option<HeaderValue>);
+
+impl UserAgent {
+    /// The header, if it is there and text.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        self.0.as_ref()?.to_str().ok()
+    }
+}
+
 /// The ticket of the request at hand. Not `Send`; nothing spawned may hold it.
-pub struct Ticket(Session);
+pub struct Ticket(Session, UserAgent);
 
 impl Ticket {
     /// What the browser presented.
@@ -65,7 +78,9 @@ impl Ticket {
         let (Ok(Some(id)), Ok(Some(key))) = (self.0.get::<String>(ID), self.0.get::<SessionKey>(KEY)) else {
             return Presented::Nothing;
         };
-        SessionId::parse(&id).map_or(Presented::Nothing, |id| Presented::Ticket(id, key))
+        SessionId::parse(&id).map_or(Presented::Nothing, |id| {
+            Presented::Ticket(id, key, self.1.clone())
+        })
     }
 
     /// Gives the browser the ticket of a session that has been stored.
@@ -93,7 +108,8 @@ impl FromRequest for Ticket {
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(Ok(Self(request.get_session())))
+        let agent = UserAgent(request.headers().get(USER_AGENT).cloned());
+        std::future::ready(Ok(Self(request.get_session(), agent)))
     }
 }
 

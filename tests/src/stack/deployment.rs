@@ -39,6 +39,7 @@ pub struct Deployment {
     pub(super) absolute_timeout: &'static str,
     pub(super) provider_timeout: &'static str,
     pub(super) upstream_timeout: &'static str,
+    pub(super) session_rules: &'static str,
 }
 
 impl Deployment {
@@ -51,6 +52,7 @@ impl Deployment {
             absolute_timeout: "8h",
             provider_timeout: "10s",
             upstream_timeout: "30s",
+            session_rules: "",
         }
     }
 
@@ -76,6 +78,13 @@ impl Deployment {
     pub fn with_timeouts(mut self, idle: &'static str, absolute: &'static str) -> Self {
         self.idle_timeout = idle;
         self.absolute_timeout = absolute;
+        self
+    }
+
+    /// Further lines of the BFF's `[session]`.
+    #[must_use]
+    pub fn with_session_rules(mut self, lines: &'static str) -> Self {
+        self.session_rules = lines;
         self
     }
 
@@ -183,6 +192,7 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         absolute_timeout,
         provider_timeout,
         upstream_timeout,
+        session_rules,
         ..
     } = deployment;
     let listen = app.replace("http://localhost", "127.0.0.1");
@@ -202,6 +212,7 @@ timeout = "{provider_timeout}"
 idle_timeout = "{idle_timeout}"
 absolute_timeout = "{absolute_timeout}"
 key_ring_file = {key_ring}
+{session_rules}
 [refresh]
 margin = "30s"
 [spa]

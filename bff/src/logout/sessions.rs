@@ -1,0 +1,3 @@
+//! The sessions of a user, in the hands of that user.
+
+pub mod endpoint;
