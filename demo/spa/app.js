@@ -7,6 +7,7 @@ import { byId, definition, element } from "./dom.js";
 import { clearMessage, showMessage } from "./message.js";
 import { addNote, loadNotes } from "./notes.js";
 import { readSession } from "./session.js";
+import { endAllSessions, endSession, loadSessions } from "./sessions.js";
 import { endOf, showTrail } from "./trail.js";
 import { sentenceFor, sentenceForEnd } from "./words.js";
 
@@ -38,6 +39,7 @@ async function look({ slide }) {
   showState("signed-in");
   clearMessage("session");
   await showBrowserHoldings();
+  await loadSessions();
   if (await showTrail(session.key)) {
     // The answer above may be older than the refresh that the trail has just told of.
     setClocks((await readSession({ slide: false })) ?? session);
@@ -47,7 +49,9 @@ async function look({ slide }) {
 /** Shows the way in, and why the session that was there is over. */
 async function showSignedOut(before) {
   showState("signed-out");
-  if (before !== null) showMessage("session", sentenceForEnd(await endOf(before.key)), "info");
+  if (before === null) return;
+  showMessage("session", sentenceForEnd(await endOf(before.key)), "info");
+  window.scrollTo(0, 0);
 }
 
 function showWho() {
@@ -96,6 +100,24 @@ async function submitNote(event) {
   if (await attempt("note", addNote)) await reloadNotes();
 }
 
+async function endOne(event) {
+  const button = event.target.closest("button[data-handle]");
+  if (button === null) return;
+  await attempt("sessions", () => endSession(button));
+  await lookNow();
+}
+
+/** Ends every session, and goes on to sign out at the auth server, as "Sign out" does. */
+async function signOutEverywhere() {
+  let onward = null;
+  const isDone = await attempt("sessions", async () => {
+    onward = await endAllSessions();
+  });
+  if (!isDone) return;
+  session = null;
+  window.location.assign(onward ?? "/");
+}
+
 /** Does something again and again, never twice at once, and not for a page that nobody sees. */
 function every(milliseconds, work) {
   let isRunning = false;
@@ -121,6 +143,8 @@ async function begin() {
 
 byId("note-form").addEventListener("submit", submitNote);
 byId("notes-reload").addEventListener("click", reloadNotes);
+byId("sessions").addEventListener("click", endOne);
+byId("sign-out-everywhere").addEventListener("click", signOutEverywhere);
 byId("note-text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("note-form").requestSubmit();
 });

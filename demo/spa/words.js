@@ -8,6 +8,8 @@ const SENTENCES = {
   "provider-unavailable": "The sign-in service does not answer. You are still signed in: try again in a moment.",
   "upstream-unavailable": "The notes service does not answer. Try again in a moment.",
   "upstream-timeout": "The notes service took too long. Try again in a moment.",
+  "session-not-found": "That session has ended already.",
+  "sign-out-incomplete": "The server cannot reach its storage. Some of your sessions may go on: try again in a moment.",
   "route-not-found": "The server does not know this address.",
   "method-not-allowed": "The server does not allow this here.",
   "invalid-path": "The server does not accept this address.",
@@ -47,6 +49,10 @@ const ENDINGS = {
   idle_timeout: "Your session ended: it was not used for too long. Sign in again.",
   absolute_timeout: "Your session ended: it had lasted as long as a session may. Sign in again.",
   refresh_refused: "Your session ended: the auth server does not renew it any more. Sign in again.",
+  ended_by_user: "Your session ended: you have ended it from another browser. Sign in again.",
+  everywhere: "Your session ended: you have signed out everywhere. Sign in again.",
+  session_cap: "Your session ended: you have signed in with too many browsers. Sign in again.",
+  device_changed: "Your session ended: it turned up in another browser. Sign in again.",
   no_refresh_token: "Your session ended: its access token has expired. Sign in again.",
 };
 

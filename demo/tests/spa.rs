@@ -135,6 +135,8 @@ fn the_ids_that_browser_tests_use_are_there() {
         "session-countdown",
         "browser-holds",
         "server-trail",
+        "sessions",
+        "sign-out-everywhere",
         "message",
     ];
     for id in used {

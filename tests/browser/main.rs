@@ -6,6 +6,8 @@
     reason = "a story reports what is wrong by failing the test"
 )]
 
+mod sessions;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
