@@ -13,6 +13,7 @@ mod cookies;
 mod csrf;
 mod departures;
 mod key_ring;
+mod embedded_store;
 mod lifetimes;
 mod login;
 mod login_attacks;

@@ -7,6 +7,7 @@
 mod file;
 mod layout;
 mod leases;
+mod tables;
 mod writer;
 
 use std::path::Path;
@@ -14,13 +15,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redb::{ReadableDatabase, ReadableTable};
+use redb::ReadableDatabase;
 use resource_server::time::{Clock, UnixTime};
 
 use self::file::StoreFile;
 use self::layout::{INDEXES, Row, SESSIONS, TICKETS, TicketRow};
 use self::leases::{Asked, Leases};
-use self::writer::{Tables, Writer};
+use self::tables::Tables;
+use self::writer::Writer;
 use super::index::IndexKey;
 use super::store::{
     Change, ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession,
@@ -45,8 +47,8 @@ pub struct EmbeddedStore {
     file: Arc<StoreFile>,
     writer: Writer,
     /// Nobody else opens the file, so leases need not be in it.
-    leases: Leases,
-    listener: OnceLock<Arc<dyn ChangeListener>>,
+    leases: Arc<Leases>,
+    listener: Arc<OnceLock<Arc<dyn ChangeListener>>>,
 }
 
 /// What is told is all that happens, since this process alone writes.
@@ -61,13 +63,14 @@ impl EmbeddedStore {
     /// When another process has it open, or it cannot be read or made.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenFileError> {
         let file = Arc::new(StoreFile::open(path)?);
-        let writer = Writer::start(Arc::clone(&file), clock)
+        let listener = Arc::new(OnceLock::new());
+        let writer = Writer::start(Arc::clone(&file), clock, Arc::clone(&listener))
             .map_err(|error| OpenFileError::Unusable(error.to_string()))?;
         Ok(Self {
             file,
             writer,
-            leases: Leases::default(),
-            listener: OnceLock::new(),
+            leases: Arc::default(),
+            listener,
         })
     }
 
@@ -80,28 +83,35 @@ impl EmbeddedStore {
         read(&transaction).map_err(unreachable)
     }
 
-    /// Runs a step on a session that lives; `None` when it has ended.
+    /// Runs a step on a session that lives; `None` when it has ended. The change that it made, if it made one, is told
+    /// before the answer.
     async fn step<T: Send + 'static>(
         &self,
         key: &SessionKey,
         step: impl FnOnce(&mut Tables<'_>, &SessionKey, Row) -> Result<T, redb::Error> + Send + 'static,
+        change: impl FnOnce(&SessionKey, &T) -> Option<Change> + Send + 'static,
     ) -> Result<Option<T>, StoreError> {
-        let key = key.clone();
-        let stepped = self.writer.write(move |tables| match tables.session(&key)? {
-            None => Ok(Some(None)),
-            Some(bytes) => match Row::decode(&bytes) {
-                Ok(row) => step(tables, &key, row).map(|outcome| Some(Some(outcome))),
-                Err(_) => Ok(None),
+        let (key, changed) = (key.clone(), key.clone());
+        let (leases, listener) = (Arc::clone(&self.leases), Arc::clone(&self.listener));
+        let stepped = self.writer.write_and_tell(
+            move |tables| match tables.session(&key)? {
+                None => Ok(Some(None)),
+                Some(bytes) => match Row::decode(&bytes) {
+                    Ok(row) => step(tables, &key, row).map(|outcome| Some(Some(outcome))),
+                    Err(_) => Ok(None),
+                },
             },
-        });
+            move |stepped| {
+                let outcome = stepped.as_ref().and_then(Option::as_ref);
+                if let Some(change) = outcome.and_then(|outcome| change(&changed, outcome)) {
+                    leases.forget(&changed);
+                    if let Some(listener) = listener.get() {
+                        listener.changed(&change);
+                    }
+                }
+            },
+        );
         stepped.await?.ok_or_else(unreadable)
-    }
-
-    fn tell_end(&self, key: &SessionKey, ended: &Ended) {
-        if *ended == Ended::Now {
-            self.leases.forget(key);
-            self.tell(&Change::Ended(key.clone()));
-        }
     }
 
     fn tell(&self, change: &Change) {
@@ -115,27 +125,7 @@ impl EmbeddedStore {
 impl SessionStore for EmbeddedStore {
     async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
         let new = new.clone();
-        self.writer
-            .write(move |tables| {
-                let key = new.key.as_str();
-                if tables.sessions.get(key)?.is_some() {
-                    return Ok(Created::KeyTaken);
-                }
-                for index in new.owner.indexes() {
-                    tables.indexes.insert(index.as_str(), key)?;
-                }
-                let ticket = TicketRow::encode(&new.key, new.stored.times.ends_at);
-                let row = Row {
-                    stored: new.stored,
-                    garbage_from: new.garbage_from,
-                    unanswered: 0,
-                    owner: new.owner,
-                };
-                tables.sessions.insert(key, row.encode().as_slice())?;
-                tables.tickets.insert(new.ticket.as_str(), ticket.as_slice())?;
-                Ok(Created::Now)
-            })
-            .await
+        self.writer.write(move |tables| tables.add(new)).await
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Stored>, StoreError> {
@@ -153,22 +143,24 @@ impl SessionStore for EmbeddedStore {
         sealed: &Sealed,
     ) -> Result<Replaced, StoreError> {
         let sealed = sealed.clone();
-        let replaced = self.step(key, move |tables, key, mut row| {
-            if row.stored.revision != seen {
-                return Ok(Replaced::LostTo(row.stored));
-            }
-            row.stored.revision = seen.next();
-            row.stored.sealed = sealed;
-            row.unanswered = 0;
-            tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
-            Ok(Replaced::Now(seen.next()))
-        });
-        let replaced = replaced.await?.unwrap_or(Replaced::SessionEnded);
-        if let Replaced::Now(revision) = replaced {
-            self.leases.forget(key);
-            self.tell(&Change::Replaced(key.clone(), revision));
-        }
-        Ok(replaced)
+        let replaced = self.step(
+            key,
+            move |tables, key, mut row| {
+                if row.stored.revision != seen {
+                    return Ok(Replaced::LostTo(row.stored));
+                }
+                row.stored.revision = seen.next();
+                row.stored.sealed = sealed;
+                row.unanswered = 0;
+                tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
+                Ok(Replaced::Now(seen.next()))
+            },
+            |key, replaced| match replaced {
+                Replaced::Now(revision) => Some(Change::Replaced(key.clone(), *revision)),
+                Replaced::LostTo(_) | Replaced::SessionEnded => None,
+            },
+        );
+        Ok(replaced.await?.unwrap_or(Replaced::SessionEnded))
     }
 
     async fn touch(
@@ -177,38 +169,42 @@ impl SessionStore for EmbeddedStore {
         last_used_at: UnixTime,
         garbage_from: UnixTime,
     ) -> Result<Touched, StoreError> {
-        let touched = self.step(key, move |tables, key, mut row| {
-            if row.stored.times.last_used_at < last_used_at {
-                row.stored.times.last_used_at = last_used_at;
-                row.garbage_from = row.garbage_from.max(garbage_from);
-                tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
-            }
-            Ok(Touched::Now)
-        });
+        let touched = self.step(
+            key,
+            move |tables, key, row| {
+                tables.touch(key, row, last_used_at, garbage_from)?;
+                Ok(Touched::Now)
+            },
+            no_change,
+        );
         Ok(touched.await?.unwrap_or(Touched::SessionEnded))
     }
 
     async fn end(&self, key: &SessionKey) -> Result<Ended, StoreError> {
-        let ended = self.step(key, |tables, key, row| {
-            tables.remove(key, &row)?;
-            Ok(Ended::Now)
-        });
-        let ended = ended.await?.unwrap_or(Ended::Before);
-        self.tell_end(key, &ended);
-        Ok(ended)
+        let ended = self.step(
+            key,
+            |tables, key, row| {
+                tables.remove(key, &row)?;
+                Ok(Ended::Now)
+            },
+            ending,
+        );
+        Ok(ended.await?.unwrap_or(Ended::Before))
     }
 
     async fn end_at(&self, key: &SessionKey, seen: Revision) -> Result<Ended, StoreError> {
-        let ended = self.step(key, move |tables, key, row| {
-            if row.stored.revision != seen {
-                return Ok(Ended::LostTo(row.stored));
-            }
-            tables.remove(key, &row)?;
-            Ok(Ended::Now)
-        });
-        let ended = ended.await?.unwrap_or(Ended::Before);
-        self.tell_end(key, &ended);
-        Ok(ended)
+        let ended = self.step(
+            key,
+            move |tables, key, row| {
+                if row.stored.revision != seen {
+                    return Ok(Ended::LostTo(row.stored));
+                }
+                tables.remove(key, &row)?;
+                Ok(Ended::Now)
+            },
+            ending,
+        );
+        Ok(ended.await?.unwrap_or(Ended::Before))
     }
 
     async fn sessions_of(&self, index: &IndexKey) -> Result<Vec<SessionKey>, StoreError> {
@@ -249,15 +245,19 @@ impl SessionStore for EmbeddedStore {
             Asked::Granted { is_own } => is_own,
             Asked::Refused(refusal) => return Ok(refusal),
         };
-        let marked = self.step(key, move |tables, key, mut row| {
-            if row.stored.revision != seen {
-                return Ok(Leased::LostTo(row.stored));
-            }
-            let unanswered = row.unanswered.saturating_sub(u32::from(is_own));
-            row.unanswered = unanswered.saturating_add(1);
-            tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
-            Ok(Leased::Yours { unanswered })
-        });
+        let marked = self.step(
+            key,
+            move |tables, key, mut row| {
+                if row.stored.revision != seen {
+                    return Ok(Leased::LostTo(row.stored));
+                }
+                let unanswered = row.unanswered.saturating_sub(u32::from(is_own));
+                row.unanswered = unanswered.saturating_add(1);
+                tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
+                Ok(Leased::Yours { unanswered })
+            },
+            no_change,
+        );
         let marked = marked.await.map(|leased| leased.unwrap_or(Leased::SessionEnded));
         if !matches!(marked, Ok(Leased::Yours { .. })) {
             self.leases.give_back(key, holder, None);
@@ -282,11 +282,15 @@ impl SessionStore for EmbeddedStore {
     ) -> Result<(), StoreError> {
         let answered = outcome.answered;
         if answered {
-            let unmarked = self.step(key, |tables, key, mut row| {
-                row.unanswered = 0;
-                tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
-                Ok(())
-            });
+            let unmarked = self.step(
+                key,
+                |tables, key, mut row| {
+                    row.unanswered = 0;
+                    tables.sessions.insert(key.as_str(), row.encode().as_slice())?;
+                    Ok(())
+                },
+                no_change,
+            );
             unmarked.await?;
         }
         if self.leases.give_back(key, holder, outcome.failure.clone()) {
@@ -316,25 +320,12 @@ impl SessionStore for EmbeddedStore {
 
     async fn drop_ticket(&self, ticket: &RecordKey) -> Result<(), StoreError> {
         let ticket = ticket.clone();
-        self.writer
-            .write(move |tables| {
-                tables.tickets.remove(ticket.as_str())?;
-                Ok(())
-            })
-            .await
+        self.writer.write(move |tables| tables.drop_ticket(&ticket)).await
     }
 
     async fn claim(&self, mark: &Mark, until: UnixTime) -> Result<Claimed, StoreError> {
         let mark = mark.clone();
-        self.writer
-            .write(move |tables| {
-                if tables.marks.get(mark.0.as_str())?.is_some() {
-                    return Ok(Claimed::Before);
-                }
-                tables.marks.insert(mark.0.as_str(), until.as_secs())?;
-                Ok(Claimed::First)
-            })
-            .await
+        self.writer.write(move |tables| tables.claim(&mark, until)).await
     }
 
     /// Asks the writer and not only the file: a store that can be read and not written is not ready.
@@ -346,6 +337,15 @@ impl SessionStore for EmbeddedStore {
         self.file.close();
         self.writer.close().await;
     }
+}
+
+/// Of a step that changes nothing that others have a copy of.
+const fn no_change<T>(_: &SessionKey, _: &T) -> Option<Change> {
+    None
+}
+
+fn ending(key: &SessionKey, ended: &Ended) -> Option<Change> {
+    (*ended == Ended::Now).then(|| Change::Ended(key.clone()))
 }
 
 fn decode(bytes: &[u8]) -> Result<Stored, StoreError> {

@@ -18,6 +18,37 @@ pub(super) const INDEXES: MultimapTableDefinition<'_, &str, &str> =
 /// What happened once → when that may be forgotten.
 pub(super) const MARKS: TableDefinition<'_, &str, i64> = TableDefinition::new("marks.v1");
 
+/// From when on what may be forgotten, of which [`Kind`], under which key: in the order in which it is to be swept, so that
+/// a sweep looks at what is over and at nothing else.
+pub(super) const EXPIRIES: TableDefinition<'_, (i64, u8, &str), ()> = TableDefinition::new("expiries.v1");
+
+/// What an entry of [`EXPIRIES`] is about; numbers are never given a second meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Session,
+    Ticket,
+    Mark,
+}
+
+impl Kind {
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Session => 1,
+            Self::Ticket => 2,
+            Self::Mark => 3,
+        }
+    }
+
+    pub(super) const fn of(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Session),
+            2 => Some(Self::Ticket),
+            3 => Some(Self::Mark),
+            _ => None,
+        }
+    }
+}
+
 /// Makes the tables, so that a reader never meets a missing one.
 pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
@@ -25,6 +56,7 @@ pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     transaction.open_table(TICKETS)?;
     transaction.open_multimap_table(INDEXES)?;
     transaction.open_table(MARKS)?;
+    transaction.open_table(EXPIRIES)?;
     transaction.commit()?;
     Ok(())
 }
@@ -114,14 +146,6 @@ impl Row {
             },
         })
     }
-
-    /// When the row may be swept; a row that cannot be read is left alone.
-    pub(super) fn garbage_from(row: &[u8]) -> UnixTime {
-        match row.first_chunk::<41>() {
-            Some(fixed) if fixed[0] == LAYOUT => instant(fixed, 4),
-            _ => UnixTime::NEVER,
-        }
-    }
 }
 
 fn put(row: &mut Vec<u8>, bytes: &[u8]) {
@@ -195,21 +219,18 @@ mod tests {
         for row in [without, with] {
             let bytes = row.encode();
             assert_eq!(Row::decode(&bytes).unwrap(), row);
-            assert_eq!(Row::garbage_from(&bytes), UnixTime::from_secs(4));
         }
     }
 
     #[test]
-    fn a_short_row_and_one_of_another_layout_are_unreadable_and_never_garbage() {
+    fn a_short_row_and_one_of_another_layout_are_unreadable() {
         let bytes = row().encode();
         for end in 0..FIXED {
             assert!(Row::decode(&bytes[..end]).is_err(), "cut at {end}");
         }
-        assert_eq!(Row::garbage_from(&bytes[..40]), UnixTime::NEVER);
         let mut newer = bytes;
         newer[0] = LAYOUT + 1;
         assert!(Row::decode(&newer).is_err());
-        assert_eq!(Row::garbage_from(&newer), UnixTime::NEVER);
         assert!(TicketRow::decode(b"short").is_none());
     }
 }

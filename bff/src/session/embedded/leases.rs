@@ -14,22 +14,22 @@ const NOTES_BEFORE_CLEARING: usize = 1_024;
 
 #[derive(Debug)]
 enum Note {
-    Held {
-        holder: LeaseHolder,
-        until: Instant,
-    },
-    Failed {
-        seen: Revision,
-        cause: String,
-        until: Instant,
-    },
+    Held(LeaseHolder),
+    Failed { cause: String },
 }
 
-impl Note {
-    const fn until(&self) -> Instant {
-        match self {
-            Self::Held { until, .. } | Self::Failed { until, .. } => *until,
-        }
+/// What is known of one session.
+#[derive(Debug)]
+struct Entry {
+    /// Of which revision it is known.
+    seen: Revision,
+    note: Note,
+    until: Instant,
+}
+
+impl Entry {
+    fn is_held_by(&self, holder: &LeaseHolder) -> bool {
+        matches!(&self.note, Note::Held(held_by) if held_by == holder)
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Asked {
 
 /// The leases and failures that count now.
 #[derive(Debug, Default)]
-pub(super) struct Leases(Mutex<HashMap<SessionKey, (Revision, Note)>>);
+pub(super) struct Leases(Mutex<HashMap<SessionKey, Entry>>);
 
 impl Leases {
     pub(super) fn ask(
@@ -56,48 +56,42 @@ impl Leases {
         let now = Instant::now();
         let mut notes = self.notes();
         if notes.len() >= NOTES_BEFORE_CLEARING {
-            notes.retain(|_, (_, note)| note.until() > now);
+            notes.retain(|_, entry| entry.until > now);
         }
         let mut is_own = false;
-        if let Some((_, note)) = notes.get(key) {
-            let left = note.until().saturating_duration_since(now);
-            match note {
-                Note::Held { holder: held_by, .. } if held_by == holder => is_own = true,
-                Note::Held { .. } if !left.is_zero() => {
+        if let Some(entry) = notes.get(key) {
+            let left = entry.until.saturating_duration_since(now);
+            match &entry.note {
+                Note::Held(held_by) if held_by == holder => is_own = true,
+                Note::Held(_) if !left.is_zero() => {
                     return Asked::Refused(Leased::Held { remaining: left });
                 }
-                Note::Failed { seen: of, cause, .. } if *of == seen && !left.is_zero() => {
+                Note::Failed { cause } if entry.seen == seen && !left.is_zero() => {
                     return Asked::Refused(Leased::Failed {
                         retry_after: left,
                         cause: cause.clone(),
                     });
                 }
-                Note::Held { .. } | Note::Failed { .. } => {}
+                Note::Held(_) | Note::Failed { .. } => {}
             }
         }
-        let held = Note::Held {
-            holder: holder.clone(),
+        let held = Entry {
+            seen,
+            note: Note::Held(holder.clone()),
             until: now + length,
         };
-        notes.insert(key.clone(), (seen, held));
+        notes.insert(key.clone(), held);
         Asked::Granted { is_own }
     }
 
     /// Whether it still was the holder's.
     pub(super) fn renew(&self, key: &SessionKey, holder: &LeaseHolder, length: Duration) -> bool {
-        match self.notes().get_mut(key) {
-            Some((
-                _,
-                Note::Held {
-                    holder: held_by,
-                    until,
-                },
-            )) if held_by == holder => {
-                *until = Instant::now() + length;
-                true
-            }
-            _ => false,
-        }
+        let mut notes = self.notes();
+        let Some(entry) = notes.get_mut(key).filter(|entry| entry.is_held_by(holder)) else {
+            return false;
+        };
+        entry.until = Instant::now() + length;
+        true
     }
 
     /// Whether it still was the holder's.
@@ -108,17 +102,16 @@ impl Leases {
         failure: Option<(Duration, String)>,
     ) -> bool {
         let mut notes = self.notes();
-        let seen = match notes.get(key) {
-            Some((seen, Note::Held { holder: held_by, .. })) if held_by == holder => *seen,
-            _ => return false,
+        let Some(entry) = notes.get_mut(key).filter(|entry| entry.is_held_by(holder)) else {
+            return false;
         };
         match failure {
             None => {
                 notes.remove(key);
             }
             Some((length, cause)) => {
-                let until = Instant::now() + length;
-                notes.insert(key.clone(), (seen, Note::Failed { seen, cause, until }));
+                entry.note = Note::Failed { cause };
+                entry.until = Instant::now() + length;
             }
         }
         true
@@ -129,7 +122,7 @@ impl Leases {
         self.notes().remove(key);
     }
 
-    fn notes(&self) -> MutexGuard<'_, HashMap<SessionKey, (Revision, Note)>> {
+    fn notes(&self) -> MutexGuard<'_, HashMap<SessionKey, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,77 +1,28 @@
 //! The one thread that writes: it gathers what waits, commits it together and answers afterwards.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use redb::{MultimapTable, ReadableTable, Table, WriteTransaction};
 use resource_server::time::{Clock, UnixTime};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::file::StoreFile;
-use super::layout::{INDEXES, MARKS, Row, SESSIONS, TICKETS, TicketRow};
+use super::tables::Tables;
 use super::unreachable;
 use crate::errors::chain;
-use crate::session::SessionKey;
-use crate::session::store::StoreError;
+use crate::session::store::{ChangeListener, StoreError};
 
 /// How many writes share a transaction at most; it bounds how long the first of them waits.
 const GROUP_LIMIT: usize = 256;
 /// How many writes may wait before callers are held back.
 const QUEUE_LIMIT: usize = 4_096;
-/// How often records that have expired are swept out.
+/// How often records that have expired are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-
-/// The tables of one write transaction.
-pub(super) struct Tables<'t> {
-    pub(super) sessions: Table<'t, &'static str, &'static [u8]>,
-    pub(super) tickets: Table<'t, &'static str, &'static [u8]>,
-    pub(super) indexes: MultimapTable<'t, &'static str, &'static str>,
-    pub(super) marks: Table<'t, &'static str, i64>,
-}
-
-impl<'t> Tables<'t> {
-    fn open(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
-        Ok(Self {
-            sessions: transaction.open_table(SESSIONS)?,
-            tickets: transaction.open_table(TICKETS)?,
-            indexes: transaction.open_multimap_table(INDEXES)?,
-            marks: transaction.open_table(MARKS)?,
-        })
-    }
-
-    pub(super) fn session(&self, key: &SessionKey) -> Result<Option<Vec<u8>>, redb::Error> {
-        Ok(self.sessions.get(key.as_str())?.map(|row| row.value().to_vec()))
-    }
-
-    /// Removes a session together with what leads to it.
-    pub(super) fn remove(&mut self, key: &SessionKey, row: &Row) -> Result<(), redb::Error> {
-        for index in row.owner.indexes() {
-            self.indexes.remove(index.as_str(), key.as_str())?;
-        }
-        self.sessions.remove(key.as_str())?;
-        Ok(())
-    }
-
-    fn sweep(&mut self, now: UnixTime) -> Result<(), redb::Error> {
-        let mut over = Vec::new();
-        for entry in self.sessions.iter()? {
-            let (key, row) = entry?;
-            if Row::garbage_from(row.value()) <= now
-                && let (Some(key), Ok(row)) = (SessionKey::parse(key.value()), Row::decode(row.value()))
-            {
-                over.push((key, row));
-            }
-        }
-        for (key, row) in over {
-            self.remove(&key, &row)?;
-        }
-        self.tickets
-            .retain(|_, row| TicketRow::decode(row).is_none_or(|(_, from)| from > now))?;
-        self.marks.retain(|_, until| until > now.as_secs())?;
-        Ok(())
-    }
-}
+/// How many of them one transaction removes; it bounds how long writes wait for a sweep, and is no less than what one
+/// transaction can add, so that sweeping keeps up.
+const SWEEP_LIMIT: usize = 2 * GROUP_LIMIT;
 
 /// Runs within the transaction and hands back who is to be told how the commit went.
 type Job = Box<dyn FnOnce(&mut Tables<'_>) -> Result<Answer, redb::Error> + Send>;
@@ -84,11 +35,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(file: Arc<StoreFile>, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        file: Arc<StoreFile>,
+        clock: Arc<dyn Clock>,
+        listener: Arc<OnceLock<Arc<dyn ChangeListener>>>,
+    ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_LIMIT);
         let thread = thread::Builder::new()
             .name("session-writer".to_owned())
-            .spawn(move || run(&file, queue, &*clock))?;
+            .spawn(move || run(&file, queue, &*clock, &listener))?;
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
             thread: Mutex::new(Some(thread)),
@@ -100,12 +55,23 @@ impl Writer {
         &self,
         step: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (tell, told) = oneshot::channel();
+        self.write_and_tell(step, |_| {}).await
+    }
+
+    /// As [`Writer::write`], and runs `tell` between the disk and the answer: by the writer, so that it happens also if
+    /// the caller has gone.
+    pub(super) async fn write_and_tell<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error> + Send + 'static,
+        tell: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |tables| {
             let outcome = step(tables)?;
             Ok(Box::new(move || {
+                tell(&outcome);
                 // The caller may have gone; the write stands all the same.
-                let _ = tell.send(outcome);
+                let _ = answer.send(outcome);
             }))
         });
         let jobs = self
@@ -115,7 +81,7 @@ impl Writer {
             .clone();
         let stopped = || unreachable(anyhow::anyhow!("the embedded store did not take the write"));
         jobs.ok_or_else(stopped)?.send(job).await.map_err(|_| stopped())?;
-        told.await.map_err(|_| stopped())
+        answered.await.map_err(|_| stopped())
     }
 
     /// Ends the thread after what is queued, and waits for it, so that the file is free.
@@ -140,37 +106,66 @@ impl Writer {
     }
 }
 
-fn run(file: &StoreFile, mut queue: mpsc::Receiver<Job>, clock: &dyn Clock) {
-    let mut swept_at = clock.now();
-    while let Some(first) = queue.blocking_recv() {
-        let mut jobs = vec![first];
-        while jobs.len() < GROUP_LIMIT
-            && let Ok(job) = queue.try_recv()
-        {
-            jobs.push(job);
-        }
+fn run(
+    file: &StoreFile,
+    mut queue: mpsc::Receiver<Job>,
+    clock: &dyn Clock,
+    listener: &OnceLock<Arc<dyn ChangeListener>>,
+) {
+    let mut sweeps_from = clock.now() + SWEEP_INTERVAL;
+    let mut is_behind = false;
+    while let Some(jobs) = gather(&mut queue, is_behind) {
+        let mut failed = None;
         match commit(file, jobs) {
             Ok(answers) => answers.into_iter().for_each(|answer| answer()),
             // The callers learn of it by their dropped channels; the cause is told once, here.
-            Err(error) => heal(file, &error),
+            Err(error) => failed = Some(error),
         }
         let now = clock.now();
-        if now.since(swept_at) >= SWEEP_INTERVAL {
-            swept_at = now;
-            if let Err(error) = sweep(file, now) {
-                heal(file, &error);
+        if failed.is_none() && (is_behind || now >= sweeps_from) {
+            sweeps_from = now + SWEEP_INTERVAL;
+            match sweep(file, now) {
+                Ok(is_more) => is_behind = is_more,
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            is_behind = false;
+            heal(file, &error);
+            // Whether a failed commit is on the disk nobody knows.
+            if let Some(listener) = listener.get() {
+                listener.missed();
             }
         }
     }
 }
 
+/// Takes what waits, up to a group; waits for the first, unless there is something else to do. `None` at the end.
+fn gather(queue: &mut mpsc::Receiver<Job>, is_behind: bool) -> Option<Vec<Job>> {
+    let mut jobs = Vec::new();
+    if !is_behind {
+        jobs.push(queue.blocking_recv()?);
+    }
+    while jobs.len() < GROUP_LIMIT {
+        match queue.try_recv() {
+            Ok(job) => jobs.push(job),
+            Err(TryRecvError::Disconnected) if jobs.is_empty() => return None,
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+        }
+    }
+    Some(jobs)
+}
+
 fn commit(file: &StoreFile, jobs: Vec<Job>) -> Result<Vec<Answer>, redb::Error> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
     in_transaction(file, |tables| jobs.into_iter().map(|job| job(tables)).collect())
 }
 
 /// In a transaction of its own, so that it fails nobody's write.
-fn sweep(file: &StoreFile, now: UnixTime) -> Result<(), redb::Error> {
-    in_transaction(file, |tables| tables.sweep(now))
+fn sweep(file: &StoreFile, now: UnixTime) -> Result<bool, redb::Error> {
+    in_transaction(file, |tables| tables.sweep(now, SWEEP_LIMIT))
 }
 
 fn in_transaction<T>(
