@@ -5,6 +5,7 @@
 mod log;
 mod provider;
 mod refresh;
+mod replica;
 mod routes;
 mod server;
 mod session;
@@ -16,6 +17,7 @@ use resource_server::settings::{Document, Environment, Faults};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::provider::ProviderConfig;
 pub use self::refresh::RefreshConfig;
+pub use self::replica::ReplicaConfig;
 pub use self::server::{ManagementConfig, PublicUrl, ServerConfig};
 pub use self::session::{SessionConfig, read_key_ring};
 pub use self::spa::SpaConfig;
@@ -37,6 +39,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[refresh]`.
     pub refresh: RefreshConfig,
+    /// `[replica]`.
+    pub replica: ReplicaConfig,
     /// `[[route]]`.
     pub routes: RouteTable,
     /// `[spa]`.
@@ -65,6 +69,7 @@ impl Config {
         let session = SessionConfig::read(root.section("session"));
         let store = StoreConfig::read(root.section("store"));
         let refresh = RefreshConfig::read(root.section("refresh"));
+        let replica = ReplicaConfig::read(root.section("replica"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
         let routes = routes::read(&mut root, base_path);
         let spa = SpaConfig::read(root.section("spa"));
@@ -78,6 +83,7 @@ impl Config {
             session: session?,
             store: store?,
             refresh: refresh?,
+            replica: replica?,
             routes: routes?,
             spa: spa?,
             log: log?,

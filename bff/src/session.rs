@@ -20,6 +20,7 @@ pub mod measured;
 mod record;
 pub mod redis;
 pub mod registry;
+pub mod replica;
 pub mod store;
 pub mod ticket;
 pub mod tokens;

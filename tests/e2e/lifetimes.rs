@@ -5,6 +5,7 @@ use std::time::Duration;
 use e2e::browser::Browser;
 use e2e::on_every_store;
 use e2e::on_every_store_and_provider;
+use e2e::relay::Instead;
 use e2e::stack::Deployment;
 use serde_json::Value;
 
@@ -125,9 +126,35 @@ async fn no_session_outlives_its_absolute_end(deployment: Deployment) {
     assert_eq!(stack.upstream().received().len(), upstream_before);
 }
 
+/// (58)
+async fn no_session_outlives_its_refresh_token(deployment: Deployment) {
+    const RENEWED: &str =
+        r#"{"access_token":"another","token_type":"Bearer","expires_in":300,"refresh_expires_in":600}"#;
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    stack.let_access_tokens_expire().await;
+    stack
+        .provider()
+        .instead(stack.endpoints().token, Instead::Status(200, RENEWED));
+    browser.fetch("/maybe/lab/x").await.assert_status(200);
+    assert_eq!(seconds_left(&browser, "/bff/user").await, 600);
+
+    stack.advance(5 * MINUTE - Duration::from_secs(1)).await;
+    assert_eq!(seconds_left(&browser, "/bff/user").await, 301);
+    stack.advance(5 * MINUTE + Duration::from_secs(1)).await;
+
+    browser
+        .fetch("/bff/user")
+        .await
+        .assert_problem(401, "session-required");
+}
+
 on_every_store_and_provider!(
     the_app_learns_who_is_signed_in,
     an_idle_session_ends_on_time,
     no_session_outlives_its_absolute_end,
 );
-on_every_store!(looking_does_not_keep_a_session_alive);
+on_every_store!(
+    looking_does_not_keep_a_session_alive,
+    no_session_outlives_its_refresh_token,
+);

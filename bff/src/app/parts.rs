@@ -23,6 +23,7 @@ use crate::session::endpoint::UserEndpoint;
 use crate::session::index::Indexer;
 use crate::session::measured::MeasuredStore;
 use crate::session::redis::RedisStore;
+use crate::session::replica::Replica;
 use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
 use crate::spa::endpoint::PagePolicy;
@@ -30,7 +31,6 @@ use crate::spa::endpoint::PagePolicy;
 /// Everything that the handlers of one program share.
 #[derive(Clone)]
 pub(super) struct Parts {
-    pub(super) store: Arc<dyn SessionStore>,
     pub(super) cookie_key: Arc<Zeroizing<[u8; 64]>>,
     pub(super) registry: web::Data<SessionRegistry>,
     pub(super) login: web::Data<Login>,
@@ -66,7 +66,8 @@ impl Parts {
         let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone())
             .context("the client for the provider")?;
         let client = Arc::new(client);
-        let registry = registry(&store, &vault, &config.session, &client, &clock);
+        let replica = Replica::new(config.replica.max_bytes);
+        let registry = registry(&store, &vault, &config.session, &client, &clock, replica);
         let keeper = Keeper::new(
             Arc::clone(&registry),
             Arc::clone(&client),
@@ -108,7 +109,6 @@ impl Parts {
         Ok(Self {
             health: health(&store, client),
             vault,
-            store,
             cookie_key,
             registry: web::Data::from(registry),
             login: web::Data::new(login),
@@ -131,6 +131,7 @@ fn registry(
     config: &SessionConfig,
     provider: &Provider,
     clock: &Arc<dyn Clock>,
+    replica: Replica,
 ) -> Arc<SessionRegistry> {
     let registry = SessionRegistry::new(
         Arc::clone(store),
@@ -138,6 +139,7 @@ fn registry(
         Indexer::new(&config.key_ring, provider.issuer().to_owned()),
         config.limits,
         Arc::clone(clock),
+        replica,
     );
     Arc::new(
         registry

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, guard, web};
 
@@ -16,7 +14,7 @@ use crate::spa::endpoint as spa;
 
 /// Which path leads where. The longest prefix wins among routes; the BFF's own endpoints come before them.
 pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
-    let tickets = || ticket::middleware(Arc::clone(&parts.store), &parts.cookie_key);
+    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
     app.app_data(parts.registry.clone())
         .app_data(parts.login.clone())
         .app_data(parts.callback.clone())
@@ -88,7 +86,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
 }
 
 fn sessions(app: &mut web::ServiceConfig, parts: &Parts) {
-    let tickets = || ticket::middleware(Arc::clone(&parts.store), &parts.cookie_key);
+    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
     app.service(
         only(
             web::resource("/sessions")

@@ -81,6 +81,8 @@ fn the_defaults_in_the_example_are_the_real_ones() {
     assert_eq!(example.session.cap, default.session.cap);
     assert_eq!(example.session.device_binding, default.session.device_binding);
     assert_eq!(example.refresh.margin, default.refresh.margin);
+    assert_eq!(example.replica.max_bytes, default.replica.max_bytes);
+    assert_eq!(example.replica.staleness, default.replica.staleness);
     assert_eq!(
         example.spa.content_security_policy,
         default.spa.content_security_policy
@@ -97,11 +99,12 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("../config.rs"),
     include_str!("log.rs"),
     include_str!("provider.rs"),
     include_str!("refresh.rs"),
+    include_str!("replica.rs"),
     include_str!("routes.rs"),
     include_str!("server.rs"),
     include_str!("session.rs"),
@@ -162,6 +165,7 @@ fn all_faults_are_told_at_once() {
         max_per_user = 101\nwhen_exceeded = \"youngest_out\"\ndevice_binding = true\n\
         [store]\nkind = \"memcached\"\n\
         [refresh]\nmargin = 30\n\
+        [replica]\nmax_size = \"64\"\nstaleness = \"1m\"\n\
         [[route]]\nprefix = \"/bff/x\"\nupstream = \"ftp://x\"\n\
         [[route]]\nprefix = \"/a/../b\"\nupstream = \"http://x\"\naccess = \"anybody\"\nmethods = [\"get\"]\n\
         [spa]\ndirectory = \"/nowhere\"\n\
@@ -184,6 +188,8 @@ fn all_faults_are_told_at_once() {
         "session.device_binding",
         "store.kind",
         "refresh.margin",
+        "replica.max_size",
+        "replica.staleness",
         "route[0].prefix",
         "route[0].upstream",
         "route[1].prefix",

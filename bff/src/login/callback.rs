@@ -69,6 +69,7 @@ impl CallbackError {
             Self::Invalid(_) => "invalid",
             Self::Provider(_) => "provider_unavailable",
             Self::Session(_) => "store_unavailable",
+            Self::TooManySessions => "too_many_sessions",
         }
     }
 }

@@ -11,6 +11,9 @@ const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
 /// No access token is taken to live longer, whatever the provider says.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// No refresh token is taken to live longer, so that adding it to an instant makes sense.
+const LONGEST_REFRESH_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// Tokens as granted, not yet judged.
 #[derive(Debug, Clone)]
 pub struct Granted {
@@ -20,6 +23,8 @@ pub struct Granted {
     pub lifetime: Duration,
     /// A new refresh token; absent when the old one goes on (RFC 6749 §6).
     pub refresh_token: Option<RefreshToken>,
+    /// How long the refresh token lives from now, if the provider says so (no RFC does; Keycloak and others do).
+    pub refresh_lifetime: Option<Duration>,
     /// An ID token, unverified.
     pub id_token: Option<IdToken>,
     /// The granted scope when it was named.
@@ -55,6 +60,8 @@ struct WireTokens {
     #[serde(default)]
     expires_in: Option<Seconds>,
     refresh_token: Option<String>,
+    refresh_expires_in: Option<serde_json::Value>,
+    refresh_token_expires_in: Option<serde_json::Value>,
     id_token: Option<String>,
     scope: Option<String>,
 }
@@ -94,6 +101,10 @@ fn read_tokens(body: &[u8]) -> Option<Granted> {
             .refresh_token
             .filter(|token| !token.is_empty())
             .map(RefreshToken::new),
+        refresh_lifetime: wire
+            .refresh_expires_in
+            .or(wire.refresh_token_expires_in)
+            .and_then(|expires_in| refresh_lifetime(&expires_in)),
         id_token: wire.id_token.filter(|token| !token.is_empty()).map(IdToken::new),
         scope: wire.scope,
     })
@@ -107,6 +118,16 @@ fn lifetime(expires_in: Option<Seconds>) -> Option<Duration> {
     };
     let lifetime = Duration::try_from_secs_f64(seconds).ok()?;
     (lifetime >= Duration::from_secs(1)).then(|| lifetime.min(LONGEST_LIFETIME))
+}
+
+/// A member that no RFC knows fails no answer: what makes no sense is not known. Keycloak's 0 means "never ends".
+fn refresh_lifetime(expires_in: &serde_json::Value) -> Option<Duration> {
+    let seconds = match expires_in {
+        serde_json::Value::String(text) => text.parse().ok()?,
+        other => other.as_f64()?,
+    };
+    let lifetime = Duration::try_from_secs_f64(seconds).ok()?;
+    (lifetime >= Duration::from_secs(1)).then(|| lifetime.min(LONGEST_REFRESH_LIFETIME))
 }
 
 fn read_error(body: &[u8]) -> TokenAnswerError {
@@ -172,6 +193,32 @@ mod tests {
                 with(nonsense).map(|g| g.lifetime),
                 Err(TokenAnswerError::Malformed),
                 "{nonsense}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_lives_as_long_as_a_sensible_answer_says() {
+        let with = |members: &str| {
+            let body = format!(r#"{{"access_token":"a","token_type":"Bearer",{members}}}"#);
+            read(200, &body).unwrap().refresh_lifetime
+        };
+        let half_an_hour = Some(Duration::from_secs(1800));
+        assert_eq!(with(r#""refresh_expires_in":1800"#), half_an_hour);
+        assert_eq!(with(r#""refresh_token_expires_in":"1800""#), half_an_hour);
+        assert_eq!(
+            with(r#""refresh_expires_in":1800,"refresh_token_expires_in":9"#),
+            half_an_hour
+        );
+        assert_eq!(
+            with(r#""refresh_expires_in":1e300"#).or(Some(LONGEST_REFRESH_LIFETIME)),
+            Some(LONGEST_REFRESH_LIFETIME)
+        );
+        for unknown in ["0", "-1", "null", "\"soon\"", "[]", "{}", "true"] {
+            assert_eq!(
+                with(&format!(r#""refresh_expires_in":{unknown}"#)),
+                None,
+                "{unknown}"
             );
         }
     }

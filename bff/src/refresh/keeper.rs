@@ -89,12 +89,20 @@ impl Keeper {
     pub fn token_set(&self, granted: Granted, earlier: Option<&TokenSet>) -> TokenSet {
         let now = self.clock.now();
         let chance = f64::from(u32::from_le_bytes(random::bytes())) / f64::from(u32::MAX);
+        // An answer that says nothing of the refresh token's end leaves it where it was, unless the token is another one.
+        let earlier_end = earlier
+            .filter(|_| granted.refresh_token.is_none())
+            .and_then(|tokens| tokens.refresh_expires_at);
         TokenSet {
             access_token: granted.access_token,
             refresh_from: refresh_from(now, granted.lifetime, self.margin, chance),
             expires_at: now + granted.lifetime,
             // RFC 6749 §6: no new refresh token means that the old one goes on.
             refresh_token: granted.refresh_token.or_else(|| earlier?.refresh_token.clone()),
+            refresh_expires_at: granted
+                .refresh_lifetime
+                .map(|lifetime| now + lifetime)
+                .or(earlier_end),
             id_token: granted.id_token.or_else(|| earlier?.id_token.clone()),
             scope: granted.scope.or_else(|| earlier?.scope.clone()),
         }

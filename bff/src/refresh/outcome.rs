@@ -81,6 +81,7 @@ mod tests {
             refresh_from: UnixTime::from_secs(270),
             expires_at: UnixTime::from_secs(300),
             refresh_token: refreshable.then(|| RefreshToken::new("r".to_owned())),
+            refresh_expires_at: None,
             id_token: None,
             scope: None,
         }

@@ -70,8 +70,19 @@ impl Limits {
     /// a busy session costs one write a minute and loses no more than that of its idle time.
     #[must_use]
     pub fn touch_is_due(&self, times: &Times, now: UnixTime) -> bool {
-        let throttle = (self.idle / 10).min(Duration::from_secs(60));
-        now.since(times.last_used_at) >= throttle.max(Duration::from_secs(1))
+        now >= self.touch_from(times)
+    }
+
+    /// The first instant at which a use should be written down.
+    #[must_use]
+    pub fn touch_from(&self, times: &Times) -> UnixTime {
+        times.last_used_at + self.touch_throttle()
+    }
+
+    /// How much time lies between two uses that are written down.
+    #[must_use]
+    pub fn touch_throttle(&self) -> Duration {
+        (self.idle / 10).clamp(Duration::from_secs(1), Duration::from_secs(60))
     }
 
     /// When a store may forget a session that was last used at `last_used_at`: its idle end plus what a throttled

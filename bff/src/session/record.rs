@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use resource_server::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,8 +36,8 @@ pub struct OpenSession {
     pub times: Times,
     /// When it ends if nobody uses it from now on.
     pub lives_until: UnixTime,
-    /// Who and with which tokens.
-    pub content: SessionContent,
+    /// Who and with which tokens; shared, since many requests hold the same.
+    pub content: Arc<SessionContent>,
 }
 
 /// What is shown of a session to its user and to operators. Sealed under the key ring alone.
@@ -61,6 +63,8 @@ pub(in crate::session) struct ContentV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_expires_at: Option<UnixTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
@@ -80,6 +84,7 @@ impl From<&SessionContent> for ContentV1 {
                 .refresh_token
                 .as_ref()
                 .map(|token| token.expose().to_owned()),
+            refresh_expires_at: tokens.refresh_expires_at,
             id_token: tokens.id_token.as_ref().map(|token| token.expose().to_owned()),
             scope: tokens.scope.clone(),
         }
@@ -97,6 +102,7 @@ impl From<ContentV1> for SessionContent {
                 refresh_from: content.refresh_from,
                 expires_at: content.expires_at,
                 refresh_token: content.refresh_token.map(RefreshToken::new),
+                refresh_expires_at: content.refresh_expires_at,
                 id_token: content.id_token.map(IdToken::new),
                 scope: content.scope,
             },

@@ -1,12 +1,14 @@
-//! Starts, finds, renews and ends sessions: the store and the vault put together.
+//! Starts, finds, renews and ends sessions: the store, the vault and the replica put together.
 
 mod binding;
 mod cap;
+mod find;
 mod own;
 
 use std::sync::Arc;
 
 use resource_server::time::{Clock, UnixTime};
+use tokio::time::Instant;
 
 pub use self::binding::DeviceBinding;
 use self::binding::Watch;
@@ -15,15 +17,14 @@ pub use self::own::{Living, LivingSessions};
 use super::changes::Changes;
 use super::device::Device;
 use super::index::Indexer;
-use super::lifetime::{Limits, Standing, Times};
+use super::lifetime::{Limits, Times};
+use super::replica::Replica;
 use super::store::{
-    ChangeListener, Created, Ended, NewSession, Replaced, Revision, SessionStore, StoreError, Stored, Touched,
+    Change, ChangeListener, Created, Ended, NewSession, Replaced, Revision, SessionStore, StoreError, Stored,
 };
-use super::ticket::Presented;
 use super::tokens::TokenSet;
 use super::vault::{OpenError, Vault};
 use super::{OpenSession, SessionContent, SessionId, SessionKey, Summary};
-use crate::errors::chain;
 use crate::telemetry;
 
 /// Why a session could not be looked at or written. None of these ends a session.
@@ -58,6 +59,8 @@ pub enum EndReason {
     AbsoluteTimeout,
     /// The provider refused the refresh token.
     RefreshRefused,
+    /// The refresh token has lived as long as the provider said it would.
+    RefreshTokenExpired,
     /// The access token expired and there is nothing to renew it with.
     NoRefreshToken,
     /// Its user ended it from another session.
@@ -81,6 +84,7 @@ impl EndReason {
             Self::IdleTimeout => "idle_timeout",
             Self::AbsoluteTimeout => "absolute_timeout",
             Self::RefreshRefused => "refresh_refused",
+            Self::RefreshTokenExpired => "refresh_token_expired",
             Self::NoRefreshToken => "no_refresh_token",
             Self::EndedByUser => "ended_by_user",
             Self::Everywhere => "everywhere",
@@ -123,10 +127,35 @@ pub struct SessionRegistry {
     changes: Arc<Changes>,
     cap: Option<Cap>,
     watch: Watch,
+    replica: Arc<Replica>,
+}
+
+/// The one ear of this node: what is heard goes to the copies first, so that those who are woken do not find an old one.
+#[derive(Debug)]
+struct Ear {
+    replica: Arc<Replica>,
+    changes: Arc<Changes>,
+}
+
+impl ChangeListener for Ear {
+    fn changed(&self, change: &Change) {
+        self.replica.changed(change);
+        self.changes.changed(change);
+    }
+
+    fn missed(&self) {
+        self.replica.missed();
+        self.changes.missed();
+    }
+
+    fn trusted_until(&self, instant: Instant) {
+        self.replica.trusted_until(instant);
+        self.changes.trusted_until(instant);
+    }
 }
 
 impl SessionRegistry {
-    /// Puts a store, a vault and the limits together, and listens for what other nodes do.
+    /// Puts a store, a vault, the limits and a replica together, and listens for what other nodes do.
     #[must_use]
     pub fn new(
         store: Arc<dyn SessionStore>,
@@ -134,9 +163,13 @@ impl SessionRegistry {
         indexer: Indexer,
         limits: Limits,
         clock: Arc<dyn Clock>,
+        replica: Replica,
     ) -> Self {
-        let changes = Arc::new(Changes::default());
-        store.listen(Arc::clone(&changes) as Arc<dyn ChangeListener>);
+        let (changes, replica) = (Arc::new(Changes::default()), Arc::new(replica));
+        store.listen(Arc::new(Ear {
+            replica: Arc::clone(&replica),
+            changes: Arc::clone(&changes),
+        }));
         Self {
             store,
             vault,
@@ -144,6 +177,7 @@ impl SessionRegistry {
             limits,
             clock,
             changes,
+            replica,
             cap: None,
             watch: Watch::default(),
         }
@@ -207,77 +241,6 @@ impl SessionRegistry {
         Ok((id, key))
     }
 
-    /// Finds the live session of a request by what its browser presented, unless it belongs to another device.
-    ///
-    /// # Errors
-    /// As [`SessionRegistry::find`]; an unanswered question is never "signed out".
-    pub async fn find_presented(
-        &self,
-        presented: &Presented,
-        slide: bool,
-    ) -> Result<Option<OpenSession>, SessionError> {
-        match presented {
-            Presented::Nothing => Ok(None),
-            Presented::Ticket(id, key, agent) => {
-                if !self.is_on_its_device(key, agent.as_str()).await? {
-                    return Ok(None);
-                }
-                self.find(id, key, slide).await
-            }
-            Presented::Outage => Err(SessionError::TicketUnknown),
-        }
-    }
-
-    /// Finds the live session that a ticket names, and writes the use down when `slide` is set and it is due.
-    ///
-    /// # Errors
-    /// When the store is down or the record cannot be opened by this node; both say nothing against the session.
-    pub async fn find(
-        &self,
-        id: &SessionId,
-        key: &SessionKey,
-        slide: bool,
-    ) -> Result<Option<OpenSession>, SessionError> {
-        let Some(mut stored) = self.store.load(key).await? else {
-            return Ok(None);
-        };
-        let now = self.clock.now();
-        match self.limits.judge(&stored.times, now) {
-            Standing::LivesUntil(_) => {}
-            Standing::IdleTooLong => return self.end_by_time(key, EndReason::IdleTimeout).await,
-            Standing::TooOld => return self.end_by_time(key, EndReason::AbsoluteTimeout).await,
-        }
-        if slide
-            && self.limits.touch_is_due(&stored.times, now)
-            && !self.touch(key, &mut stored.times, now).await
-        {
-            return Ok(None);
-        }
-        self.open(id, key, &stored).map(Some)
-    }
-
-    /// Writes a use down; whether the session still lives. A use that cannot be written does not fail the request: the
-    /// session was read, it lives, and its idle end stays where it was.
-    async fn touch(&self, key: &SessionKey, times: &mut Times, now: UnixTime) -> bool {
-        let touched = Times {
-            last_used_at: now,
-            ..*times
-        };
-        match self
-            .store
-            .touch(key, now, self.limits.garbage_from(&touched))
-            .await
-        {
-            Ok(Touched::Now) => *times = touched,
-            Ok(Touched::SessionEnded) => return false,
-            Err(error) => tracing::warn!(
-                error = chain(&error),
-                "a use of a session could not be written down"
-            ),
-        }
-        true
-    }
-
     /// Stores the tokens that a refresh brought home, provided that the session still is as it was read.
     ///
     /// # Errors
@@ -285,19 +248,19 @@ impl SessionRegistry {
     pub async fn renew(&self, session: &OpenSession, tokens: TokenSet) -> Result<Renewed, SessionError> {
         let content = SessionContent {
             tokens,
-            ..session.content.clone()
+            ..SessionContent::clone(&session.content)
         };
         let sealed = self
             .vault
             .seal(&session.id, &session.key, &session.times, &content);
-        match self
-            .store
-            .replace(&session.key, session.revision, &sealed)
-            .await?
-        {
+        let replaced = self.store.replace(&session.key, session.revision, &sealed).await;
+        // Whatever came of it, also if nobody knows: the next request of this node asks the store.
+        self.replica.forget(&session.key);
+        match replaced? {
             Replaced::Now(revision) => Ok(Renewed::Stored(OpenSession {
                 revision,
-                content,
+                lives_until: self.lives_until(&session.times, &content),
+                content: Arc::new(content),
                 ..session.clone()
             })),
             Replaced::LostTo(stored) => Ok(Renewed::Overtaken(self.open(
@@ -314,7 +277,9 @@ impl SessionRegistry {
     /// # Errors
     /// When the store is down: then the session has not ended, and the caller has to say so.
     pub async fn end(&self, key: &SessionKey, reason: EndReason) -> Result<(), SessionError> {
-        if self.store.end(key).await? == Ended::Now {
+        let ended = self.store.end(key).await;
+        self.replica.forget(key);
+        if ended? == Ended::Now {
             report_end(key, reason);
         }
         Ok(())
@@ -330,7 +295,9 @@ impl SessionRegistry {
         session: &OpenSession,
         reason: EndReason,
     ) -> Result<EndedUnlessRenewed, SessionError> {
-        match self.store.end_at(&session.key, session.revision).await? {
+        let ended = self.store.end_at(&session.key, session.revision).await;
+        self.replica.forget(&session.key);
+        match ended? {
             Ended::Now => {
                 report_end(&session.key, reason);
                 Ok(EndedUnlessRenewed::Ended)
@@ -360,28 +327,30 @@ impl SessionRegistry {
         Ok(latest)
     }
 
-    async fn end_by_time(
-        &self,
-        key: &SessionKey,
-        reason: EndReason,
-    ) -> Result<Option<OpenSession>, SessionError> {
-        self.end(key, reason).await?;
-        Ok(None)
-    }
-
     fn open(&self, id: &SessionId, key: &SessionKey, stored: &Stored) -> Result<OpenSession, SessionError> {
         let content = self.vault.open(id, key, &stored.times, &stored.sealed)?;
         Ok(OpenSession {
             id: id.clone(),
             key: key.clone(),
             revision: stored.revision,
-            lives_until: self.limits.lives_until(&stored.times),
+            lives_until: self.lives_until(&stored.times, &content),
             times: stored.times,
-            content,
+            content: Arc::new(content),
         })
+    }
+
+    /// When a session ends if nobody uses it any more: by its times, and never after its refresh token.
+    fn lives_until(&self, times: &Times, content: &SessionContent) -> UnixTime {
+        let by_token = content.tokens.refresh_expires_at.unwrap_or(UnixTime::NEVER);
+        self.limits.lives_until(times).min(by_token)
     }
 }
 
 fn report_end(key: &SessionKey, reason: EndReason) {
     telemetry::session_ended(key, reason.as_str());
 }
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderValue, USER_AGENT};
 use actix_web::{FromRequest, HttpRequest};
 
-use super::store::{SessionStore, StoreError};
-use super::{SessionId, SessionKey};
+use super::store::StoreError;
+use super::{SessionId, SessionKey, SessionRegistry};
 use crate::cookies;
 
 const ID: &str = "id";
@@ -28,8 +28,11 @@ const OUTAGE: &str = "outage";
 
 /// The middleware that reads the ticket before a handler and sets or removes the cookie after it.
 #[must_use]
-pub fn middleware(store: Arc<dyn SessionStore>, signing_key: &[u8; 64]) -> SessionMiddleware<TicketBackend> {
-    SessionMiddleware::builder(TicketBackend { store }, Key::from(signing_key))
+pub fn middleware(
+    registry: Arc<SessionRegistry>,
+    signing_key: &[u8; 64],
+) -> SessionMiddleware<TicketBackend> {
+    SessionMiddleware::builder(TicketBackend { registry }, Key::from(signing_key))
         .cookie_name(cookies::SESSION.to_owned())
         .cookie_secure(true)
         .cookie_http_only(true)
@@ -115,7 +118,7 @@ impl FromRequest for Ticket {
 
 /// The storage backend behind the middleware.
 pub struct TicketBackend {
-    store: Arc<dyn SessionStore>,
+    registry: Arc<SessionRegistry>,
 }
 
 impl actix_session::storage::SessionStore for TicketBackend {
@@ -123,7 +126,7 @@ impl actix_session::storage::SessionStore for TicketBackend {
         let Some(id) = SessionId::parse(cookie_value.as_ref()) else {
             return Ok(None);
         };
-        match self.store.session_of(&id.record_key()).await {
+        match self.registry.session_of(&id.record_key()).await {
             Ok(None) => Ok(None),
             Ok(Some(key)) => Ok(Some(HashMap::from([
                 (ID.to_owned(), json_text(cookie_value.as_ref())),
@@ -167,7 +170,7 @@ impl actix_session::storage::SessionStore for TicketBackend {
     /// worth a line in the log and not the answer.
     async fn delete(&self, cookie_value: &CookieValue) -> Result<(), anyhow::Error> {
         if let Some(id) = SessionId::parse(cookie_value.as_ref())
-            && let Err(error) = self.store.drop_ticket(&id.record_key()).await
+            && let Err(error) = self.registry.drop_ticket(&id.record_key()).await
         {
             report(&error);
         }

@@ -51,6 +51,8 @@ pub struct TokenSet {
     pub expires_at: UnixTime,
     /// Absent when the provider gave none: such a session ends with its access token.
     pub refresh_token: Option<RefreshToken>,
+    /// When the refresh token ends, if the provider said so; the session ends no later.
+    pub refresh_expires_at: Option<UnixTime>,
     /// The latest ID token, if any.
     pub id_token: Option<IdToken>,
     /// The granted scope, when the provider named it.

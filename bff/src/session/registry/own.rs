@@ -140,6 +140,7 @@ mod tests {
     use crate::session::index::Indexer;
     use crate::session::key_ring::{KeyName, KeyRing};
     use crate::session::lifetime::Limits;
+    use crate::session::replica::Replica;
     use crate::session::store::SessionStore;
     use crate::session::tokens::{AccessToken, TokenSet};
     use crate::session::{SessionContent, Vault};
@@ -177,6 +178,7 @@ mod tests {
                 Indexer::new(&ring, "https://op.example".to_owned()),
                 limits,
                 Arc::new(self.clock.clone()),
+                Replica::new(1 << 20),
             )
         }
     }
@@ -196,6 +198,7 @@ mod tests {
                 refresh_from: UnixTime::NEVER,
                 expires_at: UnixTime::NEVER,
                 refresh_token: None,
+                refresh_expires_at: None,
                 id_token: None,
                 scope: None,
             },

@@ -40,6 +40,7 @@ fn content() -> SessionContent {
             refresh_from: UnixTime::from_secs(1_200),
             expires_at: UnixTime::from_secs(1_300),
             refresh_token: Some(RefreshToken::new("the-refresh-token".to_owned())),
+            refresh_expires_at: None,
             id_token: None,
             scope: Some("openid".to_owned()),
         },
