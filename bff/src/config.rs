@@ -68,10 +68,13 @@ impl Config {
         let provider = ProviderConfig::read(root.section("provider"));
         let session = SessionConfig::read(root.section("session"));
         let store = StoreConfig::read(root.section("store"));
-        let refresh = RefreshConfig::read(root.section("refresh"));
+        let refresh = RefreshConfig::read(
+            root.section("refresh"),
+            provider.as_ref().map(|provider| provider.settings.timeout),
+        );
         let replica = ReplicaConfig::read(root.section("replica"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
-        let routes = routes::read(&mut root, base_path);
+        let routes = routes::read(&mut root, base_path, provider.as_ref());
         let spa = SpaConfig::read(root.section("spa"));
         let log = LogConfig::read(root.section("log"));
         root.finish();

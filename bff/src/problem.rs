@@ -256,7 +256,7 @@ impl From<&RefreshError> for ApiError {
     fn from(error: &RefreshError) -> Self {
         match error {
             RefreshError::SessionEnded => Self::SessionRequired,
-            RefreshError::Provider { retry_after, cause } => {
+            RefreshError::Provider { retry_after, cause } | RefreshError::Target { retry_after, cause } => {
                 Self::ProviderUnavailable(anyhow::anyhow!("{cause}"), retry_after.as_secs())
             }
             RefreshError::Session(cause) => Self::StoreUnavailable(anyhow::anyhow!("{cause}")),

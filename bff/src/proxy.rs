@@ -6,7 +6,9 @@
 //!
 //! What was matched is what the upstream gets. Bodies stream both ways.
 
+mod authority;
 mod body;
+mod challenge;
 pub mod endpoint;
 pub mod forward;
 pub mod headers;

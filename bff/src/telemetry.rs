@@ -21,6 +21,29 @@ pub fn describe() {
         "bff_sessions_ended_total",
         "Sessions that ended on this node, by reason"
     );
+    describe_counter!(
+        "bff_token_refreshes_total",
+        "Attempts at a token that serves, by outcome"
+    );
+    describe_histogram!(
+        "bff_token_refresh_duration_seconds",
+        Unit::Seconds,
+        "From the start of such an attempt to its end, waiting for other nodes included"
+    );
+    describe_histogram!(
+        "bff_lease_wait_seconds",
+        Unit::Seconds,
+        "How long refreshes waited for another node that was refreshing the same session"
+    );
+    describe_counter!(
+        "bff_replica_lookups_total",
+        "Sessions looked for in this node's memory: hit, miss, or untrusted while the store is silent"
+    );
+    describe_histogram!(
+        "bff_invalidation_lag_seconds",
+        Unit::Seconds,
+        "From publishing a message to hearing it on this node"
+    );
     describe_histogram!(
         "bff_store_duration_seconds",
         Unit::Seconds,
@@ -64,6 +87,32 @@ pub fn login_ended(outcome: &'static str) {
 /// New tokens are stored.
 pub fn refreshed(key: &SessionKey, expires_in: u64) {
     tracing::info!(target: "bff::audit", { session.key = %key, expires_in }, "tokens refreshed");
+}
+
+/// A refresh ended otherwise; the session may live.
+pub fn refresh_failed(key: &SessionKey, cause: &dyn std::fmt::Display) {
+    tracing::warn!(target: "bff::audit", { session.key = %key, cause = %cause }, "tokens were not refreshed");
+}
+
+/// An attempt to get a token that serves came to its end, by this node's call or another's.
+pub fn refresh_ended(outcome: &'static str, took: Duration) {
+    counter!("bff_token_refreshes_total", "outcome" => outcome).increment(1);
+    histogram!("bff_token_refresh_duration_seconds", "outcome" => outcome).record(took);
+}
+
+/// A refresh waited for another node.
+pub fn lease_waited(waited: Duration) {
+    histogram!("bff_lease_wait_seconds").record(waited);
+}
+
+/// A session was looked for in this node's memory.
+pub fn replica_asked(outcome: &'static str) {
+    counter!("bff_replica_lookups_total", "outcome" => outcome).increment(1);
+}
+
+/// A message took this long from this node to itself by way of the store.
+pub fn message_heard(lag: Duration) {
+    histogram!("bff_invalidation_lag_seconds").record(lag);
 }
 
 /// The store was asked to do something.

@@ -10,7 +10,7 @@ import { setTime } from './clock.mjs';
 import * as pages from './pages.mjs';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 
 // Standard output belongs to the answers.
 console.info = console.error;
@@ -18,6 +18,8 @@ console.log = console.error;
 
 // Imported late: the library must see the shifted clock.
 const { default: Provider } = await import('oidc-provider');
+
+const { registerTokenExchange, TOKEN_EXCHANGE } = await import('./token_exchange.mjs');
 
 const NOTES_SCOPES = 'notes:read notes:write';
 
@@ -33,7 +35,7 @@ function configuration(setup) {
       client_secret: setup.client_secret,
       redirect_uris: setup.redirect_uris,
       post_logout_redirect_uris: setup.post_logout_redirect_uris,
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: ['authorization_code', 'refresh_token', TOKEN_EXCHANGE],
       response_types: ['code'],
       token_endpoint_auth_method: setup.client_auth,
       id_token_signed_response_alg: 'ES256',
@@ -74,9 +76,9 @@ function configuration(setup) {
         enabled: true,
         defaultResource: () => setup.audience,
         useGrantedResource: () => true,
-        getResourceServerInfo: () => ({
+        getResourceServerInfo: (_ctx, indicator) => ({
           scope: NOTES_SCOPES,
-          audience: setup.audience,
+          audience: indicator,
           accessTokenFormat: 'jwt',
           accessTokenTTL: setup.access_token_lifetime,
           jwt: { sign: { alg: 'ES256' } },
@@ -94,7 +96,9 @@ function configuration(setup) {
 async function grantAll(provider, setup, params, accountId) {
   const grant = new provider.Grant({ accountId, clientId: params.client_id });
   grant.addOIDCScope(params.scope);
-  grant.addResourceScope(setup.audience, NOTES_SCOPES);
+  for (const resource of [params.resource ?? setup.audience].flat()) {
+    grant.addResourceScope(resource, NOTES_SCOPES);
+  }
   return grant.save();
 }
 
@@ -134,7 +138,9 @@ async function interact(provider, setup, request, response) {
 }
 
 function serve(setup) {
-  const provider = new Provider(setup.issuer, configuration(setup));
+  const settings = configuration(setup);
+  const provider = new Provider(setup.issuer, settings);
+  registerTokenExchange(provider, createPublicKey({ key: settings.jwks.keys[0], format: 'jwk' }), NOTES_SCOPES);
   provider.on('server_error', (_ctx, error) => console.error(error));
   const oidc = provider.callback();
   const server = createServer((request, response) => {

@@ -11,9 +11,10 @@ mod inspect;
 mod jar;
 mod site;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use http::header::{ACCEPT, COOKIE, HeaderValue, REFERER, SET_COOKIE};
+use http::header::{ACCEPT, COOKIE, HOST, HeaderValue, REFERER, SET_COOKIE};
 use http::{HeaderMap, Method};
 use resource_server::time::{Clock as _, ManualClock};
 use url::Url;
@@ -39,6 +40,8 @@ pub struct Browser {
     client: reqwest::Client,
     jar: Arc<Mutex<Jar>>,
     app: Url,
+    /// The port that the load balancer sends this tab's requests for the app to.
+    node: Option<u16>,
     clock: ManualClock,
     secrets: Secrets,
 }
@@ -81,6 +84,7 @@ impl Browser {
             client: client(USER_AGENT),
             jar: Arc::default(),
             app,
+            node: None,
             clock,
             secrets,
         }
@@ -91,6 +95,15 @@ impl Browser {
     pub fn that_calls_itself(mut self, user_agent: &str) -> Self {
         self.client = client(user_agent);
         self
+    }
+
+    /// A tab whose requests reach the app through the node that listens there; what it sees and sends is the same.
+    #[must_use]
+    pub fn through(&self, node: SocketAddr) -> Self {
+        Self {
+            node: Some(node.port()),
+            ..self.clone()
+        }
     }
 
     /// The app's front page.
@@ -318,7 +331,13 @@ impl Browser {
         if let Some(cookies) = cookies.filter(|_| !headers.contains_key(COOKIE)) {
             headers.insert(COOKIE, HeaderValue::from_str(&cookies).expect("cookies are text"));
         }
-        let mut request = self.client.request(method, url.clone()).headers(headers);
+        let mut target = url.clone();
+        if let Some(node) = self.node.filter(|_| inspect::is_of(url, &self.app)) {
+            let host = HeaderValue::from_str(url.authority()).expect("an authority is text");
+            headers.insert(HOST, host);
+            target.set_port(Some(node)).expect("an http address has a port");
+        }
+        let mut request = self.client.request(method, target).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }

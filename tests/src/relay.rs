@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -26,6 +27,8 @@ use crate::secrets::Secrets;
 pub enum Instead {
     /// This status with this JSON; the provider never hears of the request.
     Status(u16, &'static str),
+    /// 503 with `Retry-After` in seconds; the provider never hears of the request.
+    ComeAgainAfter(u32),
     /// No answer: the connection closes before the provider hears of the request.
     Cut,
     /// No answer: the provider does its work, and the connection closes on its answer.
@@ -37,6 +40,7 @@ enum Rule {
     Hold(Gate),
     HoldAnswer(Gate),
     Instead(Instead),
+    CutNextAnswer,
 }
 
 /// The relay before the provider.
@@ -108,6 +112,12 @@ impl Relay {
         self.rule(path, Rule::Instead(instead));
     }
 
+    /// Lets the provider do its work once more at this path, and closes the connection on that answer; what follows
+    /// passes.
+    pub fn cut_next_answer(&self, path: &str) {
+        self.rule(path, Rule::CutNextAnswer);
+    }
+
     /// Everything passes again, untouched.
     pub fn heal(&self) {
         self.inner.rules.lock().unwrap().clear();
@@ -159,7 +169,12 @@ impl Inner {
                 let status = StatusCode::from_u16(*status).expect("tests name valid statuses");
                 return Ok(answer(status, "application/json", *json));
             }
-            Some(Rule::HoldAnswer(_) | Rule::Instead(Instead::CutAnswer)) | None => {}
+            Some(Rule::Instead(Instead::ComeAgainAfter(seconds))) => {
+                let mut later = answer(StatusCode::SERVICE_UNAVAILABLE, "application/json", "{}");
+                later.headers_mut().insert(RETRY_AFTER, (*seconds).into());
+                return Ok(later);
+            }
+            Some(Rule::HoldAnswer(_) | Rule::Instead(Instead::CutAnswer) | Rule::CutNextAnswer) | None => {}
         }
         let answered = self.ask_provider(head, body).await?;
         let (head, body) = answered.into_parts();
@@ -168,7 +183,7 @@ impl Inner {
 
         match rule {
             Some(Rule::HoldAnswer(gate)) => gate.pass().await,
-            Some(Rule::Instead(_)) => return Err(Cut),
+            Some(Rule::Instead(_) | Rule::CutNextAnswer) => return Err(Cut),
             Some(Rule::Hold(_)) | None => {}
         }
         Ok(Response::from_parts(head, whole(body)))
@@ -198,10 +213,12 @@ impl Inner {
     }
 
     fn rule_at(&self, path: &str) -> Option<Rule> {
-        let rules = self.rules.lock().unwrap();
-        rules
-            .iter()
-            .find(|(ruled, _)| ruled == path)
-            .map(|(_, rule)| rule.clone())
+        let mut rules = self.rules.lock().unwrap();
+        let at = rules.iter().position(|(ruled, _)| ruled == path)?;
+        let rule = rules[at].1.clone();
+        if matches!(rule, Rule::CutNextAnswer) {
+            rules.remove(at);
+        }
+        Some(rule)
     }
 }

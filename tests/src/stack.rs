@@ -84,6 +84,7 @@ pub struct Stack {
     bff_listener: TcpListener,
     bff_management: TcpListener,
     bff: Mutex<Option<bff::Running>>,
+    second_node: Mutex<Option<bff::Running>>,
     resource_server: Mutex<Option<resource_server::Running>>,
     provider: Mutex<Option<Provider>>,
 }
@@ -117,6 +118,7 @@ impl Stack {
             bff_listener,
             bff_management: listen_anywhere(),
             bff: Mutex::default(),
+            second_node: Mutex::default(),
             resource_server: Mutex::default(),
             provider: Mutex::default(),
         };

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -59,6 +61,16 @@ struct Inner {
     resource_server: Mutex<Option<SocketAddr>>,
     gates: Mutex<Vec<(String, Gate)>>,
     received: Mutex<Vec<Received>>,
+    refused: Mutex<Refused>,
+}
+
+/// The access tokens that are not taken.
+#[derive(Debug, Default)]
+enum Refused {
+    #[default]
+    None,
+    These(String),
+    All,
 }
 
 impl Upstream {
@@ -69,6 +81,7 @@ impl Upstream {
             resource_server: Mutex::default(),
             gates: Mutex::default(),
             received: Mutex::default(),
+            refused: Mutex::default(),
         });
         let handler = Arc::clone(&inner);
         let server = HttpServer::start(move |request| {
@@ -106,6 +119,16 @@ impl Upstream {
         self.received().pop().expect("the upstream received a request")
     }
 
+    /// Refuses the access token of this `Authorization` header from now on, as RFC 6750 says, after reading the request.
+    pub fn refuse(&self, authorization: &str) {
+        *self.inner.refused.lock().unwrap() = Refused::These(authorization.to_owned());
+    }
+
+    /// Refuses every access token from now on.
+    pub fn refuse_all(&self) {
+        *self.inner.refused.lock().unwrap() = Refused::All;
+    }
+
     /// Holds requests for this path; `/lab/drip` is held after the first half of its body.
     pub fn hold(&self, path: &str) -> Gate {
         let gate = Gate::new();
@@ -125,6 +148,14 @@ impl Inner {
             target: request.uri().to_string(),
             headers: request.headers().clone(),
         });
+        if self.refuses(request.headers()) {
+            let _ = request.into_body().collect().await.map_err(|_| Cut)?;
+            let mut refusal = answer(StatusCode::UNAUTHORIZED, "application/problem+json", REFUSAL);
+            let challenge =
+                HeaderValue::from_static(r#"Basic realm="x", Bearer realm="lab", error="invalid_token""#);
+            refusal.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            return Ok(refusal);
+        }
         let path = request.uri().path().to_owned();
         let gate = {
             let gates = self.gates.lock().unwrap();
@@ -140,6 +171,15 @@ impl Inner {
             gate.pass().await;
         }
         self.ask_resource_server(request).await
+    }
+
+    fn refuses(&self, headers: &HeaderMap) -> bool {
+        let presented = headers.get(AUTHORIZATION);
+        match &*self.refused.lock().unwrap() {
+            Refused::None => false,
+            Refused::These(refused) => presented.is_some_and(|presented| presented == refused.as_str()),
+            Refused::All => presented.is_some(),
+        }
     }
 
     async fn ask_resource_server(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Cut> {
@@ -177,6 +217,7 @@ async fn experiment_with(
     }
 }
 
+const REFUSAL: &str = r#"{"type":"about:blank","title":"Unauthorized","status":401}"#;
 const TEAPOT: &str = r#"{"type":"about:blank","title":"I'm a teapot","status":418}"#;
 
 /// Sends back what it gets while it gets it.

@@ -8,15 +8,15 @@ use resource_server::time::Clock;
 use zeroize::Zeroizing;
 
 use crate::background::Background;
-use crate::config::{Config, PublicUrl, SessionConfig, SpaConfig, StoreConfig};
+use crate::config::{Config, PublicUrl, RefreshConfig, SessionConfig, SpaConfig, StoreConfig};
 use crate::guard::middleware::OwnOrigin;
 use crate::login::endpoint::Login;
 use crate::login::{Callback, LoginTransactions};
 use crate::logout::endpoint::Logout;
 use crate::ops::endpoint::Health;
-use crate::provider::Provider;
+use crate::provider::{Audiences, Provider};
 use crate::proxy::endpoint::Proxy;
-use crate::refresh::Keeper;
+use crate::refresh::{Keeper, RefreshSettings, ServiceTokens};
 use crate::routing::RouteTable;
 use crate::session::embedded::EmbeddedStore;
 use crate::session::endpoint::UserEndpoint;
@@ -68,19 +68,11 @@ impl Parts {
         let client = Arc::new(client);
         let replica = Replica::new(config.replica.max_bytes);
         let registry = registry(&store, &vault, &config.session, &client, &clock, replica);
-        let keeper = Keeper::new(
-            Arc::clone(&registry),
-            Arc::clone(&client),
-            Arc::clone(&clock),
-            config.refresh.margin,
-            background.clone(),
-        );
-        let keeper = Arc::new(keeper);
-        let transactions = Arc::new(LoginTransactions::new(
-            vault.clone(),
-            Arc::clone(&clock),
-            base_path.clone(),
-        ));
+        let refresh = refresh_settings(&config.refresh, provider.audiences);
+        let keeper = keeper(&registry, &client, &clock, refresh, background);
+        let services = services(&client, &clock, refresh, background);
+        let transactions = LoginTransactions::new(vault.clone(), Arc::clone(&clock), base_path.clone());
+        let transactions = Arc::new(transactions);
 
         let callback = Callback {
             transactions: Arc::clone(&transactions),
@@ -96,6 +88,7 @@ impl Parts {
             provider: Arc::clone(&client),
             redirect_uri,
             scope: provider.scope,
+            resources: resources(provider.audiences, &config.routes),
             base_path: base_path.clone(),
         };
         let logout = Logout {
@@ -105,7 +98,14 @@ impl Parts {
             post_logout_redirect_uri: format!("{origin}/"),
             sends_id_token_hint: provider.sends_id_token_hint,
         };
-        let proxy = proxy(keeper, &server.public_url, &base_path);
+        let proxy = Proxy {
+            keeper,
+            services,
+            replay_body_limit: config.refresh.replay_body_limit,
+            scheme: server.public_url.scheme().to_owned(),
+            host: server.public_url.authority().to_owned(),
+            base_path: base_path.clone(),
+        };
         Ok(Self {
             health: health(&store, client),
             vault,
@@ -123,6 +123,44 @@ impl Parts {
             spa: config.spa.directory,
         })
     }
+}
+
+fn refresh_settings(config: &RefreshConfig, audiences: Audiences) -> RefreshSettings {
+    RefreshSettings {
+        margin: config.margin,
+        lease: config.lease,
+        audiences,
+    }
+}
+
+fn keeper(
+    registry: &Arc<SessionRegistry>,
+    provider: &Arc<Provider>,
+    clock: &Arc<dyn Clock>,
+    settings: RefreshSettings,
+    background: &Background,
+) -> Arc<Keeper> {
+    Arc::new(Keeper::new(
+        Arc::clone(registry),
+        Arc::clone(provider),
+        Arc::clone(clock),
+        settings,
+        background.clone(),
+    ))
+}
+
+fn services(
+    provider: &Arc<Provider>,
+    clock: &Arc<dyn Clock>,
+    settings: RefreshSettings,
+    background: &Background,
+) -> Arc<ServiceTokens> {
+    Arc::new(ServiceTokens::new(
+        Arc::clone(provider),
+        Arc::clone(clock),
+        settings,
+        background.clone(),
+    ))
 }
 
 fn registry(
@@ -175,12 +213,11 @@ fn own_origin(public_url: &PublicUrl) -> OwnOrigin {
     }
 }
 
-fn proxy(keeper: Arc<Keeper>, public_url: &PublicUrl, base_path: &str) -> Proxy {
-    Proxy {
-        keeper,
-        scheme: public_url.scheme().to_owned(),
-        host: public_url.authority().to_owned(),
-        base_path: base_path.to_owned(),
+/// What a login has to name so that later refreshes may ask for it.
+fn resources(audiences: Audiences, routes: &RouteTable) -> Vec<String> {
+    match audiences {
+        Audiences::Resource => routes.session_audiences(),
+        Audiences::Exchange => Vec::new(),
     }
 }
 

@@ -68,8 +68,8 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
     );
     app.service(
         web::scope("")
-            .guard(guard::fn_guard(proxy_endpoint::goes_to_anonymous_route))
-            .default_service(web::to(proxy_endpoint::anonymous)),
+            .guard(guard::fn_guard(proxy_endpoint::goes_to_sessionless_route))
+            .default_service(web::to(proxy_endpoint::without_session)),
     );
     match &parts.spa {
         Some(directory) => {

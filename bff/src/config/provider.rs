@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::server::is_loopback;
-use crate::provider::{ClientAuth, ProviderSettings};
+use crate::provider::{Audiences, ClientAuth, ProviderSettings};
 
 /// `[provider]`: the OpenID provider and our registration there.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct ProviderConfig {
     pub scope: String,
     /// Whether logout sends the ID token through the browser.
     pub sends_id_token_hint: bool,
+    /// How the provider gives access tokens for the audience and scopes of a route.
+    pub audiences: Audiences,
 }
 
 impl ProviderConfig {
@@ -34,6 +36,7 @@ impl ProviderConfig {
         );
         let userinfo = section.switch_or("userinfo", true);
         let sends_id_token_hint = section.switch_or("logout_id_token_hint", false);
+        let audiences = section.parsed_or("audiences", "resource", Audiences::parse);
         section.finish();
 
         let (issuer, issuer_url) = issuer?;
@@ -48,6 +51,7 @@ impl ProviderConfig {
             },
             scope: scope?,
             sends_id_token_hint: sends_id_token_hint?,
+            audiences: audiences?,
         })
     }
 }
@@ -85,14 +89,7 @@ fn client_auth(text: &str) -> Result<fn(SecretString) -> ClientAuth, &'static st
 }
 
 fn scope(section: &Section<'_>, scopes: &[String]) -> Option<String> {
-    let is_token = |scope: &String| {
-        // RFC 6749 §3.3.
-        !scope.is_empty()
-            && scope
-                .bytes()
-                .all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-    };
-    if !scopes.iter().all(is_token) {
+    if !scopes.iter().all(|scope| is_scope_token(scope)) {
         section.fault(
             "scopes",
             Some(format!("{scopes:?}")),
@@ -109,4 +106,12 @@ fn scope(section: &Section<'_>, scopes: &[String]) -> Option<String> {
         return None;
     }
     Some(scopes.join(" "))
+}
+
+/// RFC 6749 §3.3.
+pub(super) fn is_scope_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

@@ -3,16 +3,26 @@ use std::time::Duration;
 
 use http::Method;
 use resource_server::settings::Section;
+use url::Url;
 
+use super::provider::{ProviderConfig, is_scope_token};
+use crate::provider::Audiences;
 use crate::routing::{Access, NormalPath, Route, RouteTable, Upstream};
+use crate::session::tokens::Target;
 
 /// Reads the `[[route]]` tables. Two routes of one prefix are a fault, since only one of them could ever be used.
-pub(super) fn read(root: &mut Section<'_>, base_path: &str) -> Option<RouteTable> {
+///
+/// What a route may ask of the provider is judged where the provider's section could be read.
+pub(super) fn read(
+    root: &mut Section<'_>,
+    base_path: &str,
+    provider: Option<&ProviderConfig>,
+) -> Option<RouteTable> {
     let mut routes = Vec::new();
     let mut prefixes = HashSet::new();
     let mut whole = true;
     for section in root.sections("route") {
-        match read_route(section, base_path, &mut prefixes) {
+        match read_route(section, base_path, provider, &mut prefixes) {
             Some(route) => routes.push(route),
             None => whole = false,
         }
@@ -20,7 +30,12 @@ pub(super) fn read(root: &mut Section<'_>, base_path: &str) -> Option<RouteTable
     whole.then(|| RouteTable::new(routes))
 }
 
-fn read_route(mut section: Section<'_>, base_path: &str, prefixes: &mut HashSet<String>) -> Option<Route> {
+fn read_route(
+    mut section: Section<'_>,
+    base_path: &str,
+    provider: Option<&ProviderConfig>,
+    prefixes: &mut HashSet<String>,
+) -> Option<Route> {
     let prefix = section.parsed("prefix", |text| prefix(text, base_path, prefixes));
     let upstream = section.parsed("upstream", Upstream::parse);
     let access = section.parsed_or("access", "session", Access::parse);
@@ -39,12 +54,14 @@ fn read_route(mut section: Section<'_>, base_path: &str, prefixes: &mut HashSet<
             "needs access = \"session\"",
         );
     }
+    let target = target(&mut section, access, provider);
     section.finish();
 
     Some(Route {
         prefix: prefix?,
         upstream: upstream?,
         access: access?,
+        target: target?,
         methods: methods?,
         strip_prefix: strip_prefix?,
         login_redirect: login_redirect?,
@@ -68,6 +85,68 @@ fn prefix(text: &str, base_path: &str, prefixes: &mut HashSet<String>) -> Result
         Ok(prefix)
     } else {
         Err("is the prefix of another route already".to_owned())
+    }
+}
+
+/// What the access token of a route has to be for.
+fn target(
+    section: &mut Section<'_>,
+    access: Option<Access>,
+    provider: Option<&ProviderConfig>,
+) -> Option<Target> {
+    let by_resource = provider.is_none_or(|provider| provider.audiences == Audiences::Resource);
+    let keys = ["audience", "scopes"].map(|key| (key, section.has(key)));
+    let audience = section.optional_parsed("audience", |text| audience(text, by_resource));
+    let scopes = section.texts_or("scopes", &[]);
+    for (key, _) in keys
+        .iter()
+        .filter(|(_, is_named)| *is_named && access == Some(Access::Anonymous))
+    {
+        section.fault(key, None, "an anonymous route gets no access token");
+    }
+    let mut scopes = scopes?;
+    if !scopes.iter().all(|scope| is_scope_token(scope)) {
+        section.fault(
+            "scopes",
+            Some(format!("{scopes:?}")),
+            "each must be a scope token (RFC 6749 §3.3)",
+        );
+        return None;
+    }
+    // RFC 6749 §6: a refresh gives no scope that the login was not given.
+    if let Some(provider) = provider
+        && by_resource
+        && matches!(access, Some(Access::Session | Access::Optional))
+        && !scopes
+            .iter()
+            .all(|scope| provider.scope.split(' ').any(|asked| asked == scope))
+    {
+        section.fault(
+            "scopes",
+            Some(format!("{scopes:?}")),
+            "must be among provider.scopes",
+        );
+        return None;
+    }
+    scopes.sort();
+    scopes.dedup();
+    Some(Target {
+        audience: audience?,
+        scope: (!scopes.is_empty()).then(|| scopes.join(" ")),
+    })
+}
+
+fn audience(text: &str, by_resource: bool) -> Result<String, &'static str> {
+    let is_fit = if by_resource {
+        // RFC 8707 §2.
+        Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+    } else {
+        !text.is_empty() && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
+    };
+    match (is_fit, by_resource) {
+        (true, _) => Ok(text.to_owned()),
+        (false, true) => Err("must be an absolute URI without fragment (RFC 8707 §2)"),
+        (false, false) => Err("must be visible ASCII and not empty"),
     }
 }
 

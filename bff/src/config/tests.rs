@@ -83,6 +83,12 @@ fn the_defaults_in_the_example_are_the_real_ones() {
     assert_eq!(example.refresh.margin, default.refresh.margin);
     assert_eq!(example.replica.max_bytes, default.replica.max_bytes);
     assert_eq!(example.replica.staleness, default.replica.staleness);
+    assert_eq!(example.provider.audiences, default.provider.audiences);
+    assert_eq!(example.refresh.lease, default.refresh.lease);
+    assert_eq!(
+        example.refresh.replay_body_limit,
+        default.refresh.replay_body_limit
+    );
     assert_eq!(
         example.spa.content_security_policy,
         default.spa.content_security_policy
@@ -269,6 +275,64 @@ fn two_routes_of_one_prefix_are_a_fault() {
     let route = "[[route]]\nprefix = \"/api\"\nupstream = \"http://x\"\n";
     let slash = "[[route]]\nprefix = \"/api/\"\nupstream = \"http://x\"\n";
     assert_eq!(faults_of(&format!("{text}{route}{slash}")).len(), 1);
+}
+
+#[test]
+fn a_lease_is_longer_than_a_call_to_the_provider() {
+    let (_ring, text) = minimal();
+    let with = |timeout: &str, lease: &str| {
+        let text = text.replace("[session]", &format!("timeout = \"{timeout}\"\n[session]"));
+        faults_of(&format!("{text}[refresh]\n{lease}"))
+    };
+    assert_eq!(with("20s", ""), Vec::<String>::new());
+    assert_eq!(with("3s", "lease = \"4s\"\n"), Vec::<String>::new());
+    let faults = with("3s", "lease = \"3s\"\n");
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].starts_with("refresh.lease") && faults[0].contains("provider.timeout"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn what_a_route_asks_of_the_provider_is_judged() {
+    let (_ring, text) = minimal();
+    let faults = |audiences: &str, rules: &str| {
+        let text = text.replace("[session]", &format!("audiences = \"{audiences}\"\n[session]"));
+        faults_of(&format!(
+            "{text}[[route]]\nprefix = \"/x\"\nupstream = \"http://x\"\n{rules}\n"
+        ))
+    };
+    for good in [
+        "audience = \"https://x.example/\"\nscopes = [\"profile\"]",
+        "access = \"optional\"\naudience = \"urn:x\"",
+        "access = \"service\"\nscopes = [\"anything\"]",
+    ] {
+        assert_eq!(faults("resource", good), Vec::<String>::new(), "{good}");
+    }
+    assert_eq!(faults("exchange", "audience = \"files\""), Vec::<String>::new());
+    for (rules, key) in [
+        ("audience = \"files\"", "route[0].audience"),
+        ("audience = \"https://x.example/#y\"", "route[0].audience"),
+        ("scopes = [\"notes:write\"]", "route[0].scopes"),
+        ("scopes = [\"a b\"]", "route[0].scopes"),
+        (
+            "access = \"anonymous\"\naudience = \"https://x.example\"",
+            "route[0].audience",
+        ),
+        ("access = \"anonymous\"\nscopes = []", "route[0].scopes"),
+        (
+            "access = \"service\"\nlogin_redirect = true",
+            "route[0].login_redirect",
+        ),
+    ] {
+        let faults = faults("resource", rules);
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(key),
+            "{rules}: {faults:?}"
+        );
+    }
+    assert!(faults("both", "")[0].starts_with("provider.audiences"));
 }
 
 #[test]

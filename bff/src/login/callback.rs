@@ -186,7 +186,7 @@ impl Callback {
             subject: identity.subject,
             provider_sid: identity.provider_sid,
             claims: identity.claims,
-            tokens: self.keeper.token_set(granted, None),
+            tokens: self.keeper.token_set(granted),
         };
         match self.start(&content, device, &presented).await {
             Ok((id, key)) => Ok(Completed::SignedIn(id, key, transaction.return_to)),

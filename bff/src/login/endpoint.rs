@@ -28,6 +28,7 @@ pub struct Login {
     pub(crate) provider: Arc<Provider>,
     pub(crate) redirect_uri: String,
     pub(crate) scope: String,
+    pub(crate) resources: Vec<String>,
     pub(crate) base_path: String,
 }
 
@@ -58,6 +59,7 @@ pub async fn login(request: HttpRequest, login: web::Data<Login>) -> Result<Http
         client_id: login.provider.client_id(),
         redirect_uri: &login.redirect_uri,
         scope: &login.scope,
+        resources: &login.resources,
         state: &transaction.state,
         nonce: &transaction.nonce,
         code_verifier: &transaction.code_verifier,

@@ -54,6 +54,8 @@ pub struct AuthorizationRequest<'a> {
     pub redirect_uri: &'a str,
     /// Scopes, separated by spaces.
     pub scope: &'a str,
+    /// The audiences that later refreshes may name (RFC 8707 §2.1).
+    pub resources: &'a [String],
     /// Ties the answer to this browser's login.
     pub state: &'a str,
     /// Ties the ID token to this login.
@@ -82,6 +84,9 @@ impl AuthorizationRequest<'_> {
             .append_pair("nonce", self.nonce)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
+        for resource in self.resources {
+            query.append_pair("resource", resource);
+        }
         if let Some(prompt) = self.prompt {
             query.append_pair("prompt", prompt.as_str());
         }
@@ -105,6 +110,7 @@ mod tests {
             client_id: "app",
             redirect_uri: "https://app.example/bff/callback",
             scope: "openid profile",
+            resources: &["https://files.example".to_owned()],
             state: "the-state",
             nonce: "the-nonce",
             code_verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
@@ -121,6 +127,7 @@ mod tests {
             "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
         assert_eq!(query["code_challenge_method"], "S256");
+        assert_eq!(query["resource"], "https://files.example");
         assert_eq!(query["prompt"], "login");
         assert_eq!(query["login_hint"], "alice & bob");
         assert!(!url.as_str().contains("dBjftJeZ4CVP"));

@@ -4,15 +4,23 @@ use super::discovery::MetadataError;
 use super::token_endpoint::TokenAnswerError;
 
 /// What callers are told to wait when the provider does not say.
-pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
+pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why the provider could not be used. None of these says anything about a session, except
 /// [`TokenAnswerError::Refused`] with `invalid_grant`.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// No connection, no answer in time, an answer cut off.
+    /// There is no connection: the provider did not hear of the request.
     #[error("the provider cannot be reached")]
     Unreachable(#[source] anyhow::Error),
+    /// The provider may have heard of the request and done its work; its answer did not come, or was cut off.
+    #[error("the provider's answer was lost")]
+    AnswerLost {
+        /// What happened.
+        source: anyhow::Error,
+        /// Whether it was silent until the deadline.
+        timed_out: bool,
+    },
     /// Somebody else's attempt, for which this caller waited, did not reach it.
     #[error("the provider could not be reached, as another request found out meanwhile")]
     JustFailed,
@@ -49,12 +57,21 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
+    /// The same failure of a call that came before the one that matters, which was thus never made.
+    pub(super) fn beforehand(self) -> Self {
+        match self {
+            Self::AnswerLost { source, .. } => Self::Unreachable(source),
+            other => other,
+        }
+    }
+
     /// When it is worth trying again.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         match self {
             Self::Status { retry_after, .. } | Self::TokenAnswer { retry_after, .. } => *retry_after,
             Self::Unreachable(_)
+            | Self::AnswerLost { .. }
             | Self::JustFailed
             | Self::TooLarge
             | Self::Metadata(_)

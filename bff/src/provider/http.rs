@@ -19,7 +19,7 @@ use super::client_auth::{ClientAuth, Credentials};
 use super::discovery::{Discovered, Metadata, document_url};
 use super::error::{DEFAULT_RETRY_AFTER, ProviderError};
 use super::id_token::{self, ExpectedIdToken, IdTokenError, Identity};
-use super::token_endpoint::{Granted, read_answer};
+use super::token_endpoint::{Granted, TokenAnswerError, read_answer};
 use crate::background::Background;
 use crate::errors::chain;
 use crate::session::tokens::{AccessToken, IdToken, RefreshToken};
@@ -178,7 +178,9 @@ impl Provider {
             ("redirect_uri", redirect_uri),
             ("code_verifier", code_verifier),
         ];
-        let granted = self.token_request(&discovered.metadata, &form).await?;
+        let granted = self
+            .token_request(&discovered.metadata, &form, read_answer)
+            .await?;
         match self.who_signed_in(&discovered, &granted, nonce).await {
             Ok(identity) => Ok((granted, identity)),
             Err(error) => {
@@ -219,41 +221,6 @@ impl Provider {
         Ok(identity)
     }
 
-    /// Exchanges a refresh token (RFC 6749 §6). An ID token in the answer has to be about the same user; one that cannot
-    /// be verified now because the keys cannot be had is left out, since refusing the answer would lose the session.
-    ///
-    /// # Errors
-    /// When the provider refuses, cannot be reached, or its answer is about somebody else.
-    pub async fn refresh(
-        self: &Arc<Self>,
-        refresh_token: &RefreshToken,
-        subject: &str,
-    ) -> Result<Granted, ProviderError> {
-        let discovered = self.discovered().await?;
-        let form = [
-            ("grant_type", "refresh_token"),
-            ("refresh_token", refresh_token.expose()),
-        ];
-        let mut granted = self.token_request(&discovered.metadata, &form).await?;
-        if let Some(id_token) = granted.id_token.take() {
-            let expected = ExpectedIdToken::OfRefresh { subject };
-            match self
-                .identify(&discovered, &id_token, expected, &granted.access_token)
-                .await
-            {
-                Ok(_) => granted.id_token = Some(id_token),
-                Err(error @ ProviderError::Keys(_)) => {
-                    tracing::warn!(error = chain(&error), "a refreshed ID token was left out");
-                }
-                Err(error) => {
-                    self.revoke_unused(&granted).await;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(granted)
-    }
-
     /// Revokes a refresh token (RFC 7009); nothing to do where the provider has no such endpoint.
     ///
     /// # Errors
@@ -282,7 +249,7 @@ impl Provider {
     }
 
     /// Tokens that proved nothing must not stay good.
-    async fn revoke_unused(self: &Arc<Self>, granted: &Granted) {
+    pub(super) async fn revoke_unused(self: &Arc<Self>, granted: &Granted) {
         if let Some(token) = &granted.refresh_token {
             self.revoke_or_report(token).await;
         }
@@ -313,20 +280,21 @@ impl Provider {
         self.discovered.store(Some(Arc::new(Known { discovered, since })));
     }
 
-    async fn token_request(
+    pub(super) async fn token_request(
         &self,
         metadata: &Metadata,
         form: &[(&str, &str)],
+        read: fn(u16, &[u8]) -> Result<Granted, TokenAnswerError>,
     ) -> Result<Granted, ProviderError> {
         let response = self
             .send(self.authenticated(&metadata.token_endpoint, form))
             .await?;
         let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
         let body = read_body(response).await?;
-        read_answer(status, &body).map_err(|answer| ProviderError::TokenAnswer { answer, retry_after })
+        read(status, &body).map_err(|answer| ProviderError::TokenAnswer { answer, retry_after })
     }
 
-    async fn identify(
+    pub(super) async fn identify(
         &self,
         discovered: &Discovered,
         id_token: &IdToken,
@@ -394,14 +362,23 @@ impl Provider {
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
         let sent = self.background.spawn(request.send()).await;
-        sent.map_err(|ended| ProviderError::Unreachable(ended.into()))?
-            .map_err(unreachable)
+        let answered = sent.map_err(|ended| ProviderError::AnswerLost {
+            source: ended.into(),
+            timed_out: true,
+        })?;
+        answered.map_err(failed)
     }
 }
 
-fn unreachable(error: reqwest::Error) -> ProviderError {
-    // The URL is left out: an authorization server may put what it likes into its endpoints' queries.
-    ProviderError::Unreachable(error.without_url().into())
+/// The URL is left out: an authorization server may put what it likes into its endpoints' queries.
+fn failed(error: reqwest::Error) -> ProviderError {
+    let (is_connect, timed_out) = (error.is_connect(), error.is_timeout());
+    let source = error.without_url().into();
+    if is_connect {
+        ProviderError::Unreachable(source)
+    } else {
+        ProviderError::AnswerLost { source, timed_out }
+    }
 }
 
 fn unproven(what: &'static str) -> ProviderError {
@@ -432,7 +409,7 @@ fn retry_after(response: &Response) -> Duration {
 
 async fn read_body(mut response: Response) -> Result<Vec<u8>, ProviderError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > BODY_LIMIT {
             return Err(ProviderError::TooLarge);
         }

@@ -29,6 +29,8 @@ pub struct Granted {
     pub id_token: Option<IdToken>,
     /// The granted scope when it was named.
     pub scope: Option<String>,
+    /// What was issued, in the words of RFC 8693 §3; only exchanges say so.
+    pub issued_token_type: Option<String>,
 }
 
 /// The error codes of RFC 6749 §5.2. Decisions are made by these, never by a text.
@@ -36,6 +38,8 @@ pub struct Granted {
 pub enum OAuthErrorCode {
     /// The grant itself is refused: the only code that ends a session.
     InvalidGrant,
+    /// The audience or scope that was asked for is refused (also RFC 8707 §2).
+    Target,
     /// Our own client or request is refused: a fault of the configuration, not of the user.
     ClientOrRequest,
     /// A code that this program does not know.
@@ -49,6 +53,8 @@ pub enum TokenAnswerError {
     Refused(OAuthErrorCode),
     /// The provider is overloaded or broken: 429, 5xx.
     Unavailable,
+    /// A gateway before the provider got no answer from it: 502, 504. The provider may have done its work.
+    BrokenGateway,
     /// Neither tokens nor an error.
     Malformed,
 }
@@ -64,6 +70,7 @@ struct WireTokens {
     refresh_token_expires_in: Option<serde_json::Value>,
     id_token: Option<String>,
     scope: Option<String>,
+    issued_token_type: Option<String>,
 }
 
 /// RFC 6749 says a number; some providers send it as a text.
@@ -79,11 +86,29 @@ struct WireError {
     error: String,
 }
 
+/// What a token exchange asks for and has to answer (RFC 8693 §3).
+pub(super) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// Reads an answer to a token exchange (RFC 8693 §2.2): it has to say that what it holds is an access token. A refresh
+/// token is not asked for; one that comes along is not kept.
+pub(super) fn read_exchange(status: u16, body: &[u8]) -> Result<Granted, TokenAnswerError> {
+    let granted = read_answer(status, body)?;
+    if granted.issued_token_type.as_deref() != Some(ACCESS_TOKEN_TYPE) {
+        return Err(TokenAnswerError::Malformed);
+    }
+    Ok(Granted {
+        refresh_token: None,
+        id_token: None,
+        ..granted
+    })
+}
+
 /// Reads an answer of the token endpoint.
 pub(super) fn read_answer(status: u16, body: &[u8]) -> Result<Granted, TokenAnswerError> {
     match status {
         200 => read_tokens(body).ok_or(TokenAnswerError::Malformed),
         400..=499 if status != 429 => Err(read_error(body)),
+        502 | 504 => Err(TokenAnswerError::BrokenGateway),
         429 | 500..=599 => Err(TokenAnswerError::Unavailable),
         _ => Err(TokenAnswerError::Malformed),
     }
@@ -107,6 +132,7 @@ fn read_tokens(body: &[u8]) -> Option<Granted> {
             .and_then(|expires_in| refresh_lifetime(&expires_in)),
         id_token: wire.id_token.filter(|token| !token.is_empty()).map(IdToken::new),
         scope: wire.scope,
+        issued_token_type: wire.issued_token_type,
     })
 }
 
@@ -136,12 +162,10 @@ fn read_error(body: &[u8]) -> TokenAnswerError {
     };
     TokenAnswerError::Refused(match wire.error.as_str() {
         "invalid_grant" => OAuthErrorCode::InvalidGrant,
-        "invalid_request"
-        | "invalid_client"
-        | "unauthorized_client"
-        | "unsupported_grant_type"
-        | "invalid_scope"
-        | "invalid_target" => OAuthErrorCode::ClientOrRequest,
+        "invalid_request" | "invalid_client" | "unauthorized_client" | "unsupported_grant_type" => {
+            OAuthErrorCode::ClientOrRequest
+        }
+        "invalid_scope" | "invalid_target" => OAuthErrorCode::Target,
         "temporarily_unavailable" | "server_error" | "slow_down" => return TokenAnswerError::Unavailable,
         _ => OAuthErrorCode::Other,
     })
@@ -226,7 +250,7 @@ mod tests {
     /// Checklists 52–54: only `invalid_grant` is about the session.
     #[test]
     fn errors_are_told_apart_by_their_code() {
-        use OAuthErrorCode::{ClientOrRequest, InvalidGrant, Other};
+        use OAuthErrorCode::{ClientOrRequest, InvalidGrant, Other, Target};
         let cases = [
             (
                 400,
@@ -253,7 +277,13 @@ mod tests {
                 r#"{"error":"temporarily_unavailable"}"#,
                 TokenAnswerError::Unavailable,
             ),
+            (
+                400,
+                r#"{"error":"invalid_target"}"#,
+                TokenAnswerError::Refused(Target),
+            ),
             (429, r#"{"error":"invalid_grant"}"#, TokenAnswerError::Unavailable),
+            (502, "<html>Bad gateway</html>", TokenAnswerError::BrokenGateway),
             (500, r#"{"error":"invalid_grant"}"#, TokenAnswerError::Unavailable),
             (503, "", TokenAnswerError::Unavailable),
             (400, "<html>invalid_grant</html>", TokenAnswerError::Malformed),
@@ -272,6 +302,28 @@ mod tests {
         ];
         for (status, body, expected) in cases {
             assert_eq!(read(status, body).map(|_| ()), Err(expected), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_exchange_has_to_say_that_it_issued_an_access_token() {
+        let with = |issued: &str| {
+            let body = format!(
+                r#"{{"access_token":"a","token_type":"Bearer","expires_in":60,"refresh_token":"r"{issued}}}"#
+            );
+            read_exchange(200, body.as_bytes())
+        };
+        let good = with(r#","issued_token_type":"urn:ietf:params:oauth:token-type:access_token""#).unwrap();
+        assert!(good.refresh_token.is_none());
+        for other in [
+            "",
+            r#","issued_token_type":"urn:ietf:params:oauth:token-type:refresh_token""#,
+        ] {
+            assert_eq!(
+                with(other).map(|_| ()),
+                Err(TokenAnswerError::Malformed),
+                "{other}"
+            );
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Bodies between actix-web and hyper, a chunk at a time and never faster than the slower side.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::web::{self, Bytes};
+use actix_web::web::{self, Bytes, BytesMut};
 use futures_util::StreamExt;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Empty, StreamBody};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Body, Frame, Incoming};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -38,8 +38,40 @@ impl Progress {
         self.0.get()
     }
 
-    fn note(&self) {
+    /// Something moves now.
+    pub(super) fn note(&self) {
         self.0.set(Instant::now());
+    }
+}
+
+/// A copy of a request body, made while it passes, in case the request has to be sent again.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    bytes: Rc<RefCell<BytesMut>>,
+    length: usize,
+}
+
+impl Kept {
+    /// Of a body that will be this long.
+    pub(super) fn new(length: usize) -> Self {
+        Self {
+            bytes: Rc::default(),
+            length,
+        }
+    }
+
+    fn keep(&self, chunk: &[u8]) {
+        self.bytes.borrow_mut().extend_from_slice(chunk);
+    }
+
+    /// The body once more, if all of it has passed.
+    pub(super) fn again(&self) -> Option<UpstreamRequestBody> {
+        let bytes = self.bytes.borrow();
+        (bytes.len() == self.length).then(|| {
+            Full::new(Bytes::copy_from_slice(&bytes))
+                .map_err(|never| match never {})
+                .boxed()
+        })
     }
 }
 
@@ -49,11 +81,18 @@ pub(super) fn empty() -> UpstreamRequestBody {
 
 /// Streams a request body. actix's payload belongs to its worker and hyper wants a body it can send, so a small bounded
 /// channel lies between them.
-pub(super) fn stream(mut payload: web::Payload, progress: Progress) -> UpstreamRequestBody {
+pub(super) fn stream(
+    mut payload: web::Payload,
+    progress: Progress,
+    kept: Option<Kept>,
+) -> UpstreamRequestBody {
     let (chunks, mut queue) = mpsc::channel::<Result<Frame<Bytes>, BodyError>>(CHUNKS_IN_FLIGHT);
     actix_web::rt::spawn(async move {
         while let Some(chunk) = payload.next().await {
             let failed = chunk.is_err();
+            if let (Ok(chunk), Some(kept)) = (&chunk, &kept) {
+                kept.keep(chunk);
+            }
             let frame = chunk.map(Frame::data).map_err(|_| BodyError);
             // A closed channel means that the upstream wants no more of it.
             if chunks.send(frame).await.is_err() || failed {

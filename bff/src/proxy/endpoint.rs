@@ -13,14 +13,16 @@ use http::header::CONTENT_LENGTH;
 use hyper::body::{Body, Incoming};
 use url::form_urlencoded;
 
-use super::body::{self, Progress, UpstreamResponseBody};
+use super::authority::Authority;
+use super::body::{self, Kept, Progress, UpstreamRequestBody, UpstreamResponseBody};
+use super::challenge;
 use super::forward::{ForwardClient, ForwardError};
 use super::headers::{self, Forwarding};
 use super::http_types;
 use crate::guard::csrf::Proof;
 use crate::guard::middleware::{OthersCookies, Proxied, facts_of};
 use crate::problem::ApiError;
-use crate::refresh::{Keeper, RefreshError};
+use crate::refresh::{Keeper, RefreshError, ServiceTokens};
 use crate::routing::{Access, NormalPath, Route, RouteTable};
 use crate::session::ticket::Ticket;
 use crate::session::{OpenSession, SessionRegistry};
@@ -38,6 +40,8 @@ pub struct MatchedRoute {
 #[derive(Debug, Clone)]
 pub struct Proxy {
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) services: Arc<ServiceTokens>,
+    pub(crate) replay_body_limit: usize,
     pub(crate) scheme: String,
     pub(crate) host: String,
     pub(crate) base_path: String,
@@ -72,13 +76,13 @@ pub async fn match_route(
 /// Whether a request goes to a route that may look a session up.
 #[must_use]
 pub fn goes_to_session_route(context: &GuardContext<'_>) -> bool {
-    matched_access(context).is_some_and(|access| access != Access::Anonymous)
+    matches!(matched_access(context), Some(Access::Session | Access::Optional))
 }
 
-/// Whether a request goes to an anonymous route.
+/// Whether a request goes to a route that never looks a session up.
 #[must_use]
-pub fn goes_to_anonymous_route(context: &GuardContext<'_>) -> bool {
-    matched_access(context) == Some(Access::Anonymous)
+pub fn goes_to_sessionless_route(context: &GuardContext<'_>) -> bool {
+    matches!(matched_access(context), Some(Access::Anonymous | Access::Service))
 }
 
 fn matched_access(context: &GuardContext<'_>) -> Option<Access> {
@@ -100,25 +104,31 @@ pub async fn with_session(
 ) -> Result<HttpResponse, ApiError> {
     let found = matched(&request)?;
     let session = match registry.find_presented(&ticket.presented(), true).await? {
-        Some(session) => served(&proxy.keeper, session).await?,
+        Some(session) => served(&proxy.keeper, session, &found.route).await?,
         None => None,
     };
     if session.is_none() && found.route.access == Access::Session {
         return sign_in_first(&request, &found, &proxy);
     }
-    forward(&request, payload, &found, session.as_ref(), &proxy, &client).await
+    forward(&request, payload, &found, Authority::of(session), &proxy, &client).await
 }
 
-/// Forwards without looking any session up.
+/// Forwards without looking any session up: with nobody's token, or with our own client's.
 #[tracing::instrument(name = "bff.proxy", skip_all)]
-pub async fn anonymous(
+pub async fn without_session(
     request: HttpRequest,
     payload: web::Payload,
     proxy: web::Data<Proxy>,
     client: web::Data<ForwardClient>,
 ) -> Result<HttpResponse, ApiError> {
     let found = matched(&request)?;
-    forward(&request, payload, &found, None, &proxy, &client).await
+    let authority = if found.route.access == Access::Service {
+        let token = proxy.services.serve(&found.route.target).await;
+        Authority::Service(token.map_err(|error| ApiError::from(&error))?)
+    } else {
+        Authority::Nobody
+    };
+    forward(&request, payload, &found, authority, &proxy, &client).await
 }
 
 fn matched(request: &HttpRequest) -> Result<MatchedRoute, ApiError> {
@@ -133,8 +143,12 @@ fn matched(request: &HttpRequest) -> Result<MatchedRoute, ApiError> {
     Err(ApiError::MethodNotAllowed(found.route.allowed_methods()))
 }
 
-async fn served(keeper: &Arc<Keeper>, session: OpenSession) -> Result<Option<OpenSession>, ApiError> {
-    match keeper.serve(session).await {
+async fn served(
+    keeper: &Arc<Keeper>,
+    session: OpenSession,
+    route: &Route,
+) -> Result<Option<OpenSession>, ApiError> {
+    match keeper.serve(session, &route.target).await {
         Ok(session) => Ok(Some(session)),
         Err(RefreshError::SessionEnded) => Ok(None),
         Err(error) => Err(ApiError::from(&error)),
@@ -169,34 +183,109 @@ async fn forward(
     request: &HttpRequest,
     payload: web::Payload,
     found: &MatchedRoute,
-    session: Option<&OpenSession>,
+    mut authority: Authority,
     proxy: &Proxy,
     client: &ForwardClient,
 ) -> Result<HttpResponse, ApiError> {
     let progress = Progress::begin();
-    let outgoing = outgoing(request, payload, found, session, proxy, &progress).ok_or_else(|| {
+    let has_token = authority.token(&found.route).is_some();
+    let body = RequestBody::of(request, if has_token { proxy.replay_body_limit } else { 0 });
+    let first = body.begin(payload, &progress);
+    let mut answer = send(request, first, found, &authority, proxy, client, &progress).await?;
+    // Once: an upstream that refuses the next token as well means it.
+    if challenge::refuses_token(answer.status(), answer.headers())
+        && let Some(again) = body.again()
+        && let Some(another) = with_another_token(&authority, found, proxy).await?
+    {
+        authority = another;
+        answer = send(request, again, found, &authority, proxy, client, &progress).await?;
+    }
+    report(request, found, authority.session(), answer.status().as_u16());
+    incoming(answer, request.method() == Method::HEAD, has_token)
+        .ok_or_else(|| ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told")))
+}
+
+async fn with_another_token(
+    authority: &Authority,
+    found: &MatchedRoute,
+    proxy: &Proxy,
+) -> Result<Option<Authority>, ApiError> {
+    let another = authority.with_another_token(&found.route, proxy).await;
+    another.map_err(|error| ApiError::from(&error))
+}
+
+async fn send(
+    request: &HttpRequest,
+    body: UpstreamRequestBody,
+    found: &MatchedRoute,
+    authority: &Authority,
+    proxy: &Proxy,
+    client: &ForwardClient,
+    progress: &Progress,
+) -> Result<http::Response<Incoming>, ApiError> {
+    progress.note();
+    let outgoing = outgoing(request, body, found, authority, proxy).ok_or_else(|| {
         ApiError::Internal(anyhow::anyhow!("a request could not be written for its upstream"))
     })?;
-    let answer = client
-        .send(outgoing, found.route.timeout, &progress)
-        .await
-        .map_err(|error| match error {
-            ForwardError::Silent => ApiError::UpstreamTimeout,
-            ForwardError::Unreachable(_) => ApiError::UpstreamUnavailable(error.into()),
-        })?;
-    report(request, found, session, answer.status().as_u16());
-    incoming(answer, request.method() == Method::HEAD, session.is_some())
-        .ok_or_else(|| ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told")))
+    let answer = client.send(outgoing, found.route.timeout, progress).await;
+    answer.map_err(|error| match error {
+        ForwardError::Silent => ApiError::UpstreamTimeout,
+        ForwardError::Unreachable(_) => ApiError::UpstreamUnavailable(error.into()),
+    })
+}
+
+/// The body of a request, and whether it can be sent twice.
+enum RequestBody {
+    Absent,
+    /// It is short enough to be kept while it passes.
+    Kept(Kept),
+    PassesOnce,
+}
+
+impl RequestBody {
+    /// A body may be kept if it says that it is no longer than `limit`.
+    fn of(request: &HttpRequest, limit: usize) -> Self {
+        if request.headers().contains_key(TRANSFER_ENCODING) {
+            return Self::PassesOnce;
+        }
+        let Some(length) = request.headers().get(actix_web::http::header::CONTENT_LENGTH) else {
+            return Self::Absent;
+        };
+        match length
+            .to_str()
+            .ok()
+            .and_then(|length| length.parse::<usize>().ok())
+        {
+            Some(0) => Self::Absent,
+            Some(length) if length <= limit => Self::Kept(Kept::new(length)),
+            _ => Self::PassesOnce,
+        }
+    }
+
+    fn begin(&self, payload: web::Payload, progress: &Progress) -> UpstreamRequestBody {
+        match self {
+            Self::Absent => body::empty(),
+            Self::Kept(kept) => body::stream(payload, progress.clone(), Some(kept.clone())),
+            Self::PassesOnce => body::stream(payload, progress.clone(), None),
+        }
+    }
+
+    fn again(&self) -> Option<UpstreamRequestBody> {
+        match self {
+            Self::Absent => Some(body::empty()),
+            Self::Kept(kept) => kept.again(),
+            Self::PassesOnce => None,
+        }
+    }
 }
 
 fn outgoing(
     request: &HttpRequest,
-    payload: web::Payload,
+    body: UpstreamRequestBody,
     found: &MatchedRoute,
-    session: Option<&OpenSession>,
+    authority: &Authority,
     proxy: &Proxy,
-    progress: &Progress,
-) -> Option<http::Request<body::UpstreamRequestBody>> {
+) -> Option<http::Request<UpstreamRequestBody>> {
     let mut client_headers = http::HeaderMap::with_capacity(request.headers().len());
     for (name, value) in request.headers() {
         client_headers.append(http_types::name(name)?, http_types::value(value)?);
@@ -206,17 +295,8 @@ fn outgoing(
         scheme: &proxy.scheme,
         host: &proxy.host,
         upstream: found.route.upstream.authority().as_str(),
-        access_token: session.map(|session| &session.content.tokens.access_token),
+        access_token: authority.token(&found.route),
         cookies: others_cookies(request),
-    };
-    let has_body = client_headers
-        .get(CONTENT_LENGTH)
-        .is_some_and(|length| length != "0")
-        || request.headers().contains_key(TRANSFER_ENCODING);
-    let body = if has_body {
-        body::stream(payload, progress.clone())
-    } else {
-        body::empty()
     };
     let mut outgoing = http::Request::new(body);
     *outgoing.method_mut() = http_types::method(request.method())?;

@@ -1,32 +1,50 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod writing;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
 use resource_server::time::{Clock, UnixTime};
+use tokio::time::Instant;
 
-use super::outcome::{Need, RefreshError, ends_the_session};
+use super::join::{Joined, Joins, failed};
+use super::lease::{Lease, Leases, Turn};
+use super::outcome::{Grant, Need, RefreshError, Verdict, Wanted, told, verdict};
 use crate::background::Background;
 use crate::errors::chain;
-use crate::provider::{Granted, Provider};
+use crate::provider::{Audiences, Granted, Provider, ProviderError};
 use crate::random;
-use crate::session::registry::{EndReason, EndedUnlessRenewed, Renewed};
-use crate::session::tokens::{TokenSet, refresh_from};
-use crate::session::{OpenSession, SessionError, SessionKey, SessionRegistry};
+use crate::session::registry::{EndReason, EndedUnlessRenewed};
+use crate::session::store::LeaseOutcome;
+use crate::session::tokens::{
+    AccessToken, IssuedToken, RefreshToken, Renewal, Target, TokenSet, refresh_from,
+};
+use crate::session::{OpenSession, SessionKey, SessionRegistry};
 use crate::telemetry;
 
-/// How often new tokens are written again, with which first pause, before those who wait are told that the store is
-/// down. The writing itself goes on for as long as the session could live: the tokens exist nowhere else, so giving up
-/// would cost the session.
-const WRITE_ATTEMPTS_WAITED_FOR: u32 = 5;
-const WRITE_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_WRITE_PAUSE: Duration = Duration::from_secs(2);
-/// How many failures are remembered before those that are over are cleared out.
-const FAILURES_BEFORE_CLEARING: usize = 1_024;
+/// After which pauses a refresh token is presented again when the connection broke after it was sent. The provider may
+/// have rotated, and those that take the old token once more do so for a few seconds only.
+const LOST_ANSWER_PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(400)];
+/// What is known of a lease under which nothing was sent.
+const NOT_SENT: LeaseOutcome = LeaseOutcome {
+    answered: true,
+    failure: None,
+};
+/// A token that is younger than this is not renewed because an upstream refuses it: a new one would be refused too.
+const YOUNG: Duration = Duration::from_secs(10);
 
 type Outcome = Result<OpenSession, RefreshError>;
-type Joined = Shared<BoxFuture<'static, Outcome>>;
+
+/// How tokens are renewed, as configured.
+#[derive(Debug, Clone, Copy)]
+pub struct RefreshSettings {
+    /// How long before its end an access token is renewed.
+    pub margin: Duration,
+    /// How long a lease lasts unless it is renewed; longer than any call to the provider.
+    pub lease: Duration,
+    /// How the provider gives access tokens for a route's audience and scopes.
+    pub audiences: Audiences,
+}
 
 /// Hands out sessions with an access token that serves, and renews it when it is due.
 #[derive(Debug)]
@@ -34,224 +52,279 @@ pub struct Keeper {
     registry: Arc<SessionRegistry>,
     provider: Arc<Provider>,
     clock: Arc<dyn Clock>,
-    margin: Duration,
+    settings: RefreshSettings,
     background: Background,
-    attempts: Mutex<HashMap<SessionKey, Attempt>>,
-}
-
-#[derive(Debug, Clone)]
-enum Attempt {
-    Running(Joined),
-    /// The provider did not help; nobody asks it again for this session before this instant.
-    Failed(UnixTime, RefreshError),
-    /// New tokens are here and the store does not take them yet. Nobody may present the old refresh token meanwhile.
-    Unwritten,
+    leases: Leases,
+    joins: Joins<(SessionKey, Target), OpenSession>,
+    /// Sessions whose new tokens are here while the store does not take them. Nobody may present the old refresh token
+    /// meanwhile, also when their leases run out because the store does not hear of them.
+    unwritten: Mutex<HashSet<SessionKey>>,
 }
 
 impl Keeper {
-    /// A keeper that renews tokens `margin` before they expire.
+    /// A keeper of these sessions.
     #[must_use]
     pub fn new(
         registry: Arc<SessionRegistry>,
         provider: Arc<Provider>,
         clock: Arc<dyn Clock>,
-        margin: Duration,
+        settings: RefreshSettings,
         background: Background,
     ) -> Self {
         Self {
+            leases: Leases::new(Arc::clone(&registry), settings.lease),
+            joins: Joins::new(Arc::clone(&clock), background.clone()),
+            unwritten: Mutex::default(),
             registry,
             provider,
             clock,
-            margin,
+            settings,
             background,
-            attempts: Mutex::default(),
         }
     }
 
-    /// Returns the session with an access token that serves now.
+    /// Returns the session with an access token for `target` that serves now.
     ///
     /// # Errors
     /// See [`RefreshError`]; only [`RefreshError::SessionEnded`] means that the session is over.
-    pub async fn serve(self: &Arc<Self>, session: OpenSession) -> Result<OpenSession, RefreshError> {
-        match Need::of(&session.content.tokens, self.clock.now()) {
+    pub async fn serve(
+        self: &Arc<Self>,
+        session: OpenSession,
+        target: &Target,
+    ) -> Result<OpenSession, RefreshError> {
+        let wanted = Wanted::for_target(target);
+        match self.need(&session, &wanted) {
             Need::Nothing => Ok(session),
             Need::RefreshBeside => {
-                drop(self.join(&session));
+                drop(self.join(&session, wanted));
                 Ok(session)
             }
-            Need::RefreshFirst => self.join(&session).await,
+            Need::RefreshFirst => self.join(&session, wanted).await,
             Need::End => self.end(&session, EndReason::NoRefreshToken).await,
+            Need::Unobtainable => Err(unobtainable()),
         }
     }
 
-    /// Judges the tokens that a grant brought: when they expire and when to renew them.
-    #[must_use]
-    pub fn token_set(&self, granted: Granted, earlier: Option<&TokenSet>) -> TokenSet {
-        let now = self.clock.now();
-        let chance = f64::from(u32::from_le_bytes(random::bytes())) / f64::from(u32::MAX);
-        // An answer that says nothing of the refresh token's end leaves it where it was, unless the token is another one.
-        let earlier_end = earlier
-            .filter(|_| granted.refresh_token.is_none())
-            .and_then(|tokens| tokens.refresh_expires_at);
-        TokenSet {
-            access_token: granted.access_token,
-            refresh_from: refresh_from(now, granted.lifetime, self.margin, chance),
-            expires_at: now + granted.lifetime,
-            // RFC 6749 §6: no new refresh token means that the old one goes on.
-            refresh_token: granted.refresh_token.or_else(|| earlier?.refresh_token.clone()),
-            refresh_expires_at: granted
-                .refresh_lifetime
-                .map(|lifetime| now + lifetime)
-                .or(earlier_end),
-            id_token: granted.id_token.or_else(|| earlier?.id_token.clone()),
-            scope: granted.scope.or_else(|| earlier?.scope.clone()),
-        }
-    }
-
-    /// Joins the refresh of this session that runs, or starts one in a task of its own.
-    fn join(self: &Arc<Self>, session: &OpenSession) -> Joined {
-        let now = self.clock.now();
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        match attempts.get(&session.key) {
-            // One that has ended without removing itself was abandoned: a new one takes its place.
-            Some(Attempt::Running(joined)) if joined.peek().is_none() => return joined.clone(),
-            Some(Attempt::Unwritten) => {
-                let error = RefreshError::Session("new tokens wait for the store".to_owned());
-                return async move { Err(error) }.boxed().shared();
-            }
-            Some(Attempt::Failed(until, error)) if now < *until => {
-                let error = error.clone();
-                return async move { Err(error) }.boxed().shared();
-            }
-            _ => {}
-        }
-        if attempts.len() >= FAILURES_BEFORE_CLEARING {
-            attempts.retain(|_, attempt| !matches!(attempt, Attempt::Failed(until, _) if *until <= now));
-        }
-        let (keeper, session, key) = (Arc::clone(self), session.clone(), session.key.clone());
-        let task = self.background.spawn(async move { keeper.run(session).await });
-        let joined = task
-            .map(|ended| ended.unwrap_or(Err(RefreshError::Abandoned)))
-            .boxed()
-            .shared();
-        attempts.insert(key, Attempt::Running(joined.clone()));
-        joined
-    }
-
-    #[tracing::instrument(name = "bff.token.refresh", skip_all, fields(session.key = %session.key))]
-    async fn run(self: &Arc<Self>, session: OpenSession) -> Outcome {
-        let key = session.key.clone();
-        let outcome = self.refresh(session).await;
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        match &outcome {
-            Err(error @ RefreshError::Provider { retry_after, .. }) => {
-                tracing::warn!(error = %error, "tokens could not be refreshed; the session goes on");
-                let until = self.clock.now() + *retry_after;
-                attempts.insert(key, Attempt::Failed(until, error.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, "tokens were not refreshed");
-                if !matches!(attempts.get(&key), Some(Attempt::Unwritten)) {
-                    attempts.remove(&key);
-                }
-            }
-            Ok(_) => {
-                attempts.remove(&key);
-            }
-        }
-        drop(attempts);
-        outcome
-    }
-
-    async fn refresh(self: &Arc<Self>, session: OpenSession) -> Outcome {
-        // Whoever renewed between the caller's reading and this task wrote first and removed itself afterwards, so what
-        // is read now is at least as new as their write.
-        let found = self.registry.find(&session.id, &session.key, false).await;
-        let session = found
-            .map_err(|error| told(&error))?
-            .ok_or(RefreshError::SessionEnded)?;
-        match Need::of(&session.content.tokens, self.clock.now()) {
-            Need::Nothing => return Ok(session),
-            Need::End => return self.end(&session, EndReason::NoRefreshToken).await,
-            Need::RefreshBeside | Need::RefreshFirst => {}
-        }
-        let Some(refresh_token) = session.content.tokens.refresh_token.clone() else {
-            return Ok(session);
+    /// Returns the session with another access token for `target` than the one that an upstream has just refused; `None`
+    /// when there is no use in one.
+    ///
+    /// # Errors
+    /// See [`RefreshError`].
+    pub async fn replace_refused(
+        self: &Arc<Self>,
+        session: &OpenSession,
+        target: &Target,
+    ) -> Result<Option<OpenSession>, RefreshError> {
+        let Some(refused) = session.content.tokens.get(target) else {
+            return Ok(None);
         };
-        match self
-            .provider
-            .refresh(&refresh_token, &session.content.subject)
-            .await
-        {
-            Ok(granted) => self.store(&session, granted).await,
-            Err(error) if ends_the_session(&error) => self.end(&session, EndReason::RefreshRefused).await,
-            Err(error) => Err(RefreshError::Provider {
-                retry_after: error.retry_after(),
-                cause: chain(&error),
-            }),
+        if is_young(refused, self.clock.now()) {
+            return Ok(None);
+        }
+        let wanted = Wanted::instead_of(target, &refused.token);
+        if self.need(session, &wanted) == Need::Unobtainable {
+            return Ok(None);
+        }
+        let renewed = self.join(session, wanted).await?;
+        let is_another = renewed
+            .content
+            .tokens
+            .get(target)
+            .is_some_and(|held| !held.token.is(&refused.token));
+        Ok(is_another.then_some(renewed))
+    }
+
+    /// The tokens that a login brought.
+    #[must_use]
+    pub fn token_set(&self, granted: Granted) -> TokenSet {
+        let Renewal {
+            access,
+            refresh_token,
+            refresh_expires_at,
+            id_token,
+            ..
+        } = self.renewal(granted, Target::default());
+        TokenSet {
+            access,
+            others: BTreeMap::new(),
+            refresh_token,
+            refresh_expires_at,
+            id_token,
         }
     }
 
-    /// Writes the new tokens before anything uses them.
-    async fn store(self: &Arc<Self>, session: &OpenSession, granted: Granted) -> Outcome {
-        let tokens = self.token_set(granted, Some(&session.content.tokens));
-        let mut pause = WRITE_PAUSE;
-        for _ in 0..WRITE_ATTEMPTS_WAITED_FOR {
-            match self.registry.renew(session, tokens.clone()).await {
-                Err(SessionError::Store(error)) => {
-                    tracing::warn!(error = chain(&error), "new tokens could not be stored yet");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                other => return self.stored(other, &tokens).await,
-            }
+    fn renewal(&self, granted: Granted, target: Target) -> Renewal {
+        let now = self.clock.now();
+        Renewal {
+            target,
+            access: issued(
+                granted.access_token,
+                granted.lifetime,
+                granted.scope,
+                self.settings.margin,
+                now,
+            ),
+            refresh_token: granted.refresh_token,
+            refresh_expires_at: granted.refresh_lifetime.map(|lifetime| now + lifetime),
+            id_token: granted.id_token,
         }
-        self.go_on_writing(session.clone(), tokens);
-        Err(RefreshError::Session("new tokens could not be stored".to_owned()))
     }
 
-    /// Goes on writing in a task of its own until the store takes the tokens or the session would have ended anyway.
-    fn go_on_writing(self: &Arc<Self>, session: OpenSession, tokens: TokenSet) {
-        self.attempts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(session.key.clone(), Attempt::Unwritten);
-        let keeper = Arc::clone(self);
-        self.background.spawn(async move {
-            loop {
-                tokio::time::sleep(LONGEST_WRITE_PAUSE).await;
-                let written = keeper.registry.renew(&session, tokens.clone()).await;
-                let over = keeper.clock.now() >= session.times.ends_at;
-                if !matches!(written, Err(SessionError::Store(_))) || over {
-                    let outcome = keeper.stored(written, &tokens).await;
-                    tracing::info!(session.key = %session.key, stored = outcome.is_ok(), "tokens no longer wait");
-                    break;
-                }
-            }
-            keeper.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(&session.key);
-        });
+    fn need(&self, session: &OpenSession, wanted: &Wanted) -> Need {
+        Need::of(
+            &session.content.tokens,
+            wanted,
+            self.settings.audiences,
+            self.clock.now(),
+        )
     }
 
-    async fn stored(&self, written: Result<Renewed, SessionError>, tokens: &TokenSet) -> Outcome {
-        match written.map_err(|error| told(&error))? {
-            Renewed::Stored(session) => {
-                let expires_in = session
-                    .content
-                    .tokens
-                    .expires_at
-                    .since(self.clock.now())
-                    .as_secs();
-                telemetry::refreshed(&session.key, expires_in);
-                Ok(session)
+    /// Joins the attempt for this session and target that runs in this process, or starts one.
+    fn join(self: &Arc<Self>, session: &OpenSession, wanted: Wanted) -> Joined<OpenSession> {
+        if self.unwritten().contains(&session.key) {
+            return failed(RefreshError::Session("new tokens wait for the store".to_owned()));
+        }
+        let key = (session.key.clone(), wanted.target.clone());
+        self.joins.join(key, || {
+            let (keeper, session) = (Arc::clone(self), session.clone());
+            async move {
+                let (key, began) = (session.key.clone(), Instant::now());
+                let outcome = keeper.run(session, wanted).await;
+                report(&key, &outcome, began.elapsed());
+                outcome
             }
-            Renewed::Overtaken(session) => Ok(session),
-            Renewed::Ended => {
-                if let Some(token) = &tokens.refresh_token {
-                    self.provider.revoke_or_report(token).await;
+        })
+    }
+
+    /// Gets what is wanted, one turn after the other with whoever else renews this session: each call to the provider and
+    /// its write is made under the session's lease, so that there is one line of refresh tokens.
+    #[tracing::instrument(name = "bff.token.refresh", skip_all, fields(session.key = %session.key))]
+    async fn run(self: Arc<Self>, mut session: OpenSession, wanted: Wanted) -> Outcome {
+        let give_up = self.leases.give_up_at();
+        loop {
+            match self.need(&session, &wanted) {
+                Need::Nothing => return Ok(session),
+                Need::End => return self.end(&session, EndReason::NoRefreshToken).await,
+                Need::Unobtainable => return Err(unobtainable()),
+                Need::RefreshBeside | Need::RefreshFirst => {}
+            }
+            // The lease is refused to whoever has not read the newest revision, so nothing is read again before it.
+            let lease = match self.leases.turn(&session, give_up).await? {
+                Turn::Ours(lease) => lease,
+                Turn::MovedOn(newer) => {
+                    session = *newer;
+                    continue;
                 }
-                Err(RefreshError::SessionEnded)
+                Turn::Ended => return Err(RefreshError::SessionEnded),
+            };
+            let tokens = &session.content.tokens;
+            let now = self.clock.now();
+            let Some(grant) = Grant::of(tokens, &wanted.target, self.settings.audiences, now) else {
+                lease.release(&NOT_SENT).await;
+                return Err(unobtainable());
+            };
+            let is_last = grant.gives(&wanted.target);
+            let renewed = lease
+                .hold(self.obtain(&session, &wanted.target, grant, &lease))
+                .await;
+            session = renewed?;
+            if is_last {
+                return Ok(session);
             }
         }
+    }
+
+    async fn obtain(
+        self: &Arc<Self>,
+        session: &OpenSession,
+        target: &Target,
+        grant: Grant,
+        lease: &Lease,
+    ) -> Outcome {
+        match grant {
+            Grant::Refresh(target, token) => self.refresh(session, target, &token, lease).await,
+            Grant::Exchange(token) => match self.provider.exchange_token(&token, target).await {
+                Ok(granted) => {
+                    self.store(session, self.renewal(granted, target.clone()), lease)
+                        .await
+                }
+                Err(error) => Err(self.give_back(lease, &Failure::of_target(&error)).await),
+            },
+        }
+    }
+
+    async fn refresh(
+        self: &Arc<Self>,
+        session: &OpenSession,
+        target: Target,
+        token: &RefreshToken,
+        lease: &Lease,
+    ) -> Outcome {
+        let mut is_lost = lease.unanswered() > 0;
+        if is_lost {
+            tracing::warn!(
+                unanswered = lease.unanswered(),
+                "the answer to an earlier refresh was lost; its refresh token is presented again"
+            );
+        }
+        match self.present(token, session, &target, &mut is_lost).await {
+            Ok(granted) => self.store(session, self.renewal(granted, target), lease).await,
+            Err(error) => match verdict(&error, &target) {
+                Verdict::GrantRefused => {
+                    let reason = if is_lost {
+                        EndReason::RefreshAnswerLost
+                    } else {
+                        EndReason::RefreshRefused
+                    };
+                    self.end(session, reason).await
+                }
+                Verdict::TargetRefused => Err(self.give_back(lease, &Failure::of_target(&error)).await),
+                Verdict::NotTaken | Verdict::Lost { .. } => Err(self
+                    .give_back(lease, &Failure::of_provider(&error, !is_lost))
+                    .await),
+            },
+        }
+    }
+
+    /// Presents the refresh token, and again when the connection broke after it was sent.
+    async fn present(
+        &self,
+        token: &RefreshToken,
+        session: &OpenSession,
+        target: &Target,
+        is_lost: &mut bool,
+    ) -> Result<Granted, ProviderError> {
+        let subject = &session.content.subject;
+        let mut pauses = LOST_ANSWER_PAUSES.iter();
+        loop {
+            let error = match self
+                .provider
+                .refresh(token, subject, target, self.settings.audiences)
+                .await
+            {
+                Ok(granted) => return Ok(granted),
+                Err(error) => error,
+            };
+            let Verdict::Lost { again_at_once } = verdict(&error, target) else {
+                return Err(error);
+            };
+            *is_lost = true;
+            match pauses.next() {
+                Some(pause) if again_at_once => {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "a refresh has no answer; it is tried again"
+                    );
+                    tokio::time::sleep(*pause).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    async fn give_back(&self, lease: &Lease, failure: &Failure) -> RefreshError {
+        lease.release(&failure.outcome).await;
+        failure.error.clone()
     }
 
     /// Ends the session because of what its tokens turned out to be, unless somebody has renewed them meanwhile.
@@ -262,8 +335,85 @@ impl Keeper {
             Err(error) => Err(told(&error)),
         }
     }
+
+    fn unwritten(&self) -> MutexGuard<'_, HashSet<SessionKey>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn told(error: &SessionError) -> RefreshError {
-    RefreshError::Session(chain(error))
+/// A call that brought nothing: what the waiting requests are told, and what the store.
+struct Failure {
+    error: RefreshError,
+    outcome: LeaseOutcome,
+}
+
+impl Failure {
+    /// Concerns whoever refreshes this session, on every node.
+    fn of_provider(error: &ProviderError, answered: bool) -> Self {
+        let (cause, retry_after) = (chain(error), error.retry_after());
+        Self {
+            outcome: LeaseOutcome {
+                answered,
+                failure: Some((retry_after, cause.clone())),
+            },
+            error: RefreshError::Provider { cause, retry_after },
+        }
+    }
+
+    /// Concerns only the routes that want this token.
+    fn of_target(error: &ProviderError) -> Self {
+        Self {
+            outcome: NOT_SENT,
+            error: target_failure(error),
+        }
+    }
+}
+
+/// A failure that concerns only one kind of access token.
+pub(super) fn target_failure(error: &ProviderError) -> RefreshError {
+    RefreshError::Target {
+        cause: chain(error),
+        retry_after: error.retry_after(),
+    }
+}
+
+/// Tells the log and the metrics how an attempt came out.
+fn report(key: &SessionKey, outcome: &Outcome, took: Duration) {
+    match outcome {
+        Ok(_) => telemetry::refresh_ended("served", took),
+        Err(error) => {
+            telemetry::refresh_ended(error.as_str(), took);
+            telemetry::refresh_failed(key, error);
+        }
+    }
+}
+
+fn unobtainable() -> RefreshError {
+    RefreshError::Target {
+        cause: "nothing is left to get this access token with".to_owned(),
+        retry_after: YOUNG,
+    }
+}
+
+/// Judges a new access token: when it expires and when to renew it.
+pub(super) fn issued(
+    token: AccessToken,
+    lifetime: Duration,
+    scope: Option<String>,
+    margin: Duration,
+    now: UnixTime,
+) -> IssuedToken {
+    let chance = f64::from(u32::from_le_bytes(random::bytes())) / f64::from(u32::MAX);
+    IssuedToken {
+        token,
+        obtained_at: now,
+        refresh_from: refresh_from(now, lifetime, margin, chance),
+        expires_at: now + lifetime,
+        scope,
+    }
+}
+
+/// Whether there is no use in renewing a token that was refused.
+pub(super) fn is_young(token: &IssuedToken, now: UnixTime) -> bool {
+    now < token.obtained_at + YOUNG
 }

@@ -1,11 +1,13 @@
-//! When tokens have to be renewed, and what a refusal means.
+//! When tokens have to be renewed and how, and what a failure means.
 
 use std::time::Duration;
 
 use resource_server::time::UnixTime;
 
-use crate::provider::{OAuthErrorCode, ProviderError, TokenAnswerError};
-use crate::session::tokens::TokenSet;
+use crate::errors::chain;
+use crate::provider::{Audiences, OAuthErrorCode, ProviderError, TokenAnswerError};
+use crate::session::SessionError;
+use crate::session::tokens::{AccessToken, RefreshToken, Target, TokenSet};
 
 /// What has to happen before a request of this session may go to an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,23 +16,102 @@ pub enum Need {
     Nothing,
     /// It still serves, and a new one should be fetched beside the request.
     RefreshBeside,
-    /// It is dead: the request waits for a new one.
+    /// There is none, or a dead one: the request waits for a new one.
     RefreshFirst,
-    /// It is dead and nothing can renew it.
+    /// The session has nothing alive any more and nothing to renew it with.
     End,
+    /// There is no such token and nothing to get it with, while the session still has others.
+    Unobtainable,
+}
+
+/// Which access token is asked for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// What it has to be for.
+    pub target: Target,
+    /// The one that an upstream has refused: it does not count.
+    refused: Option<AccessToken>,
+}
+
+impl Wanted {
+    /// Any that lives.
+    #[must_use]
+    pub fn for_target(target: &Target) -> Self {
+        Self {
+            target: target.clone(),
+            refused: None,
+        }
+    }
+
+    /// Another one than this.
+    #[must_use]
+    pub fn instead_of(target: &Target, refused: &AccessToken) -> Self {
+        Self {
+            target: target.clone(),
+            refused: Some(refused.clone()),
+        }
+    }
 }
 
 impl Need {
     /// Judges a token set.
     #[must_use]
-    pub fn of(tokens: &TokenSet, now: UnixTime) -> Self {
+    pub fn of(tokens: &TokenSet, wanted: &Wanted, audiences: Audiences, now: UnixTime) -> Self {
         // RFC 7519 §4.1.4: at the very second of `exp` the token is already dead.
-        let serves = now < tokens.expires_at;
-        match (serves, tokens.refresh_token.is_some()) {
-            (true, true) if now >= tokens.refresh_from => Self::RefreshBeside,
-            (true, _) => Self::Nothing,
-            (false, true) => Self::RefreshFirst,
-            (false, false) => Self::End,
+        let login_serves = now < tokens.access.expires_at;
+        let exchangeable = login_serves && audiences == Audiences::Exchange && !wanted.target.is_login();
+        let is_renewable = tokens.refresh_token.is_some() || exchangeable;
+        let serving = tokens.get(&wanted.target).filter(|held| {
+            let is_refused = wanted
+                .refused
+                .as_ref()
+                .is_some_and(|refused| refused.is(&held.token));
+            now < held.expires_at && !is_refused
+        });
+        match serving {
+            Some(held) if is_renewable && now >= held.refresh_from => Self::RefreshBeside,
+            Some(_) => Self::Nothing,
+            None if is_renewable => Self::RefreshFirst,
+            None if login_serves => Self::Unobtainable,
+            None => Self::End,
+        }
+    }
+}
+
+/// The call that gets an access token.
+#[derive(Debug)]
+pub(super) enum Grant {
+    /// The refresh token is presented, for a token of this target.
+    Refresh(Target, RefreshToken),
+    /// The login's access token is exchanged.
+    Exchange(AccessToken),
+}
+
+impl Grant {
+    /// The next call on the way to a token for `target`, if there is one. An exchange needs a login's token that lives.
+    pub(super) fn of(
+        tokens: &TokenSet,
+        target: &Target,
+        audiences: Audiences,
+        now: UnixTime,
+    ) -> Option<Self> {
+        let exchanges = audiences == Audiences::Exchange && !target.is_login();
+        if exchanges && now < tokens.access.expires_at {
+            return Some(Self::Exchange(tokens.access.token.clone()));
+        }
+        let refreshed = if exchanges {
+            Target::default()
+        } else {
+            target.clone()
+        };
+        Some(Self::Refresh(refreshed, tokens.refresh_token.clone()?))
+    }
+
+    /// Whether it gets the token that is wanted and not only what another call needs.
+    pub(super) fn gives(&self, target: &Target) -> bool {
+        match self {
+            Self::Refresh(refreshed, _) => refreshed == target,
+            Self::Exchange(_) => true,
         }
     }
 }
@@ -49,6 +130,14 @@ pub enum RefreshError {
         /// When it is worth trying again.
         retry_after: Duration,
     },
+    /// There is no access token for this audience and scope. The session and its other tokens are as they were.
+    #[error("the provider gave no access token for this route: {cause}")]
+    Target {
+        /// What happened, for the log.
+        cause: String,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// The session could not be read or written. The session lives.
     #[error("the session could not be read or written: {0}")]
     Session(String),
@@ -57,71 +146,62 @@ pub enum RefreshError {
     Abandoned,
 }
 
-/// Whether the provider's answer is about the session (which then ends) and not about the provider, the network or our
-/// client's configuration (in which case it lives).
-#[must_use]
-pub(super) fn ends_the_session(error: &ProviderError) -> bool {
-    matches!(
-        error,
-        ProviderError::TokenAnswer {
-            answer: TokenAnswerError::Refused(OAuthErrorCode::InvalidGrant),
-            ..
+impl RefreshError {
+    /// The outcome as a word of the metrics.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::SessionEnded => "session_ended",
+            Self::Provider { .. } => "provider_failed",
+            Self::Target { .. } => "target_failed",
+            Self::Session(_) => "store_failed",
+            Self::Abandoned => "abandoned",
         }
-    )
+    }
+}
+
+pub(super) fn told(error: &SessionError) -> RefreshError {
+    RefreshError::Session(chain(error))
+}
+
+/// What a failed refresh says about the refresh token that was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is dead, and the session with it.
+    GrantRefused,
+    /// It is as it was; this audience or scope is not to be had with it.
+    TargetRefused,
+    /// It is as it was: the provider did not hear of it, or said that it did not do its work.
+    NotTaken,
+    /// Nobody knows whether it was used up.
+    Lost {
+        /// Whether the connection broke, so that presenting it again soon may bring the answer. Where the provider was
+        /// silent for the whole deadline, somebody has been waiting for long enough.
+        again_at_once: bool,
+    },
+}
+
+/// Judges a failed refresh by what kind of failure it was, never by a text.
+pub(super) fn verdict(error: &ProviderError, target: &Target) -> Verdict {
+    match error {
+        ProviderError::TokenAnswer { answer, .. } => match answer {
+            TokenAnswerError::Refused(OAuthErrorCode::InvalidGrant) => Verdict::GrantRefused,
+            TokenAnswerError::Refused(OAuthErrorCode::Target) if !target.is_login() => Verdict::TargetRefused,
+            TokenAnswerError::Refused(_) | TokenAnswerError::Unavailable => Verdict::NotTaken,
+            TokenAnswerError::Malformed | TokenAnswerError::BrokenGateway => {
+                Verdict::Lost { again_at_once: false }
+            }
+        },
+        ProviderError::AnswerLost { timed_out, .. } => Verdict::Lost {
+            again_at_once: !timed_out,
+        },
+        ProviderError::TooLarge | ProviderError::Unproven(_) => Verdict::Lost { again_at_once: false },
+        ProviderError::Unreachable(_)
+        | ProviderError::JustFailed
+        | ProviderError::Status { .. }
+        | ProviderError::Metadata(_)
+        | ProviderError::Keys(_) => Verdict::NotTaken,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::tokens::{AccessToken, RefreshToken};
-
-    fn tokens(refreshable: bool) -> TokenSet {
-        TokenSet {
-            access_token: AccessToken::new("a".to_owned()),
-            refresh_from: UnixTime::from_secs(270),
-            expires_at: UnixTime::from_secs(300),
-            refresh_token: refreshable.then(|| RefreshToken::new("r".to_owned())),
-            refresh_expires_at: None,
-            id_token: None,
-            scope: None,
-        }
-    }
-
-    fn need(refreshable: bool, at: i64) -> Need {
-        Need::of(&tokens(refreshable), UnixTime::from_secs(at))
-    }
-
-    #[test]
-    fn a_token_serves_alone_then_while_it_is_renewed_and_then_no_more() {
-        assert_eq!(need(true, 269), Need::Nothing);
-        assert_eq!(need(true, 270), Need::RefreshBeside);
-        assert_eq!(need(true, 299), Need::RefreshBeside);
-        assert_eq!(need(true, 300), Need::RefreshFirst);
-    }
-
-    #[test]
-    fn an_unrefreshable_token_serves_until_the_second_of_its_expiry() {
-        assert_eq!(need(false, 299), Need::Nothing);
-        assert_eq!(need(false, 300), Need::End);
-    }
-
-    #[test]
-    fn only_invalid_grant_ends_a_session() {
-        let refused = |answer| ProviderError::TokenAnswer {
-            answer,
-            retry_after: Duration::ZERO,
-        };
-        assert!(ends_the_session(&refused(TokenAnswerError::Refused(
-            OAuthErrorCode::InvalidGrant
-        ))));
-        for answer in [
-            TokenAnswerError::Refused(OAuthErrorCode::ClientOrRequest),
-            TokenAnswerError::Refused(OAuthErrorCode::Other),
-            TokenAnswerError::Unavailable,
-            TokenAnswerError::Malformed,
-        ] {
-            assert!(!ends_the_session(&refused(answer.clone())), "{answer:?}");
-        }
-        assert!(!ends_the_session(&ProviderError::TooLarge));
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! The rules that pick an upstream for a request.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Uri};
 
 use super::path::NormalPath;
+use crate::session::tokens::Target;
 
 /// Whom a route serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Access {
     Optional,
     /// Anybody; no session is looked up and no token goes along.
     Anonymous,
+    /// Anybody; no session is looked up, and the upstream gets an access token of our own client.
+    Service,
 }
 
 impl Access {
@@ -29,7 +33,8 @@ impl Access {
             "session" => Ok(Self::Session),
             "optional" => Ok(Self::Optional),
             "anonymous" => Ok(Self::Anonymous),
-            _ => Err("must be \"session\", \"optional\" or \"anonymous\""),
+            "service" => Ok(Self::Service),
+            _ => Err("must be \"session\", \"optional\", \"anonymous\" or \"service\""),
         }
     }
 }
@@ -82,6 +87,8 @@ pub struct Route {
     pub upstream: Upstream,
     /// Whom it serves.
     pub access: Access,
+    /// What its access token is for.
+    pub target: Target,
     /// The methods it takes; empty means all.
     pub methods: Vec<Method>,
     /// Whether the prefix is cut off before the path goes to the upstream.
@@ -150,6 +157,19 @@ impl RouteTable {
         Self(routes.into_iter().map(Arc::new).collect())
     }
 
+    /// The audiences that sessions have access tokens for, each once.
+    #[must_use]
+    pub fn session_audiences(&self) -> Vec<String> {
+        let of_sessions = self
+            .0
+            .iter()
+            .filter(|route| matches!(route.access, Access::Session | Access::Optional));
+        let audiences: BTreeSet<_> = of_sessions
+            .filter_map(|route| route.target.audience.clone())
+            .collect();
+        audiences.into_iter().collect()
+    }
+
     /// The rule of a path, if any.
     #[must_use]
     pub fn find(&self, path: &NormalPath) -> Option<&Arc<Route>> {
@@ -166,6 +186,7 @@ mod tests {
             prefix: prefix.to_owned(),
             upstream: Upstream::parse(upstream).unwrap(),
             access: Access::Session,
+            target: Target::default(),
             methods: Vec::new(),
             strip_prefix,
             login_redirect: false,

@@ -10,9 +10,20 @@ use super::SessionKey;
 use super::store::{Change, ChangeListener};
 
 /// Tells those who wait for a session that something happened to it, on whichever node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Changes {
     waiting: Mutex<HashMap<SessionKey, Arc<Notify>>>,
+    trusted_until: Mutex<Instant>,
+}
+
+impl Default for Changes {
+    /// Nothing is heard until the store says so.
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            trusted_until: Mutex::new(Instant::now()),
+        }
+    }
 }
 
 impl Changes {
@@ -32,6 +43,14 @@ impl Changes {
     }
 }
 
+impl Changes {
+    /// Until when what was told is all that happened.
+    #[must_use]
+    pub fn told_until(&self) -> Instant {
+        *self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl ChangeListener for Changes {
     fn changed(&self, change: &Change) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,7 +67,9 @@ impl ChangeListener for Changes {
         }
     }
 
-    fn trusted_until(&self, _: Instant) {}
+    fn trusted_until(&self, instant: Instant) {
+        *self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner) = instant;
+    }
 }
 
 /// Somebody who waits for one session.

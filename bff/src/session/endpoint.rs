@@ -56,7 +56,7 @@ fn claims_of(session: &OpenSession, endpoint: &UserEndpoint) -> Vec<Value> {
         ),
         claim(
             "bff:access_token_expires_in",
-            json!(session.content.tokens.expires_at.since(now).as_secs()),
+            json!(session.content.tokens.access.expires_at.since(now).as_secs()),
         ),
         claim("bff:logout_url", json!(logout_url)),
     ]);

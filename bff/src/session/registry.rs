@@ -6,6 +6,7 @@ mod find;
 mod own;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use resource_server::time::{Clock, UnixTime};
 use tokio::time::Instant;
@@ -20,7 +21,8 @@ use super::index::Indexer;
 use super::lifetime::{Limits, Times};
 use super::replica::Replica;
 use super::store::{
-    Change, ChangeListener, Created, Ended, NewSession, Replaced, Revision, SessionStore, StoreError, Stored,
+    Change, ChangeListener, Created, Ended, LeaseHolder, LeaseOutcome, Leased, NewSession, Replaced,
+    Revision, SessionStore, StoreError, Stored,
 };
 use super::tokens::TokenSet;
 use super::vault::{OpenError, Vault};
@@ -61,6 +63,8 @@ pub enum EndReason {
     RefreshRefused,
     /// The refresh token has lived as long as the provider said it would.
     RefreshTokenExpired,
+    /// The provider refused the refresh token after an answer to it had been lost, so that it may have been used up.
+    RefreshAnswerLost,
     /// The access token expired and there is nothing to renew it with.
     NoRefreshToken,
     /// Its user ended it from another session.
@@ -85,6 +89,7 @@ impl EndReason {
             Self::AbsoluteTimeout => "absolute_timeout",
             Self::RefreshRefused => "refresh_refused",
             Self::RefreshTokenExpired => "refresh_token_expired",
+            Self::RefreshAnswerLost => "refresh_answer_lost",
             Self::NoRefreshToken => "no_refresh_token",
             Self::EndedByUser => "ended_by_user",
             Self::Everywhere => "everywhere",
@@ -270,6 +275,54 @@ impl SessionRegistry {
             )?)),
             Replaced::SessionEnded => Ok(Renewed::Ended),
         }
+    }
+
+    /// Asks for the right to refresh a session as it was read; see [`SessionStore::lease`].
+    ///
+    /// # Errors
+    /// When the store is down.
+    pub async fn lease(
+        &self,
+        session: &OpenSession,
+        holder: &LeaseHolder,
+        length: Duration,
+    ) -> Result<Leased, SessionError> {
+        let leased = self.store.lease(&session.key, session.revision, holder, length);
+        Ok(leased.await?)
+    }
+
+    /// Holds a lease for longer; see [`SessionStore::renew_lease`].
+    ///
+    /// # Errors
+    /// When the store is down.
+    pub async fn renew_lease(
+        &self,
+        key: &SessionKey,
+        holder: &LeaseHolder,
+        length: Duration,
+    ) -> Result<bool, SessionError> {
+        Ok(self.store.renew_lease(key, holder, length).await?)
+    }
+
+    /// Gives a lease back; see [`SessionStore::release_lease`].
+    ///
+    /// # Errors
+    /// When the store is down.
+    pub async fn release_lease(
+        &self,
+        key: &SessionKey,
+        holder: &LeaseHolder,
+        outcome: &LeaseOutcome,
+    ) -> Result<(), SessionError> {
+        Ok(self.store.release_lease(key, holder, outcome).await?)
+    }
+
+    /// Opens what a session has become since it was read.
+    ///
+    /// # Errors
+    /// When the record cannot be opened by this node.
+    pub fn reopen(&self, session: &OpenSession, stored: &Stored) -> Result<OpenSession, SessionError> {
+        self.open(&session.id, &session.key, stored)
     }
 
     /// Ends a session; ending it twice is not an error.

@@ -29,6 +29,7 @@ use tokio::time::Instant;
 
 use super::lifetime::{Limits, Times};
 use super::store::{Change, ChangeListener};
+use super::tokens::{IssuedToken, Target};
 use super::{OpenSession, RecordKey, SessionContent, SessionId, SessionKey};
 
 const SHARDS: usize = 256;
@@ -247,14 +248,27 @@ fn weight(session: &OpenSession) -> u32 {
     let tokens = &content.tokens;
     let texts = content.subject.len()
         + content.provider_sid.as_ref().map_or(0, String::len)
-        + tokens.access_token.expose().len()
+        + issued_bytes(&tokens.access)
+        + tokens
+            .others
+            .iter()
+            .map(|(target, held)| target_bytes(target) + issued_bytes(held))
+            .sum::<usize>()
         + tokens
             .refresh_token
             .as_ref()
             .map_or(0, |token| token.expose().len())
-        + tokens.id_token.as_ref().map_or(0, |token| token.expose().len())
-        + tokens.scope.as_ref().map_or(0, String::len);
+        + tokens.id_token.as_ref().map_or(0, |token| token.expose().len());
     u32::try_from(SESSION_BYTES + texts + members(&content.claims)).unwrap_or(u32::MAX)
+}
+
+fn issued_bytes(issued: &IssuedToken) -> usize {
+    size_of::<IssuedToken>() + issued.token.expose().len() + issued.scope.as_ref().map_or(0, String::len)
+}
+
+fn target_bytes(target: &Target) -> usize {
+    let texts = [&target.audience, &target.scope];
+    size_of::<Target>() + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 fn members(map: &Map<String, Value>) -> usize {

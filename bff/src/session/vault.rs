@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::key_ring::{KeyName, KeyRing, expand};
 use super::lifetime::Times;
-use super::record::{ContentV1, Summary};
+use super::record::{ContentError, Summary, WireContent};
 use super::store::Sealed;
 use super::{SessionContent, SessionId, SessionKey};
 use crate::random;
@@ -93,7 +93,7 @@ impl Vault {
     #[must_use]
     pub fn seal(&self, id: &SessionId, key: &SessionKey, times: &Times, content: &SessionContent) -> Sealed {
         #[expect(clippy::expect_used, reason = "a map with text keys always has a JSON form")]
-        let plain = serde_json::to_vec(&ContentV1::from(content)).expect("serialisable content");
+        let plain = serde_json::to_vec(&WireContent::from(content)).expect("serialisable content");
         let context = session_context(key, times);
         Sealed(self.seal_bytes(id.as_key_material(), SESSION_PURPOSE, &context, plain))
     }
@@ -111,8 +111,7 @@ impl Vault {
     ) -> Result<SessionContent, OpenError> {
         let context = session_context(key, times);
         let opened = self.open_bytes(id.as_key_material(), SESSION_PURPOSE, &context, &sealed.0);
-        let content: Result<ContentV1, _> = opened.and_then(|plain| parsed(&plain));
-        content.map(Into::into).inspect_err(count)
+        opened.and_then(|plain| content_of(&plain)).inspect_err(count)
     }
 
     /// Seals what is shown of a session to its user and to operators. Every node with the key ring opens it, without the
@@ -193,6 +192,14 @@ impl Vault {
             .len();
         bytes.truncate(length);
         Ok(bytes)
+    }
+}
+
+fn content_of(plain: &[u8]) -> Result<SessionContent, OpenError> {
+    match WireContent::parse(plain) {
+        Ok(content) => Ok(content.into()),
+        Err(ContentError::UnknownVersion(version)) => Err(OpenError::UnknownVersion(version)),
+        Err(ContentError::Malformed) => Err(OpenError::Forged),
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Deployment {
     pub(super) provider_timeout: &'static str,
     pub(super) upstream_timeout: &'static str,
     pub(super) session_rules: &'static str,
+    pub(super) lease: Option<&'static str>,
+    pub(super) audiences: &'static str,
+    pub(super) routes: Vec<(&'static str, &'static str)>,
 }
 
 impl Deployment {
@@ -53,6 +56,9 @@ impl Deployment {
             provider_timeout: "10s",
             upstream_timeout: "30s",
             session_rules: "",
+            lease: None,
+            audiences: "resource",
+            routes: Vec::new(),
         }
     }
 
@@ -99,6 +105,27 @@ impl Deployment {
     #[must_use]
     pub fn with_upstream_timeout(mut self, timeout: &'static str) -> Self {
         self.upstream_timeout = timeout;
+        self
+    }
+
+    /// How long a node has the sole right to refresh a session.
+    #[must_use]
+    pub fn with_lease(mut self, lease: &'static str) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// How access tokens for audiences are got from the provider.
+    #[must_use]
+    pub fn with_audiences_by(mut self, audiences: &'static str) -> Self {
+        self.audiences = audiences;
+        self
+    }
+
+    /// One more route of the BFF to the upstream, with these lines of configuration.
+    #[must_use]
+    pub fn with_route(mut self, prefix: &'static str, rules: &'static str) -> Self {
+        self.routes.push((prefix, rules));
         self
     }
 
@@ -156,7 +183,7 @@ kind = "confidential"
 secret_env = "CLIENT_SECRET"
 redirect_uris = ["{app}/bff/callback"]
 post_logout_redirect_uris = ["{app}/"]
-grants = ["authorization_code", "refresh_token"]
+grants = ["authorization_code", "refresh_token", "client_credentials"]
 scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
 audience = "{AUDIENCE}"
 "#,
@@ -193,8 +220,12 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         provider_timeout,
         upstream_timeout,
         session_rules,
+        audiences,
         ..
     } = deployment;
+    let lease = deployment
+        .lease
+        .map_or_else(String::new, |lease| format!("lease = \"{lease}\"\n"));
     let listen = app.replace("http://localhost", "127.0.0.1");
     let mut file = format!(
         r#"
@@ -208,6 +239,7 @@ client_id = "{CLIENT_ID}"
 client_secret_env = "CLIENT_SECRET"
 scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
 timeout = "{provider_timeout}"
+audiences = "{audiences}"
 [session]
 idle_timeout = "{idle_timeout}"
 absolute_timeout = "{absolute_timeout}"
@@ -215,7 +247,7 @@ key_ring_file = {key_ring}
 {session_rules}
 [refresh]
 margin = "30s"
-[spa]
+{lease}[spa]
 directory = {spa}
 "#,
         key_ring = places.file("bff-keys"),
@@ -233,13 +265,14 @@ directory = {spa}
                 .to_owned()
         }
     });
-    for (prefix, rules) in [
+    let standing = [
         ("/api", "access = \"session\""),
         ("/open", "access = \"anonymous\""),
         ("/maybe", "access = \"optional\""),
         ("/read", "access = \"session\"\nmethods = [\"GET\", \"HEAD\"]"),
         ("/page", "access = \"session\"\nlogin_redirect = true"),
-    ] {
+    ];
+    for (prefix, rules) in standing.iter().chain(&deployment.routes) {
         let _ = write!(
             file,
             "[[route]]\nprefix = \"{prefix}\"\nupstream = \"{upstream}\"\nstrip_prefix = true\n\

@@ -35,6 +35,30 @@ impl Stack {
     /// # Panics
     /// When it does not start.
     pub async fn start_bff(&self) {
+        let listeners = bff::Listeners {
+            public: self.bff_listener.try_clone().expect("a listener can be shared"),
+            management: Some(self.bff_management.try_clone().expect("a listener can be shared")),
+        };
+        *self.bff.lock().await = Some(self.start_node(listeners).await);
+    }
+
+    /// Starts a second BFF on the same Redis and key ring, behind the same address as browsers see it. It is reached by
+    /// [`Browser::through`](crate::browser::Browser::through).
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_second_node(&self) -> SocketAddr {
+        let public = listen_anywhere();
+        let address = public.local_addr().expect("a bound listener has an address");
+        let listeners = bff::Listeners {
+            public,
+            management: None,
+        };
+        *self.second_node.lock().await = Some(self.start_node(listeners).await);
+        address
+    }
+
+    async fn start_node(&self, listeners: bff::Listeners) -> bff::Running {
         let text = deployment::bff(&self.deployment, &self.places());
         let redis_url = self.redis.as_ref().map(Redis::url);
         let environment = |name: &str| match name {
@@ -44,14 +68,9 @@ impl Stack {
         };
         let config =
             bff::Config::parse(&text, &environment).unwrap_or_else(|faults| panic!("bff.toml: {faults}"));
-        let listeners = bff::Listeners {
-            public: self.bff_listener.try_clone().expect("a listener can be shared"),
-            management: Some(self.bff_management.try_clone().expect("a listener can be shared")),
-        };
-        let running = bff::start(config, listeners, self.shared_clock())
+        bff::start(config, listeners, self.shared_clock())
             .await
-            .expect("the BFF starts");
-        *self.bff.lock().await = Some(running);
+            .expect("the BFF starts")
     }
 
     /// Takes the provider down: ours stops, and whoever calls it finds nobody.
@@ -167,7 +186,8 @@ impl Stack {
 
     pub(super) async fn stop(&mut self) {
         // From the browser's side to the store's, so that nobody waits for somebody already gone.
-        if let Some(running) = self.bff.get_mut().take() {
+        let nodes = [self.bff.get_mut().take(), self.second_node.get_mut().take()];
+        for running in nodes.into_iter().flatten() {
             running.stop().await;
         }
         if let Some(running) = self.resource_server.get_mut().take() {

@@ -128,6 +128,7 @@ impl SessionRegistry {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -142,7 +143,7 @@ mod tests {
     use crate::session::lifetime::Limits;
     use crate::session::replica::Replica;
     use crate::session::store::SessionStore;
-    use crate::session::tokens::{AccessToken, TokenSet};
+    use crate::session::tokens::{AccessToken, IssuedToken, TokenSet};
     use crate::session::{SessionContent, Vault};
 
     struct Scene {
@@ -194,13 +195,17 @@ mod tests {
             provider_sid: None,
             claims: Map::new(),
             tokens: TokenSet {
-                access_token: AccessToken::new("access".to_owned()),
-                refresh_from: UnixTime::NEVER,
-                expires_at: UnixTime::NEVER,
+                access: IssuedToken {
+                    token: AccessToken::new("access".to_owned()),
+                    obtained_at: UnixTime::from_secs(0),
+                    refresh_from: UnixTime::NEVER,
+                    expires_at: UnixTime::NEVER,
+                    scope: None,
+                },
+                others: BTreeMap::new(),
                 refresh_token: None,
                 refresh_expires_at: None,
                 id_token: None,
-                scope: None,
             },
         };
         let device =

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use resource_server::time::ManualClock;
 use super::fake::FakeStore;
 use super::*;
 use crate::session::key_ring::{KeyName, KeyRing};
-use crate::session::tokens::{AccessToken, RefreshToken};
+use crate::session::tokens::{AccessToken, IssuedToken, RefreshToken};
 
 const LIMITS: Limits = Limits {
     idle: Duration::from_secs(600),
@@ -66,13 +67,17 @@ impl Node {
     fn tokens(&self, name: &str, refresh_lifetime: Option<Duration>) -> TokenSet {
         let now = self.clock.now();
         TokenSet {
-            access_token: AccessToken::new(name.to_owned()),
-            refresh_from: now + Duration::from_secs(200),
-            expires_at: now + Duration::from_secs(300),
+            access: IssuedToken {
+                token: AccessToken::new(name.to_owned()),
+                obtained_at: now,
+                refresh_from: now + Duration::from_secs(200),
+                expires_at: now + Duration::from_secs(300),
+                scope: None,
+            },
+            others: BTreeMap::new(),
             refresh_token: Some(RefreshToken::new(name.to_owned())),
             refresh_expires_at: refresh_lifetime.map(|lifetime| now + lifetime),
             id_token: None,
-            scope: None,
         }
     }
 
@@ -99,7 +104,7 @@ impl Node {
 }
 
 fn token_of(session: &OpenSession) -> &str {
-    session.content.tokens.access_token.expose()
+    session.content.tokens.access.token.expose()
 }
 
 #[tokio::test]

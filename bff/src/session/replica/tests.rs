@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 
 use super::*;
 use crate::session::store::Revision;
-use crate::session::tokens::{AccessToken, TokenSet};
+use crate::session::tokens::{AccessToken, IssuedToken, TokenSet};
 
 const LIMITS: Limits = Limits {
     idle: Duration::from_secs(600),
@@ -29,13 +30,17 @@ fn session(revision: u64, access_token: &str) -> OpenSession {
             provider_sid: None,
             claims: Map::from_iter([("email".to_owned(), json!("alice@mail.example"))]),
             tokens: TokenSet {
-                access_token: AccessToken::new(access_token.to_owned()),
-                refresh_from: at(200),
-                expires_at: at(300),
+                access: IssuedToken {
+                    token: AccessToken::new(access_token.to_owned()),
+                    obtained_at: at(0),
+                    refresh_from: at(200),
+                    expires_at: at(300),
+                    scope: None,
+                },
+                others: BTreeMap::new(),
                 refresh_token: None,
                 refresh_expires_at: None,
                 id_token: None,
-                scope: None,
             },
         }),
     }

@@ -1,14 +1,18 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use resource_server::time::UnixTime;
 use serde_json::json;
 
 use super::*;
 use crate::session::lifetime::Limits;
-use crate::session::tokens::{AccessToken, RefreshToken, TokenSet};
+use crate::session::tokens::{AccessToken, IssuedToken, RefreshToken, Target, TokenSet};
 
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 5] = [
     "the-access-token",
+    "the-files-token",
     "the-refresh-token",
     "alice@example.com",
     "alice-sub",
@@ -30,19 +34,34 @@ fn times() -> Times {
     limits.begin(UnixTime::from_secs(1_000))
 }
 
+fn issued(token: &str) -> IssuedToken {
+    IssuedToken {
+        token: AccessToken::new(token.to_owned()),
+        obtained_at: UnixTime::from_secs(1_000),
+        refresh_from: UnixTime::from_secs(1_200),
+        expires_at: UnixTime::from_secs(1_300),
+        scope: Some("openid".to_owned()),
+    }
+}
+
+fn files() -> Target {
+    Target {
+        audience: Some("https://files.example".to_owned()),
+        scope: Some("files:read".to_owned()),
+    }
+}
+
 fn content() -> SessionContent {
     SessionContent {
         subject: "alice-sub".to_owned(),
         provider_sid: Some("provider-sid".to_owned()),
         claims: json!({"email": "alice@example.com"}).as_object().unwrap().clone(),
         tokens: TokenSet {
-            access_token: AccessToken::new("the-access-token".to_owned()),
-            refresh_from: UnixTime::from_secs(1_200),
-            expires_at: UnixTime::from_secs(1_300),
+            access: issued("the-access-token"),
+            others: BTreeMap::from([(files(), issued("the-files-token"))]),
             refresh_token: Some(RefreshToken::new("the-refresh-token".to_owned())),
             refresh_expires_at: None,
             id_token: None,
-            scope: Some("openid".to_owned()),
         },
     }
 }
@@ -56,9 +75,11 @@ fn what_was_sealed_opens_for_the_same_browser_and_session() {
     let opened = vault.open(&id, &key, &times(), &sealed).unwrap();
 
     assert_eq!(opened.subject, "alice-sub");
-    assert_eq!(opened.tokens.access_token.expose(), "the-access-token");
+    assert_eq!(opened.tokens.access.token.expose(), "the-access-token");
     assert_eq!(opened.tokens.refresh_token.unwrap().expose(), "the-refresh-token");
-    assert_eq!(opened.tokens.expires_at, UnixTime::from_secs(1_300));
+    assert_eq!(opened.tokens.access.expires_at, UnixTime::from_secs(1_300));
+    let other = opened.tokens.others.get(&files()).expect("the other token");
+    assert_eq!(other.token.expose(), "the-files-token");
 }
 
 #[test]
@@ -218,4 +239,44 @@ fn a_login_cookie_opens_only_under_its_own_name() {
 
     assert_eq!(vault.open_login("a", &sealed).unwrap().as_slice(), b"state");
     assert_eq!(vault.open_login("b", &sealed).unwrap_err(), OpenError::Forged);
+}
+
+/// A session as the program before this one sealed it: without a version, without other access tokens.
+const SEALED_BEFORE: &str = "\
+    AQJrMTgprRmlzS70N6o8a2dXj7Fx+IlB4Cejz0oKNtR2QAn/Xbgf7B+wktLu+nlQBbpjwPnp66cEcb/QBg1OL//mtAR0ukWKwlyObjeErtsDO9u/\
+    zO8RkQbYRy9VzITTN64uBTN0qkj3K7bqB8MlrhABmbJ7O/IPubb5ODXEh9BTF1qXFs4euR8PvB07YSHz4KqRsXaqFv5THeA6w9UHloP9y89iwtGL\
+    fAHwtrLDAPkyyYBtWI90qtAGWESHrbfm+VNNKuR+kqUdZOdGrfc8tL2Eqqw81Yyyi04dgB/pdSM5C5HN0oWSudkLtuUztLA4joOaprSnsCHc0lRx\
+    yYfdv2Fgh/IJkg==";
+
+#[test]
+fn a_session_that_the_program_before_sealed_opens() {
+    let ring = "cookie LkUlFSAkZ8h_q5H3G-GAXObWof7z1dSX5nyMe-8L8f8\n\
+                k1 4FQvMw7zAmhM-qSjQ7dooGax43itRFTe-Feyu4o4J8w\n";
+    let id = SessionId::parse("q_jrA5FPBo2rsiYDs_fqTXzabkSLHA9rYAG-uXeyV6Y").unwrap();
+    let key = SessionKey::parse("kBYEI6Qom7YT-EosCQ7U7A").unwrap();
+    let sealed = Sealed(BASE64_STANDARD.decode(SEALED_BEFORE).unwrap());
+
+    let opened = vault(ring).open(&id, &key, &times(), &sealed).unwrap();
+
+    assert_eq!(opened.provider_sid.as_deref(), Some("provider-sid"));
+    let tokens = opened.tokens;
+    assert_eq!(tokens.access.token.expose(), "the-access-token");
+    assert_eq!(tokens.access.expires_at, UnixTime::from_secs(1_300));
+    assert_eq!(tokens.access.scope.as_deref(), Some("openid"));
+    assert_eq!(tokens.id_token.unwrap().expose(), "the-id-token");
+    assert_eq!(tokens.refresh_token.unwrap().expose(), "the-refresh-token");
+    assert!(tokens.others.is_empty());
+}
+
+#[test]
+fn a_content_of_a_later_version_is_left_alone() {
+    let vault = vault(&ring("k1"));
+    let (id, key) = (SessionId::generate(), SessionKey::generate());
+    let later = br#"{"version":3,"tokens":"elsewhere"}"#.to_vec();
+    let context = session_context(&key, &times());
+    let sealed = Sealed(vault.seal_bytes(id.as_key_material(), SESSION_PURPOSE, &context, later));
+
+    let refused = vault.open(&id, &key, &times(), &sealed);
+
+    assert_eq!(refused.unwrap_err(), OpenError::UnknownVersion(3));
 }

@@ -1,0 +1,115 @@
+//! Access tokens of our own client, for routes that call their upstream in nobody's name.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use resource_server::time::Clock;
+
+use super::join::{Joined, Joins};
+use super::keeper::{is_young, issued, target_failure};
+use super::{RefreshError, RefreshSettings};
+use crate::background::Background;
+use crate::provider::Provider;
+use crate::session::tokens::{IssuedToken, Target};
+
+/// One token for each audience and scope, shared by all requests of this node and kept in memory only: another one costs
+/// nothing but a call.
+#[derive(Debug)]
+pub struct ServiceTokens {
+    provider: Arc<Provider>,
+    clock: Arc<dyn Clock>,
+    settings: RefreshSettings,
+    joins: Joins<Target, IssuedToken>,
+    held: Mutex<HashMap<Target, IssuedToken>>,
+}
+
+impl ServiceTokens {
+    /// No tokens yet; the first request of a route gets one.
+    #[must_use]
+    pub fn new(
+        provider: Arc<Provider>,
+        clock: Arc<dyn Clock>,
+        settings: RefreshSettings,
+        background: Background,
+    ) -> Self {
+        Self {
+            joins: Joins::new(Arc::clone(&clock), background),
+            provider,
+            clock,
+            settings,
+            held: Mutex::default(),
+        }
+    }
+
+    /// A token that serves now.
+    ///
+    /// # Errors
+    /// When there is none and the provider gives none.
+    pub async fn serve(self: &Arc<Self>, target: &Target) -> Result<IssuedToken, RefreshError> {
+        let (held, now) = (self.held().get(target).cloned(), self.clock.now());
+        match held {
+            Some(held) if now < held.refresh_from => Ok(held),
+            Some(held) if now < held.expires_at => {
+                drop(self.join(target));
+                Ok(held)
+            }
+            _ => self.join(target).await,
+        }
+    }
+
+    /// Another token than the one that an upstream has just refused; `None` when there is no use in one.
+    ///
+    /// # Errors
+    /// When the provider gives none.
+    pub async fn replace_refused(
+        self: &Arc<Self>,
+        target: &Target,
+        refused: &IssuedToken,
+    ) -> Result<Option<IssuedToken>, RefreshError> {
+        if is_young(refused, self.clock.now()) {
+            return Ok(None);
+        }
+        let newer = self
+            .held()
+            .get(target)
+            .filter(|held| !held.token.is(&refused.token))
+            .cloned();
+        match newer {
+            Some(newer) => Ok(Some(newer)),
+            None => self.join(target).await.map(Some),
+        }
+    }
+
+    fn join(self: &Arc<Self>, target: &Target) -> Joined<IssuedToken> {
+        self.joins.join(target.clone(), || {
+            let (tokens, target) = (Arc::clone(self), target.clone());
+            async move { tokens.fetch(target).await }
+        })
+    }
+
+    async fn fetch(&self, target: Target) -> Result<IssuedToken, RefreshError> {
+        let granted = self
+            .provider
+            .client_credentials(&target, self.settings.audiences)
+            .await;
+        let granted = granted.map_err(|error| {
+            let failure = target_failure(&error);
+            tracing::warn!(error = %failure, "there is no access token for a service route");
+            failure
+        })?;
+        let now = self.clock.now();
+        let token = issued(
+            granted.access_token,
+            granted.lifetime,
+            granted.scope,
+            self.settings.margin,
+            now,
+        );
+        self.held().insert(target, token.clone());
+        Ok(token)
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Target, IssuedToken>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

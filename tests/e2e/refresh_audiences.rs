@@ -1,0 +1,159 @@
+//! Access tokens for one audience each, and tokens of the BFF itself.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use e2e::on_one_store;
+use e2e::relay::Instead;
+use e2e::stack::{Deployment, Stack};
+use serde_json::Value;
+
+const NOTES_ROUTE: (&str, &str) = (
+    "/notes",
+    "access = \"session\"\naudience = \"https://notes.example\"",
+);
+const FILES_ROUTE: (&str, &str) = (
+    "/files",
+    "access = \"session\"\naudience = \"https://files.example\"\nscopes = [\"notes:read\"]",
+);
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// The claims of the access token that came with the last request for this path.
+fn claims_at(stack: &Stack, target: &str) -> Value {
+    let received = stack.upstream().received();
+    let last = received.iter().rev().find(|received| received.target == target);
+    let bearer = last.expect("a request").header("authorization").remove(0);
+    let payload = bearer.split('.').nth(1).expect("a JWT").to_owned();
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+async fn fetch_both(stack: &Stack, browser: &e2e::browser::Browser) {
+    let calls = [
+        browser.fetch("/notes/lab/a").spawn(),
+        browser.fetch("/files/lab/b").spawn(),
+    ];
+    for call in calls {
+        call.await.unwrap().assert_status(200);
+    }
+    assert_eq!(claims_at(stack, "/lab/a")["aud"], "https://notes.example");
+    assert_eq!(claims_at(stack, "/lab/b")["aud"], "https://files.example");
+    assert_eq!(claims_at(stack, "/lab/b")["scope"], "notes:read");
+}
+
+/// (57) The provider revokes everything when a refresh token is used twice: that all is well after three rounds shows that
+/// there is one line of them.
+async fn two_audiences_refreshed_at_once_get_a_token_each(deployment: Deployment) {
+    let deployment = deployment.and_foreign_provider();
+    let deployment = deployment
+        .with_route(NOTES_ROUTE.0, NOTES_ROUTE.1)
+        .with_route(FILES_ROUTE.0, FILES_ROUTE.1);
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+
+    for round in 1..=3 {
+        fetch_both(&stack, &browser).await;
+        fetch_both(&stack, &browser).await;
+        assert_eq!(stack.provider().grants("refresh_token"), 2 * round);
+        stack.let_access_tokens_expire().await;
+    }
+}
+
+async fn an_exchanged_token_is_for_its_route_alone(deployment: Deployment) {
+    let deployment = deployment.and_foreign_provider().with_audiences_by("exchange");
+    let stack = deployment.with_route(FILES_ROUTE.0, FILES_ROUTE.1).start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+
+    for round in 1..=2 {
+        for _ in 0..2 {
+            browser.fetch("/files/lab/b").await.assert_status(200);
+            assert_eq!(claims_at(&stack, "/lab/b")["aud"], "https://files.example");
+        }
+        browser.fetch("/api/lab/a").await.assert_status(200);
+        assert_eq!(claims_at(&stack, "/lab/a")["aud"], "https://notes.example");
+        assert_eq!(stack.provider().grants(EXCHANGE), round);
+        assert_eq!(stack.provider().grants("refresh_token"), round - 1);
+        stack.let_access_tokens_expire().await;
+    }
+}
+
+async fn an_exchange_that_fails_concerns_its_route_alone(deployment: Deployment) {
+    let deployment = deployment.with_audiences_by("exchange");
+    let stack = deployment.with_route(FILES_ROUTE.0, FILES_ROUTE.1).start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let refusal = Instead::Status(400, r#"{"error":"invalid_grant"}"#);
+    stack.provider().instead(stack.endpoints().token, refusal);
+
+    for _ in 0..5 {
+        browser
+            .fetch("/files/lab/b")
+            .await
+            .assert_unavailable("provider-unavailable");
+    }
+
+    assert_eq!(stack.provider().grants(EXCHANGE), 1, "the failure is remembered");
+    browser.fetch("/api/lab/a").await.assert_status(200);
+    browser.fetch("/bff/user").await.assert_status(200);
+}
+
+/// The client's own token: no session is needed, none is told of, and one token serves all.
+async fn a_service_route_calls_in_the_name_of_the_client(deployment: Deployment) {
+    let rules = "access = \"service\"\nscopes = [\"notes:read\"]";
+    let stack = deployment.with_route("/service", rules).start().await;
+    let gate = stack.provider().hold(stack.endpoints().token);
+    let anybody = stack.browser();
+
+    let calls: Vec<_> = (0..10).map(|_| anybody.fetch("/service/lab/a").spawn()).collect();
+    gate.reached().await;
+    gate.open();
+    for call in calls {
+        call.await.unwrap().assert_status(200);
+    }
+    let alice = stack.browser_logged_in_as("alice").await;
+    alice.fetch("/service/lab/a").await.assert_status(200);
+
+    assert_eq!(stack.provider().grants("client_credentials"), 1);
+    let claims = claims_at(&stack, "/lab/a");
+    assert_eq!(
+        (&claims["sub"], &claims["scope"]),
+        (&"web".into(), &"notes:read".into())
+    );
+    assert!(stack.upstream().last().header("cookie").is_empty());
+
+    stack.let_access_tokens_expire().await;
+    anybody.fetch("/service/lab/a").await.assert_status(200);
+    assert_eq!(stack.provider().grants("client_credentials"), 2);
+}
+
+async fn a_service_route_without_a_token_says_when_to_come_again(deployment: Deployment) {
+    let stack = deployment
+        .with_route("/service", "access = \"service\"")
+        .start()
+        .await;
+    stack.provider().instead(
+        stack.endpoints().token,
+        Instead::Status(401, r#"{"error":"invalid_client"}"#),
+    );
+
+    for _ in 0..3 {
+        stack
+            .browser()
+            .fetch("/service/lab/a")
+            .await
+            .assert_unavailable("provider-unavailable");
+    }
+    assert_eq!(stack.provider().grants("client_credentials"), 1);
+    assert!(stack.upstream().received().is_empty());
+
+    stack.provider().heal();
+    stack.advance(Duration::from_secs(2)).await;
+    stack.browser().fetch("/service/lab/a").await.assert_status(200);
+}
+
+on_one_store!(
+    two_audiences_refreshed_at_once_get_a_token_each,
+    an_exchanged_token_is_for_its_route_alone,
+    an_exchange_that_fails_concerns_its_route_alone,
+    a_service_route_calls_in_the_name_of_the_client,
+    a_service_route_without_a_token_says_when_to_come_again,
+);
