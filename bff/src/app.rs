@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use self::parts::Parts;
 use crate::background::Background;
-use crate::config::{Config, read_key_ring};
+use crate::config::{Config, StoreConfig, read_key_ring};
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
@@ -119,8 +119,9 @@ async fn stop_server((handle, server): Served) {
 /// Starts a BFF on sockets that are bound already.
 ///
 /// # Errors
-/// When the embedded store cannot be opened or the TLS roots of this machine cannot be used. A provider or a Redis that
-/// is down is no error: the BFF serves what it can and heals by itself.
+/// When the embedded store cannot be opened, the TLS roots of this machine cannot be used, or what is configured of Redis
+/// contradicts what is there. A provider or a Redis that is down is no error: the BFF serves what it can and heals by
+/// itself.
 pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
     // Somebody else in this process may have installed the same provider; both are the one of this workspace.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -129,6 +130,9 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let key_ring_file = config.session.key_ring_file.clone();
     metrics::install();
     metrics::keep_up(&background);
+    if let StoreConfig::Redis { address, .. } = &config.store {
+        address.probe().await.context("store.redis")?;
+    }
     let parts = Parts::compose(config, clock, &background)?;
     let vault = parts.vault.clone();
     let address = listeners

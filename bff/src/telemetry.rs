@@ -37,12 +37,12 @@ pub fn describe() {
     );
     describe_counter!(
         "bff_replica_lookups_total",
-        "Sessions looked for in this node's memory: hit, miss, or untrusted while the store is silent"
+        "Sessions looked for in this node's memory: hit or miss"
     );
     describe_histogram!(
         "bff_invalidation_lag_seconds",
         Unit::Seconds,
-        "From publishing a message to hearing it on this node"
+        "From publishing a beat to hearing it on this node, as a change would be"
     );
     describe_histogram!(
         "bff_store_duration_seconds",
@@ -110,8 +110,8 @@ pub fn replica_asked(outcome: &'static str) {
     counter!("bff_replica_lookups_total", "outcome" => outcome).increment(1);
 }
 
-/// A message took this long from this node to itself by way of the store.
-pub fn message_heard(lag: Duration) {
+/// A round of beats took this long from this node to itself by way of the store; a change takes about as long.
+pub fn round_heard(lag: Duration) {
     histogram!("bff_invalidation_lag_seconds").record(lag);
 }
 

@@ -22,6 +22,7 @@ mod operations;
 mod outages;
 mod paths;
 mod proxy;
+mod redis_outages;
 mod refresh;
 mod refresh_audiences;
 mod refresh_cluster;

@@ -3,23 +3,21 @@
 
 mod indexes;
 mod leases;
+mod redis_forms;
+mod stores;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bff::background::Background;
 use bff::session::embedded::EmbeddedStore;
 use bff::session::index::{Indexer, Owner};
 use bff::session::key_ring::{KeyName, KeyRing};
 use bff::session::lifetime::Times;
-use bff::session::redis::{RedisAddress, RedisStore};
 use bff::session::store::{
     Claimed, Created, Ended, Mark, NewSession, Replaced, Revision, Sealed, SessionStore, StoreError, Stored,
     Touched,
 };
 use bff::session::{SessionId, SessionKey};
-use e2e::redis::Redis;
 use futures_util::future::join_all;
 use resource_server::time::{Clock, ManualClock, SystemClock, UnixTime};
 
@@ -31,12 +29,17 @@ macro_rules! contract {
         mod $clause {
             #[test]
             fn embedded() {
-                e2e::story::run(crate::store_contract::on_embedded(super::$clause));
+                e2e::story::run(crate::store_contract::stores::on_embedded(super::$clause));
             }
 
             #[test]
             fn redis() {
-                e2e::story::run(crate::store_contract::on_redis(super::$clause));
+                e2e::story::run(crate::store_contract::stores::on_redis(super::$clause));
+            }
+
+            #[test]
+            fn cluster() {
+                e2e::story::run(crate::store_contract::stores::on_cluster(super::$clause));
             }
         }
     )+};
@@ -60,23 +63,6 @@ contract!(
     bytes_of_every_value_and_size_survive,
     a_closed_store_is_unreachable,
 );
-
-async fn on_embedded<F: Future<Output = ()>>(clause: impl FnOnce(Store) -> F) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(&folder.path().join("sessions.redb"), Arc::new(SystemClock)).unwrap();
-    clause(Arc::new(store)).await;
-}
-
-async fn on_redis<F: Future<Output = ()>>(clause: impl FnOnce(Store) -> F) {
-    let redis = Redis::start().await;
-    let address = RedisAddress::parse(&redis.url(), Duration::from_secs(5)).unwrap();
-    clause(Arc::new(RedisStore::new(
-        address,
-        "contract".to_owned(),
-        Background::current(),
-    )))
-    .await;
-}
 
 fn now() -> UnixTime {
     SystemClock.now()

@@ -1,20 +1,45 @@
-//! A Redis of the test's own: a real `redis-server` on a free port, with nothing in it.
+//! Redis servers of the test's own, in every form: real `redis-server`s on free ports, with nothing in them.
 
+mod certificates;
+mod cluster;
+mod sentinel;
+
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
+pub use self::cluster::RedisCluster;
+pub use self::sentinel::{MASTER, SentinelSet};
 use crate::leash::Leashed;
 use crate::wait::within_patience;
+
+/// The prefix of all keys and channels: the only ones that [`Redis::start_secured`] grants.
+pub const PREFIX: &str = "cloakroom";
+/// What `docs/operations.md` tells operators to grant, and no more.
+pub const GRANTED: &str = "~cloakroom:* &cloakroom:* -@all +get +set +del +hget +hset +hdel +hmget +expireat +zadd \
+     +zrem +zrange +zremrangebyscore +scan +ping +time +publish +subscribe +eval +evalsha +asking +cluster|slots";
+const USER: &str = "cloakroom";
+const PASSWORD: &str = "p4ss-of-the-test";
+const ADMIN: &str = "admin";
 
 /// A `redis-server` that can be stopped, started again with what it knew, frozen and emptied.
 #[derive(Debug)]
 pub struct Redis {
     port: u16,
     data: TempDir,
+    program: Program,
     process: Mutex<Option<Leashed>>,
+    is_secured: bool,
+}
+
+/// As what `redis-server` runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Program {
+    Server,
+    Sentinel,
 }
 
 impl Redis {
@@ -23,15 +48,50 @@ impl Redis {
     /// # Panics
     /// When `redis-server` is missing or does not start.
     pub async fn start() -> Self {
-        let data = TempDir::new().expect("a temporary folder");
+        Self::begin(Program::Server, false, |_, _| "port {port}\n".to_owned()).await
+    }
+
+    /// Starts an empty one that takes TLS connections only, and commands only of a user who may do what the
+    /// documentation says.
+    ///
+    /// # Panics
+    /// When `redis-server` is missing or does not start.
+    pub async fn start_secured() -> Self {
+        Self::begin(Program::Server, true, |_, folder| {
+            certificates::write(folder);
+            let at = |name: &str| folder.join(name).display().to_string();
+            format!(
+                "port 0\ntls-port {{port}}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n\
+                 tls-auth-clients no\nuser default off\nuser {USER} on >{PASSWORD} {GRANTED}\n\
+                 user {ADMIN} on >{PASSWORD} ~* &* +@all\n",
+                at(certificates::CERTIFICATE),
+                at(certificates::KEY),
+                at(certificates::AUTHORITY),
+            )
+        })
+        .await
+    }
+
+    /// Starts one that is configured so; `{port}` stands for its port.
+    async fn begin(program: Program, is_secured: bool, lines: impl Fn(u16, &Path) -> String) -> Self {
         loop {
-            let port = free_port();
-            match spawn(port, data.path()).await {
+            let (port, data) = (free_port(), TempDir::new().expect("a temporary folder"));
+            let mut file = lines(port, data.path()).replace("{port}", &port.to_string());
+            let folder = data.path().display();
+            let _ = write!(file, "bind 127.0.0.1\ndir {folder}\n");
+            if program == Program::Server {
+                // An acknowledged write survives the kill: a stop stands for an outage, not for a loss of data.
+                file.push_str("save \"\"\nappendonly yes\nappendfsync always\n");
+            }
+            std::fs::write(data.path().join("redis.conf"), file).expect("a file in a temporary folder");
+            match spawn(program, data.path()).await {
                 Ok(process) => {
                     return Self {
                         port,
                         data,
+                        program,
                         process: Mutex::new(Some(process)),
+                        is_secured,
                     };
                 }
                 // Another process took the port between our look and Redis's.
@@ -43,7 +103,26 @@ impl Redis {
 
     /// Where it listens.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        if self.is_secured {
+            format!("rediss://{USER}:{PASSWORD}@localhost:{}/", self.port)
+        } else {
+            format!("{}/", self.node_url())
+        }
+    }
+
+    /// Where it listens, without user and path.
+    pub fn node_url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate of the authority that vouches for a secured one.
+    pub fn authority(&self) -> PathBuf {
+        self.data.path().join(certificates::AUTHORITY)
+    }
+
+    /// Its port on loopback.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Kills it, as a crash does. What it had acknowledged is on disk.
@@ -51,13 +130,8 @@ impl Redis {
     /// # Panics
     /// When it is not running.
     pub async fn stop(&self) {
-        self.process
-            .lock()
-            .await
-            .take()
-            .expect("redis is running")
-            .kill()
-            .await;
+        let process = self.process.lock().await.take();
+        process.expect("redis is running").kill().await;
     }
 
     /// Starts it again, where it was and with what it knew.
@@ -65,7 +139,7 @@ impl Redis {
     /// # Panics
     /// When it does not start.
     pub async fn start_again(&self) {
-        let process = spawn(self.port, self.data.path())
+        let process = spawn(self.program, self.data.path())
             .await
             .expect("redis-server starts again");
         *self.process.lock().await = Some(process);
@@ -76,12 +150,8 @@ impl Redis {
     /// # Panics
     /// When it is not running.
     pub async fn freeze(&self) {
-        self.process
-            .lock()
-            .await
-            .as_ref()
-            .expect("redis is running")
-            .freeze();
+        let process = self.process.lock().await;
+        process.as_ref().expect("redis is running").freeze();
     }
 
     /// Ends a [`freeze`](Self::freeze).
@@ -89,12 +159,8 @@ impl Redis {
     /// # Panics
     /// When it is not running.
     pub async fn thaw(&self) {
-        self.process
-            .lock()
-            .await
-            .as_ref()
-            .expect("redis is running")
-            .thaw();
+        let process = self.process.lock().await;
+        process.as_ref().expect("redis is running").thaw();
     }
 
     /// Sends one command and gives the answer's lines, as `redis-cli` prints them.
@@ -102,35 +168,44 @@ impl Redis {
     /// # Panics
     /// When Redis does not take the command.
     pub async fn command(&self, words: &[&str]) -> Vec<String> {
-        let cli = tokio::process::Command::new("redis-cli")
-            .args(["-p", &self.port.to_string(), "--no-auth-warning", "-e"])
-            .args(words)
-            .kill_on_drop(true)
-            .output();
-        let output = within_patience("redis-cli", cli).await.expect("redis-cli runs");
-        assert!(output.status.success(), "redis-cli {words:?}: {output:?}");
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        let lines = self.try_command(words).await;
+        lines.unwrap_or_else(|output| panic!("redis-cli {words:?}: {output}"))
+    }
+
+    /// As [`command`](Self::command); the error is what `redis-cli` printed.
+    ///
+    /// # Errors
+    /// When Redis does not take the command.
+    ///
+    /// # Panics
+    /// When `redis-cli` does not run.
+    pub async fn try_command(&self, words: &[&str]) -> Result<Vec<String>, String> {
+        let mut cli = tokio::process::Command::new("redis-cli");
+        cli.args(["-p", &self.port.to_string(), "--no-auth-warning", "-e"]);
+        if self.is_secured {
+            cli.args(["-h", "localhost", "--tls", "--cacert"])
+                .arg(self.authority());
+            cli.args(["--user", ADMIN, "--pass", PASSWORD]);
+        }
+        let output = cli.args(words).kill_on_drop(true).output();
+        let output = within_patience("redis-cli", output)
+            .await
+            .expect("redis-cli runs");
+        if !output.status.success() {
+            return Err(format!("{output:?}"));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.lines().map(str::to_owned).collect())
     }
 }
 
-async fn spawn(port: u16, data: &Path) -> Result<Leashed, String> {
-    let port = port.to_string();
-    let data = data.to_str().expect("a temporary folder's path is text");
-    let arguments = [
-        ["--port", &port],
-        ["--bind", "127.0.0.1"],
-        ["--dir", data],
-        ["--save", ""],
-        // An acknowledged write survives the kill: a stop stands for an outage, not for a loss of data.
-        ["--appendonly", "yes"],
-        ["--appendfsync", "always"],
-    ];
-    let started = Leashed::start("redis-server", arguments.as_flattened(), |line| {
-        line.contains("Ready to accept connections")
-    });
+async fn spawn(program: Program, folder: &Path) -> Result<Leashed, String> {
+    let file = folder.join("redis.conf").display().to_string();
+    let (arguments, ready): (&[&str], _) = match program {
+        Program::Server => (&[&file], "Ready to accept connections"),
+        Program::Sentinel => (&[&file, "--sentinel"], "+monitor master"),
+    };
+    let started = Leashed::start("redis-server", arguments, |line| line.contains(ready));
     within_patience("redis-server is ready", started)
         .await
         .map(|(process, _)| process)

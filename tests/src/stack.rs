@@ -28,7 +28,7 @@ pub use self::deployment::{Deployment, ProviderKind, StoreKind};
 use crate::browser::Browser;
 use crate::foreign::ForeignProvider;
 use crate::log::Excerpt;
-use crate::redis::Redis;
+use crate::redis::{Redis, RedisCluster, SentinelSet};
 use crate::relay::Relay;
 use crate::secrets::{Kind, Secrets};
 use crate::upstream::Upstream;
@@ -66,6 +66,15 @@ enum Provider {
     Foreign(Box<ForeignProvider>),
 }
 
+/// What the sessions rest in.
+#[derive(Debug)]
+enum Store {
+    Embedded,
+    Redis(Box<Redis>),
+    Sentinel(Box<SentinelSet>),
+    Cluster(RedisCluster),
+}
+
 /// Everything, running. Dropping it stops everything and looks for secrets in what was logged meanwhile.
 #[derive(Debug)]
 pub struct Stack {
@@ -79,7 +88,7 @@ pub struct Stack {
     app: String,
     relay: Relay,
     upstream: Upstream,
-    redis: Option<Redis>,
+    store: Store,
     // Kept open, so that the BFF can come back to the same port and nobody takes it meanwhile.
     bff_listener: TcpListener,
     bff_management: TcpListener,
@@ -99,9 +108,11 @@ impl Stack {
         let client_secret = random_text("client-secret");
         secrets.learn(Kind::ClientSecret, &client_secret);
         let users = ["alice", "bob"].map(|name| User::new(name, &secrets)).to_vec();
-        let redis = match deployment.store {
-            StoreKind::Embedded => None,
-            StoreKind::Redis => Some(Redis::start().await),
+        let store = match deployment.store {
+            StoreKind::Embedded => Store::Embedded,
+            StoreKind::Redis => Store::Redis(Box::new(Redis::start().await)),
+            StoreKind::RedisSentinel => Store::Sentinel(Box::new(SentinelSet::start().await)),
+            StoreKind::RedisCluster => Store::Cluster(RedisCluster::start().await),
         };
         let stack = Self {
             clock: ManualClock::new(SystemClock.now()),
@@ -114,7 +125,7 @@ impl Stack {
             users,
             client_secret,
             app,
-            redis,
+            store,
             bff_listener,
             bff_management: listen_anywhere(),
             bff: Mutex::default(),
@@ -210,7 +221,32 @@ impl Stack {
     /// # Panics
     /// When the stack has another store.
     pub fn redis(&self) -> &Redis {
-        self.redis.as_ref().expect("this stack has a Redis")
+        match &self.store {
+            Store::Redis(redis) => redis,
+            _ => panic!("this stack has no single Redis"),
+        }
+    }
+
+    /// The sentinels of this stack, and what they watch.
+    ///
+    /// # Panics
+    /// When the stack has another store.
+    pub fn sentinel_set(&self) -> &SentinelSet {
+        match &self.store {
+            Store::Sentinel(set) => set,
+            _ => panic!("this stack has no sentinels"),
+        }
+    }
+
+    /// The Redis cluster of this stack.
+    ///
+    /// # Panics
+    /// When the stack has another store.
+    pub fn redis_cluster(&self) -> &RedisCluster {
+        match &self.store {
+            Store::Cluster(cluster) => cluster,
+            _ => panic!("this stack has no Redis cluster"),
+        }
     }
 
     /// The BFF's own address, which browsers know as `localhost`.
@@ -307,6 +343,11 @@ impl Stack {
             app: &self.app,
             upstream: self.upstream.url(),
             folder: self.folder.path(),
+            redis_nodes: match &self.store {
+                Store::Embedded | Store::Redis(_) => Vec::new(),
+                Store::Sentinel(set) => set.sentinel_urls(),
+                Store::Cluster(cluster) => cluster.node_urls(),
+            },
         }
     }
 }

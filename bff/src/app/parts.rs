@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web;
@@ -62,7 +63,7 @@ impl Parts {
         let redirect_uri = format!("{origin}{base_path}/callback");
         let cookie_key = Arc::new(config.session.key_ring.cookie_signing_key());
         let vault = Vault::new(Arc::clone(&config.session.key_ring));
-        let store = open_store(config.store, &clock, background)?;
+        let store = open_store(config.store, config.replica.staleness, &clock, background)?;
         let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone())
             .context("the client for the provider")?;
         let client = Arc::new(client);
@@ -223,6 +224,7 @@ fn resources(audiences: Audiences, routes: &RouteTable) -> Vec<String> {
 
 fn open_store(
     config: StoreConfig,
+    staleness: Duration,
     clock: &Arc<dyn Clock>,
     background: &Background,
 ) -> anyhow::Result<Arc<dyn SessionStore>> {
@@ -232,7 +234,7 @@ fn open_store(
             Arc::new(opened.with_context(|| format!("store.embedded.path = {}", path.display()))?)
         }
         StoreConfig::Redis { address, prefix } => {
-            Arc::new(RedisStore::new(address, prefix, background.clone()))
+            Arc::new(RedisStore::new(address, prefix, staleness, background.clone()))
         }
     };
     Ok(Arc::new(MeasuredStore::new(store)))

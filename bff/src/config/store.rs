@@ -1,10 +1,13 @@
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use resource_server::settings::Section;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::session::redis::RedisAddress;
+use crate::session::redis::{
+    CertificateAuthority, Credentials, NodeAddress, RedisAddress, RedisAddressError,
+};
 
 /// `[store]`: where sessions rest.
 #[derive(Debug)]
@@ -58,14 +61,26 @@ impl StoreConfig {
     }
 
     fn read_redis(mut section: Section<'_>) -> Option<Self> {
-        let url = section.secret("url");
         let prefix = section.parsed_or("prefix", "cloakroom", prefix);
         let timeout = section.duration_or(
             "timeout",
             Duration::from_secs(1),
             Duration::from_millis(50)..=Duration::from_secs(30),
         );
-        let address = url.and_then(|url| address(&section, &url, timeout?));
+        let authority = section.optional_parsed("ca_file", authority);
+        let form = section.text_or("topology", "standalone");
+        let common = authority.zip(timeout);
+        let address = match form.as_deref() {
+            Some("standalone") => standalone(&mut section, common),
+            Some("sentinel") => sentinel(&mut section, common),
+            Some("cluster") => cluster(&mut section, common),
+            Some(other) => {
+                let rule = "must be \"standalone\", \"sentinel\" or \"cluster\"";
+                section.fault("topology", Some(format!("{other:?}")), rule);
+                return None;
+            }
+            None => None,
+        };
         section.finish();
 
         Some(Self::Redis {
@@ -75,18 +90,133 @@ impl StoreConfig {
     }
 }
 
+/// What all forms have: the CA, and the time-out.
+type Common = Option<(Option<CertificateAuthority>, Duration)>;
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the address is parsed, and the parsed one redacts itself"
 )]
-fn address(section: &Section<'_>, url: &SecretString, timeout: Duration) -> Option<RedisAddress> {
-    match RedisAddress::parse(url.expose_secret(), timeout) {
-        Ok(address) => Some(address),
+fn standalone(section: &mut Section<'_>, common: Common) -> Option<RedisAddress> {
+    section.refuse(
+        "nodes",
+        "is for topology sentinel and cluster; a single server is named by url",
+    );
+    section.refuse("username", IN_THE_URL);
+    section.refuse("password_file", IN_THE_URL);
+    section.refuse("password_env", IN_THE_URL);
+    section.refuse("database", IN_THE_URL);
+    refuse_what_sentinels_need(section);
+    let url = section.secret("url");
+    let (authority, timeout) = common?;
+    let address = RedisAddress::standalone(url?.expose_secret(), authority.as_ref(), timeout);
+    keep(section, "url", address)
+}
+
+fn sentinel(section: &mut Section<'_>, common: Common) -> Option<RedisAddress> {
+    refuse_url(section);
+    let nodes = nodes(section);
+    let master = section.text("master");
+    let at_servers = credentials(
+        section.optional_text("username"),
+        section.optional_secret("password"),
+    );
+    let at_sentinels = credentials(
+        section.optional_text("sentinel_username"),
+        section.optional_secret("sentinel_password"),
+    );
+    let database = section.number_or("database", 0, 0..=u64::from(u16::MAX));
+    let (authority, timeout) = common?;
+    let at_servers = at_servers?;
+    let database = i64::try_from(database?).ok()?;
+    let address = RedisAddress::sentinel(
+        &nodes?,
+        &at_sentinels?,
+        master?,
+        (&at_servers, database),
+        authority.as_ref(),
+        timeout,
+    );
+    keep(section, "nodes", address)
+}
+
+fn cluster(section: &mut Section<'_>, common: Common) -> Option<RedisAddress> {
+    refuse_url(section);
+    section.refuse("database", "is not for topology cluster, which has one database");
+    refuse_what_sentinels_need(section);
+    let nodes = nodes(section);
+    let credentials = credentials(
+        section.optional_text("username"),
+        section.optional_secret("password"),
+    );
+    let (authority, timeout) = common?;
+    let address = RedisAddress::cluster(&nodes?, &credentials?, authority.as_ref(), timeout);
+    keep(section, "nodes", address)
+}
+
+const IN_THE_URL: &str = "is for topology sentinel and cluster; of a single server it stands in url";
+
+fn refuse_url(section: &mut Section<'_>) {
+    for key in ["url_file", "url_env"] {
+        section.refuse(
+            key,
+            "is for topology standalone; several servers are named by nodes",
+        );
+    }
+}
+
+fn refuse_what_sentinels_need(section: &mut Section<'_>) {
+    for key in [
+        "master",
+        "sentinel_username",
+        "sentinel_password_file",
+        "sentinel_password_env",
+    ] {
+        section.refuse(key, "is for topology sentinel only");
+    }
+}
+
+fn nodes(section: &mut Section<'_>) -> Option<Vec<NodeAddress>> {
+    let texts = section.texts_or("nodes", &[])?;
+    let mut nodes = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        // Not quoted: it may hold a password although it must not.
+        nodes.push(keep(
+            section,
+            &format!("nodes[{index}]"),
+            NodeAddress::parse(text),
+        ));
+    }
+    nodes.into_iter().collect()
+}
+
+fn credentials(
+    username: Option<Option<String>>,
+    password: Option<Option<SecretString>>,
+) -> Option<Credentials> {
+    Some(Credentials {
+        username: username?,
+        password: password?,
+    })
+}
+
+fn keep<T>(section: &Section<'_>, key: &str, parsed: Result<T, RedisAddressError>) -> Option<T> {
+    match parsed {
+        Ok(parsed) => Some(parsed),
         Err(error) => {
-            section.fault("url", None, error);
+            let key = match error {
+                RedisAddressError::CaWithoutTls | RedisAddressError::NoCertificates => "ca_file",
+                _ => key,
+            };
+            section.fault(key, None, error);
             None
         }
     }
+}
+
+fn authority(path: &str) -> Result<CertificateAuthority, String> {
+    let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    CertificateAuthority::parse(pem).map_err(|error| error.to_string())
 }
 
 fn prefix(text: &str) -> Result<String, &'static str> {

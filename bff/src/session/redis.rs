@@ -16,20 +16,30 @@
 //! | `failed`, `failed_until` | why the provider is not to be asked again before when |
 //!
 //! Every conditional step is one Lua script over one key, so it is atomic on a single server and in a cluster; the step
-//! that changes a session also publishes the change on `{prefix}:changes`. Expiry times only collect garbage; whether a
+//! that changes a session also publishes the change on `{prefix}:changes`, and [`subscription`] hears it. Expiry times only collect garbage; whether a
 //! session lives is judged by [`crate::session::lifetime`].
 
+mod address;
+mod beats;
+mod connect;
 mod connection;
+mod link;
+mod script;
+mod subscription;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_redis::redis::{FromRedisValue, Script, ScriptInvocation, Value, cmd};
+use deadpool_redis::redis::{Cmd, FromRedisValue, Value, cmd};
 use resource_server::time::UnixTime;
 
+pub use self::address::{CertificateAuthority, Credentials, NodeAddress, RedisAddress, RedisAddressError};
+pub use self::connect::ConnectError;
 use self::connection::HeldConnection;
-pub use self::connection::{RedisAddress, RedisAddressError};
+use self::script::{Call, Script};
+use self::subscription::Subscription;
 use super::index::IndexKey;
 use super::lifetime::Times;
 use super::store::{
@@ -50,8 +60,10 @@ const PAGE: usize = 500;
 /// The Redis store.
 #[derive(Debug)]
 pub struct RedisStore {
-    connection: HeldConnection,
+    connection: Arc<HeldConnection>,
     prefix: String,
+    /// How long a copy of a session may be trusted after a change that was not told.
+    staleness: Duration,
     scripts: Scripts,
 }
 
@@ -72,10 +84,11 @@ struct Scripts {
 impl RedisStore {
     /// A store at this address. Nothing is connected yet: a Redis that is down at start is an outage like any other.
     #[must_use]
-    pub fn new(address: RedisAddress, prefix: String, background: Background) -> Self {
+    pub fn new(address: RedisAddress, prefix: String, staleness: Duration, background: Background) -> Self {
         Self {
-            connection: HeldConnection::new(address, background),
+            connection: Arc::new(HeldConnection::new(address, background)),
             prefix,
+            staleness,
             scripts: Scripts {
                 create: Script::new(include_str!("redis/create.lua")),
                 replace: Script::new(include_str!("redis/replace.lua")),
@@ -140,15 +153,15 @@ impl RedisStore {
         }
     }
 
-    async fn invoke<T: FromRedisValue>(&self, invocation: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+    async fn invoke<T: FromRedisValue>(&self, call: &Call<'_>) -> Result<T, StoreError> {
         self.connection
-            .run(|mut connection| async move { invocation.invoke_async(&mut connection).await })
+            .run(|mut link| async move { call.run(&mut link).await })
             .await
     }
 
-    async fn query<T: FromRedisValue>(&self, command: &deadpool_redis::redis::Cmd) -> Result<T, StoreError> {
+    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         self.connection
-            .run(|mut connection| async move { command.query_async(&mut connection).await })
+            .run(|mut link| async move { command.query_async(&mut link).await })
             .await
     }
 }
@@ -259,21 +272,32 @@ impl SessionStore for RedisStore {
     }
 
     async fn all_sessions(&self, from: Option<&str>) -> Result<Page, StoreError> {
+        let shards = self
+            .connection
+            .run(|mut link| async move { link.shards().await })
+            .await?;
+        let (shard, cursor) = walk::place(&shards, from)?;
         let mut command = cmd("SCAN");
         command
-            .arg(from.unwrap_or("0"))
+            .arg(cursor)
             .arg("MATCH")
             .arg(format!("{}:{{*}}:session", self.prefix))
             .arg("COUNT")
             .arg(PAGE);
-        let (next, names): (String, Vec<String>) = self.query(&command).await?;
+        let (next, names): (String, Vec<String>) = self
+            .connection
+            .run(|mut link| {
+                let command = command.clone();
+                async move { link.run_on(shard, command).await }
+            })
+            .await?;
         let sessions = names.iter().filter_map(|name| {
             let (_, rest) = name.split_once(":{")?;
             SessionKey::parse(rest.strip_suffix("}:session")?)
         });
         Ok(Page {
             sessions: sessions.collect(),
-            next: (next != "0").then_some(next),
+            next: walk::next(&shards, shard, &next),
         })
     }
 
@@ -344,8 +368,10 @@ impl SessionStore for RedisStore {
         self.invoke(&script).await
     }
 
-    fn listen(&self, _listener: Arc<dyn ChangeListener>) {
-        // The subscription comes with the replica.
+    fn listen(&self, listener: Arc<dyn ChangeListener>) {
+        let connection = Arc::clone(&self.connection);
+        let subscription = Subscription::new(connection, listener, &self.prefix, self.staleness);
+        self.connection.accompany(subscription.run());
     }
 
     async fn session_of(&self, ticket: &RecordKey) -> Result<Option<SessionKey>, StoreError> {

@@ -335,6 +335,13 @@ impl<'s> Section<'s> {
         }
     }
 
+    /// Notes a fault if the file names this key, which is known but contradicts another one.
+    pub fn refuse(&mut self, key: &str, rule: impl Display) {
+        if self.table.remove(key).is_some() {
+            self.fault(key, None, rule);
+        }
+    }
+
     /// Reports the keys that nobody took.
     pub fn finish(self) {
         for (key, value) in &self.table {

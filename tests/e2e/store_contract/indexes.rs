@@ -41,7 +41,7 @@ async fn a_session_is_found_by_its_user_and_by_its_provider_session(store: Store
     assert_eq!(store.sessions_of(&indexer.user("carol")).await.unwrap(), []);
 }
 
-async fn an_ended_session_is_found_by_nobody(store: Store) {
+pub(super) async fn an_ended_session_is_found_by_nobody(store: Store) {
     let indexer = indexer();
     let owner = indexer.owner("alice", Some("sid"));
     let (first, second) = (owned(owner.clone(), stored(b"1")), owned(owner, stored(b"2")));
@@ -61,7 +61,7 @@ async fn an_ended_session_is_found_by_nobody(store: Store) {
     );
 }
 
-async fn a_walk_meets_every_session(store: Store) {
+pub(super) async fn a_walk_meets_every_session(store: Store) {
     let owner = indexer().owner("somebody", None);
     let created = (0..600).map(|_| {
         let (store, new) = (Arc::clone(&store), owned(owner.clone(), stored(b"x")));
@@ -82,5 +82,10 @@ async fn a_walk_meets_every_session(store: Store) {
         }
     }
 
-    assert_eq!(met, living);
+    // Other clauses may leave sessions in the same cluster.
+    assert!(
+        met.is_superset(&living),
+        "the walk left {} out",
+        living.difference(&met).count()
+    );
 }

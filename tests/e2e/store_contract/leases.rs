@@ -4,9 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bff::session::SessionKey;
-use bff::session::store::{Ended, LeaseHolder, LeaseOutcome, Leased, Replaced, Revision, Sealed};
-use e2e::wait::eventually;
+use bff::session::changes::Changes;
+use bff::session::store::{
+    Change, ChangeListener, Ended, LeaseHolder, LeaseOutcome, Leased, Replaced, Revision, Sealed,
+};
+use e2e::wait::{eventually, within_patience};
 use futures_util::future::join_all;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::{Store, contract, created, stored};
 
@@ -26,6 +31,7 @@ contract!(
     an_ended_session_has_no_lease,
     a_failure_is_shared_until_it_is_over,
     a_mark_counts_what_nobody_answered,
+    those_who_wait_are_woken,
 );
 
 async fn ask(store: &Store, key: &SessionKey, holder: &LeaseHolder) -> Leased {
@@ -90,7 +96,7 @@ async fn a_lease_that_is_not_renewed_runs_out(store: Store) {
     assert!(!store.renew_lease(&key, &stopped, LONG).await.unwrap());
 }
 
-async fn a_renewed_lease_goes_on(store: Store) {
+pub(super) async fn a_renewed_lease_goes_on(store: Store) {
     let key = created(&store, &stored(b"first")).await;
     let (holder, other) = (LeaseHolder::generate(), LeaseHolder::generate());
     let soon_over = Duration::from_secs(5);
@@ -141,7 +147,7 @@ async fn an_ended_session_has_no_lease(store: Store) {
     assert_eq!(store.load(&key).await.unwrap(), None, "a lease revived a session");
 }
 
-async fn a_failure_is_shared_until_it_is_over(store: Store) {
+pub(super) async fn a_failure_is_shared_until_it_is_over(store: Store) {
     let key = created(&store, &stored(b"first")).await;
     let holder = LeaseHolder::generate();
     let failed_for = |length| LeaseOutcome {
@@ -182,5 +188,59 @@ async fn a_mark_counts_what_nobody_answered(store: Store) {
         // Whose answer was lost asks again and meets its own lease: that is no further sending.
         assert_eq!(ask(&store, &key, &holder).await, Leased::Yours { unanswered });
         store.release_lease(&key, &holder, &UNANSWERED).await.unwrap();
+    }
+}
+
+/// Passes on what it is told, and knows whether anything can be told yet.
+#[derive(Debug, Default)]
+struct Ear {
+    changes: Arc<Changes>,
+    is_open: Notify,
+}
+
+impl ChangeListener for Ear {
+    fn changed(&self, change: &Change) {
+        self.changes.changed(change);
+    }
+
+    fn missed(&self) {
+        self.changes.missed();
+    }
+
+    fn trusted_until(&self, _: Instant) {
+        self.is_open.notify_one();
+    }
+}
+
+pub(super) async fn those_who_wait_are_woken(store: Store) {
+    let ear = Arc::new(Ear::default());
+    store.listen(Arc::clone(&ear) as _);
+    within_patience("changes can be told", ear.is_open.notified()).await;
+    let changes = Arc::clone(&ear.changes);
+    let (renewed, ended, released) = (
+        created(&store, &stored(b"1")).await,
+        created(&store, &stored(b"2")).await,
+        created(&store, &stored(b"3")).await,
+    );
+    let holder = LeaseHolder::generate();
+    assert_eq!(
+        ask(&store, &released, &holder).await,
+        Leased::Yours { unanswered: 0 }
+    );
+    let mut waiting = [&renewed, &ended, &released].map(|key| changes.wait_for(key));
+
+    let replaced = store
+        .replace(&renewed, Revision::FIRST, &Sealed(Vec::new()))
+        .await
+        .unwrap();
+    assert_eq!(replaced, Replaced::Now(Revision(2)));
+    assert_eq!(store.end(&ended).await.unwrap(), Ended::Now);
+    store
+        .release_lease(&released, &holder, &UNANSWERED)
+        .await
+        .unwrap();
+
+    for waiting in &mut waiting {
+        within_patience("a change is told", waiting.change()).await;
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Stack;
+use crate::redis::MASTER;
 
 /// The client id of the BFF at the provider.
 pub(super) const CLIENT_ID: &str = "web";
@@ -18,6 +19,10 @@ pub enum StoreKind {
     Embedded,
     /// A Redis of the test's own.
     Redis,
+    /// A master and a replica, watched by sentinels.
+    RedisSentinel,
+    /// Several masters.
+    RedisCluster,
 }
 
 /// Who signs users in.
@@ -70,6 +75,16 @@ impl Deployment {
     /// Sessions in Redis.
     pub fn with_redis() -> Self {
         Self::new(StoreKind::Redis)
+    }
+
+    /// Sessions in a Redis that sentinels watch.
+    pub fn with_redis_sentinel() -> Self {
+        Self::new(StoreKind::RedisSentinel)
+    }
+
+    /// Sessions in a Redis cluster.
+    pub fn with_redis_cluster() -> Self {
+        Self::new(StoreKind::RedisCluster)
     }
 
     /// Users sign in at npm `oidc-provider`.
@@ -148,6 +163,8 @@ pub(super) struct Places<'p> {
     pub(super) app: &'p str,
     pub(super) upstream: &'p str,
     pub(super) folder: &'p Path,
+    /// The sentinels or the cluster's servers.
+    pub(super) redis_nodes: Vec<String>,
 }
 
 impl Places<'_> {
@@ -253,18 +270,7 @@ directory = {spa}
         key_ring = places.file("bff-keys"),
         spa = places.file("spa"),
     );
-    file.push_str(&match deployment.store {
-        StoreKind::Embedded => {
-            format!(
-                "[store]\nkind = \"embedded\"\n[store.embedded]\npath = {}\n",
-                places.file("bff.redb")
-            )
-        }
-        StoreKind::Redis => {
-            "[store]\nkind = \"redis\"\n[store.redis]\nurl_env = \"REDIS_URL\"\ntimeout = \"500ms\"\n"
-                .to_owned()
-        }
-    });
+    file.push_str(&store(deployment, places));
     let standing = [
         ("/api", "access = \"session\""),
         ("/open", "access = \"anonymous\""),
@@ -280,4 +286,29 @@ directory = {spa}
         );
     }
     file
+}
+
+fn store(deployment: &Deployment, places: &Places<'_>) -> String {
+    match deployment.store {
+        StoreKind::Embedded => {
+            format!(
+                "[store]\nkind = \"embedded\"\n[store.embedded]\npath = {}\n",
+                places.file("bff.redb")
+            )
+        }
+        StoreKind::Redis => {
+            "[store]\nkind = \"redis\"\n[store.redis]\nurl_env = \"REDIS_URL\"\ntimeout = \"500ms\"\n"
+                .to_owned()
+        }
+        StoreKind::RedisSentinel => format!(
+            "[store]\nkind = \"redis\"\n[store.redis]\ntopology = \"sentinel\"\nmaster = \"{MASTER}\"\n\
+             nodes = {:?}\ntimeout = \"500ms\"\n",
+            places.redis_nodes
+        ),
+        StoreKind::RedisCluster => format!(
+            "[store]\nkind = \"redis\"\n[store.redis]\ntopology = \"cluster\"\nnodes = {:?}\n\
+             timeout = \"500ms\"\n",
+            places.redis_nodes
+        ),
+    }
 }

@@ -7,9 +7,8 @@ use auth_server::user::NewUser;
 use resource_server::time::Clock;
 
 use super::deployment::{self, AUDIENCE, CLIENT_ID, ProviderKind};
-use super::{Provider, Stack, listen_anywhere};
+use super::{Provider, Stack, Store, listen_anywhere};
 use crate::foreign::{ForeignProvider, Setup};
-use crate::redis::Redis;
 use crate::wait::within_patience;
 
 impl Stack {
@@ -60,7 +59,10 @@ impl Stack {
 
     async fn start_node(&self, listeners: bff::Listeners) -> bff::Running {
         let text = deployment::bff(&self.deployment, &self.places());
-        let redis_url = self.redis.as_ref().map(Redis::url);
+        let redis_url = match &self.store {
+            Store::Redis(redis) => Some(redis.url()),
+            _ => None,
+        };
         let environment = |name: &str| match name {
             "CLIENT_SECRET" => Some(self.client_secret.clone()),
             "REDIS_URL" => redis_url.clone(),

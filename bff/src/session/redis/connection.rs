@@ -1,73 +1,34 @@
 //! One multiplexed connection, held open and shared by every request of this node.
 //!
-//! A pool checkout costs ten times the command itself, so the pool only makes connections (with its time-outs) and the
+//! A pool checkout costs ten times the command itself, so a pool only makes connections (with its time-outs) and the
 //! connection is then kept until it fails. It lives on the program's background runtime, not on that of the worker
 //! whose request happened to need it first.
+//!
+//! A connection to one server is let go of when it breaks, when an answer is late, or when the server says that it is
+//! no master (any more); the next command looks for the master again. One to a cluster is kept: it mends its
+//! connections to the servers by itself, and giving it up because one of them hangs would take the others away too.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{AsyncConnectionConfig, IntoConnectionInfo, RedisError, RedisResult};
-use deadpool_redis::{Connection, Manager, Pool, Runtime};
-use std::sync::Arc;
+use deadpool_redis::redis::{RedisError, RedisResult};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::address::RedisAddress;
+use super::link::Link;
 use crate::background::Background;
 use crate::session::store::StoreError;
 
-/// Where Redis is, parsed. Its URL holds the password, so it shows itself nowhere.
-pub struct RedisAddress {
-    pool: Pool,
-}
-
-/// Why an address cannot be used; the text does not quote it.
-#[derive(Debug, thiserror::Error)]
-pub enum RedisAddressError {
-    /// Not a Redis URL.
-    #[error("is not a Redis URL such as redis://user:password@host:6379/0")]
-    NotAUrl,
-}
-
-impl RedisAddress {
-    /// Reads a URL. `timeout` bounds connecting and each answer.
-    ///
-    /// # Errors
-    /// When it is not a Redis URL.
-    pub fn parse(url: &str, timeout: Duration) -> Result<Self, RedisAddressError> {
-        let info = url
-            .into_connection_info()
-            .map_err(|_| RedisAddressError::NotAUrl)?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
-        let manager = Manager::new_with_config(info, config).map_err(|_| RedisAddressError::NotAUrl)?;
-        let pool = Pool::builder(manager)
-            .max_size(1)
-            .wait_timeout(Some(timeout))
-            .create_timeout(Some(timeout))
-            .recycle_timeout(Some(timeout))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|_| RedisAddressError::NotAUrl)?;
-        Ok(Self { pool })
-    }
-}
-
-impl fmt::Debug for RedisAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RedisAddress(redacted)")
-    }
-}
-
 pub(super) struct HeldConnection {
-    address: RedisAddress,
+    address: Arc<RedisAddress>,
     background: Background,
-    held: ArcSwapOption<MultiplexedConnection>,
+    held: ArcSwapOption<Link>,
     /// Held while connecting, so that an outage costs one attempt at a time; when the last one failed.
     connecting: Mutex<Option<Instant>>,
+    closed: CancellationToken,
 }
 
 impl fmt::Debug for HeldConnection {
@@ -81,19 +42,23 @@ impl fmt::Debug for HeldConnection {
 impl HeldConnection {
     pub(super) fn new(address: RedisAddress, background: Background) -> Self {
         Self {
-            address,
+            address: Arc::new(address),
             background,
             held: ArcSwapOption::empty(),
             connecting: Mutex::new(None),
+            closed: CancellationToken::new(),
         }
     }
 
-    /// Runs a command. One that met a connection which had been closed meanwhile is tried once more on a new one: every
-    /// command of this store may run twice: a replacement then loses to itself and says so, and a creation or a claim
-    /// recognises its own.
+    /// Runs a command. One that met a connection which had been closed meanwhile is tried once more on a new one, and
+    /// a cluster's connection tries again by itself. So every command of this store may run twice, and says then what
+    /// it said before, or what does no harm: a replacement loses to itself and says so; a creation, a claim and a lease
+    /// recognise their own; a lease that was renewed is renewed again; one that was given back is not the caller's any
+    /// more, and nothing else changes. A session that was ended has ended before: who ended it revokes its tokens
+    /// whichever of the two it hears, and only the line of the trail that says so is missing.
     pub(super) async fn run<T, F, R>(&self, command: F) -> Result<T, StoreError>
     where
-        F: Fn(MultiplexedConnection) -> R,
+        F: Fn(Link) -> R,
         R: Future<Output = RedisResult<T>>,
     {
         let connection = self.connection().await?;
@@ -110,12 +75,27 @@ impl HeldConnection {
         }
     }
 
-    pub(super) fn close(&self) {
-        self.held.store(None);
-        self.address.pool.close();
+    /// Where Redis is.
+    pub(super) fn address(&self) -> &RedisAddress {
+        &self.address
     }
 
-    async fn connection(&self) -> Result<Arc<MultiplexedConnection>, StoreError> {
+    /// Starts a task that runs until [`closed`](Self::closed).
+    pub(super) fn accompany(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.background.until_stopped(task);
+    }
+
+    /// Cancelled once the store is closed.
+    pub(super) const fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+        self.held.store(None);
+    }
+
+    async fn connection(&self) -> Result<Arc<Link>, StoreError> {
         if let Some(held) = self.held.load_full() {
             return Ok(held);
         }
@@ -134,28 +114,44 @@ impl HeldConnection {
         *last_failure = made.is_err().then(Instant::now);
         let connection = Arc::new(made?);
         self.held.store(Some(Arc::clone(&connection)));
+        // Whoever closed the store meanwhile did not see this connection.
+        if self.closed.is_cancelled() {
+            self.held.store(None);
+        }
         Ok(connection)
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {
-        let pool = self.address.pool.clone();
-        let made = self.background.spawn(async move { pool.get().await }).await;
+    async fn connect(&self) -> Result<Link, StoreError> {
+        if self.closed.is_cancelled() {
+            return Err(StoreError::Unreachable(anyhow::anyhow!("the store is closed")));
+        }
+        let address = Arc::clone(&self.address);
+        let made = self
+            .background
+            .spawn(async move { address.connect().await })
+            .await;
         let made = made.map_err(|error| StoreError::Unreachable(error.into()))?;
-        made.map(Connection::take)
-            .map_err(|error| StoreError::Unreachable(error.into()))
+        made.map_err(|error| StoreError::Unreachable(error.into()))
     }
 
-    fn failed(&self, connection: &Arc<MultiplexedConnection>, error: RedisError) -> StoreError {
+    fn failed(&self, connection: &Arc<Link>, error: RedisError) -> StoreError {
         // A server that has become a replica goes on answering, and refuses every write: the address may lead elsewhere.
-        let is_no_master = matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "NOREPLICAS"));
-        if is_no_master || error.is_timeout() || error.is_io_error() || error.is_unrecoverable_error() {
+        let is_refused = matches!(
+            error.code(),
+            Some("READONLY" | "MASTERDOWN" | "NOREPLICAS" | "NOAUTH")
+        );
+        let is_broken = match **connection {
+            Link::Server(_) => is_refused || error.is_timeout() || error.is_io_error(),
+            Link::Cluster(_) => error.is_connection_dropped(),
+        };
+        if is_broken || error.is_unrecoverable_error() {
             self.drop_failed(connection);
         }
         StoreError::Unreachable(error.into())
     }
 
     /// Lets go of a connection that failed, unless a newer one has taken its place.
-    fn drop_failed(&self, failed: &Arc<MultiplexedConnection>) {
+    fn drop_failed(&self, failed: &Arc<Link>) {
         self.held.compare_and_swap(failed, None);
     }
 }

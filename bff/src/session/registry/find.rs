@@ -11,6 +11,7 @@ use crate::session::replica::Kept;
 use crate::session::store::{StoreError, Touched};
 use crate::session::ticket::Presented;
 use crate::session::{OpenSession, RecordKey, SessionId, SessionKey};
+use crate::telemetry;
 
 /// When a use that could not be written down is tried again.
 const TOUCH_AGAIN: Duration = Duration::from_secs(5);
@@ -62,12 +63,14 @@ impl SessionRegistry {
             && let session = kept.session(|times, content| self.lives_until(times, content))
             && now < session.lives_until
         {
+            telemetry::replica_asked("hit");
             // Only a use that is due is awaited: once in a while, and by one request.
             if slide && kept.claim_touch(&self.limits, now) {
                 return Ok(self.touch_kept(session, &kept, now).await);
             }
             return Ok(Some(session));
         }
+        telemetry::replica_asked("miss");
         self.find_stored(id, key, slide).await
     }
 
