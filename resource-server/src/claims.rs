@@ -34,7 +34,7 @@ impl Claims {
         &self.0.issuer
     }
 
-    /// `sub`: whom the token is about. Unique at its issuer only.
+    /// `sub`: whom the token is about. Unique at its issuer only. Empty in a logout token that names a session only.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject

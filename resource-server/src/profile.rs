@@ -13,6 +13,8 @@ pub(crate) enum Profile {
     AccessToken,
     /// OpenID Connect Core §2 and §3.1.3.7.
     IdToken,
+    /// OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6.
+    LogoutToken,
 }
 
 impl Profile {
@@ -28,7 +30,10 @@ impl Profile {
             .as_deref()
             .map(|full| full.strip_prefix("application/").unwrap_or(full));
         match (self, media_type) {
-            (Self::AccessToken, Some("at+jwt")) | (Self::IdToken, None | Some("jwt")) => Ok(()),
+            (Self::AccessToken, Some("at+jwt"))
+            | (Self::IdToken, None | Some("jwt"))
+            // Explicit typing is recommended and not required; what else tells it from an ID token is read below.
+            | (Self::LogoutToken, None | Some("jwt" | "logout+jwt")) => Ok(()),
             _ => Err(TokenError::Type),
         }
     }
@@ -36,7 +41,10 @@ impl Profile {
     /// Reads the claims; one that is there with a wrong JSON type is a fault, never the same as absent.
     pub(crate) fn read(self, all: Map<String, Value>) -> Result<Claims, TokenError> {
         let issuer = required_text(&all, "iss")?;
-        let subject = required_text(&all, "sub")?;
+        let subject = match self {
+            Self::AccessToken | Self::IdToken => required_text(&all, "sub")?,
+            Self::LogoutToken => subject_of_logout(&all)?,
+        };
         let audience = audience(&all)?;
         let expires_at = instant(&all, "exp", Rounding::Down)?.ok_or(TokenError::MissingClaim("exp"))?;
         let not_before = instant(&all, "nbf", Rounding::Up)?;
@@ -51,6 +59,10 @@ impl Profile {
                 optional_text(&all, "client_id")?;
                 optional_text(&all, "jti")?;
             }
+            Self::LogoutToken => {
+                required_text(&all, "jti")?;
+                judge_events(&all)?;
+            }
         }
         Ok(Claims::new(Content {
             issuer,
@@ -61,6 +73,44 @@ impl Profile {
             issued_at: Some(issued_at),
             all,
         }))
+    }
+}
+
+/// The member of `events` that makes a token a logout token.
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// Claims of ID tokens that say what else came with a login. OpenID Connect Back-Channel Logout 1.0 §2.4 forbids `nonce`,
+/// so that no logout token passes for an ID token; the others keep an ID token from passing for a logout token.
+const ONLY_IN_ID_TOKENS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
+
+/// A logout is about a user, about a session, or about a user's session; one that is about neither is none.
+fn subject_of_logout(all: &Map<String, Value>) -> Result<String, TokenError> {
+    for name in ["sub", "sid"] {
+        if optional_text(all, name)? == Some("") {
+            return Err(TokenError::MalformedClaim(name));
+        }
+    }
+    match (optional_text(all, "sub")?, all.contains_key("sid")) {
+        (Some(subject), _) => Ok(subject.to_owned()),
+        (None, true) => Ok(String::new()),
+        (None, false) => Err(TokenError::MissingClaim("sub or sid")),
+    }
+}
+
+fn judge_events(all: &Map<String, Value>) -> Result<(), TokenError> {
+    if ONLY_IN_ID_TOKENS.iter().any(|name| all.contains_key(*name)) {
+        return Err(TokenError::Type);
+    }
+    let events = all.get("events").ok_or(TokenError::MissingClaim("events"))?;
+    let event = events
+        .as_object()
+        .ok_or(TokenError::MalformedClaim("events"))?
+        .get(LOGOUT_EVENT)
+        .ok_or(TokenError::Type)?;
+    if event.is_object() {
+        Ok(())
+    } else {
+        Err(TokenError::MalformedClaim("events"))
     }
 }
 

@@ -47,6 +47,14 @@ impl Verifier {
         Self::new(Profile::IdToken, issuer, client_id, Duration::from_secs(30))
     }
 
+    /// Logout tokens after OpenID Connect Back-Channel Logout 1.0 §2.6: `typ` is `logout+jwt`, `JWT` or absent; `iss`, `aud`,
+    /// `exp`, `iat`, `jti` and the event are there, `sub` or `sid` as well, and nothing that belongs into an ID token. How old
+    /// one may be, and whether it came before, is left to the caller.
+    #[must_use]
+    pub fn logout_token(issuer: &str, client_id: &str) -> Self {
+        Self::new(Profile::LogoutToken, issuer, client_id, Duration::from_secs(30))
+    }
+
     fn new(profile: Profile, issuer: &str, audience: &str, leeway: Duration) -> Self {
         Self {
             profile,

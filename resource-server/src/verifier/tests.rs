@@ -2,6 +2,7 @@ mod claims;
 mod header;
 mod id_token;
 mod keys;
+mod logout_token;
 mod structure;
 
 use crate::claims::Claims;
