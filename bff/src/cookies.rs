@@ -7,11 +7,17 @@ pub const SESSION: &str = "__Host-Http-session";
 /// What the names of login cookies begin with; each attempt to sign in has its own.
 pub const LOGIN_PREFIX: &str = "__Host-Http-login-";
 
+/// The cookie of a browser that is signing out at the provider.
+pub const LOGOUT: &str = "__Host-Http-logout";
+
 /// Whether a cookie of this name is ours. Browsers treat the prefix without regard to case, so this does too.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
     let name = name.trim().to_ascii_lowercase();
-    name == SESSION.to_ascii_lowercase() || name.starts_with(&LOGIN_PREFIX.to_ascii_lowercase())
+    [SESSION, LOGOUT]
+        .iter()
+        .any(|ours| name == ours.to_ascii_lowercase())
+        || name.starts_with(&LOGIN_PREFIX.to_ascii_lowercase())
 }
 
 /// A `Cookie` header taken apart.

@@ -9,6 +9,7 @@ mod error;
 mod grants;
 mod http;
 mod id_token;
+mod logout_token;
 mod token_endpoint;
 
 pub use authorization_request::{AuthorizationRequest, Prompt};
@@ -18,4 +19,5 @@ pub use error::ProviderError;
 pub use grants::Audiences;
 pub use http::{Provider, ProviderSettings};
 pub use id_token::{ExpectedIdToken, IdTokenError, Identity};
+pub use logout_token::{LoggedOut, LogoutToken, LogoutTokenError, LogoutTokens};
 pub use token_endpoint::{Granted, OAuthErrorCode, TokenAnswerError};

@@ -10,11 +10,11 @@ use crate::time::UnixTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// RFC 9068 §2 and §4.
-    AccessToken,
+    Access,
     /// OpenID Connect Core §2 and §3.1.3.7.
-    IdToken,
+    Id,
     /// OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6.
-    LogoutToken,
+    Logout,
 }
 
 impl Profile {
@@ -30,10 +30,10 @@ impl Profile {
             .as_deref()
             .map(|full| full.strip_prefix("application/").unwrap_or(full));
         match (self, media_type) {
-            (Self::AccessToken, Some("at+jwt"))
-            | (Self::IdToken, None | Some("jwt"))
+            (Self::Access, Some("at+jwt"))
+            | (Self::Id, None | Some("jwt"))
             // Explicit typing is recommended and not required; what else tells it from an ID token is read below.
-            | (Self::LogoutToken, None | Some("jwt" | "logout+jwt")) => Ok(()),
+            | (Self::Logout, None | Some("jwt" | "logout+jwt")) => Ok(()),
             _ => Err(TokenError::Type),
         }
     }
@@ -42,24 +42,24 @@ impl Profile {
     pub(crate) fn read(self, all: Map<String, Value>) -> Result<Claims, TokenError> {
         let issuer = required_text(&all, "iss")?;
         let subject = match self {
-            Self::AccessToken | Self::IdToken => required_text(&all, "sub")?,
-            Self::LogoutToken => subject_of_logout(&all)?,
+            Self::Access | Self::Id => required_text(&all, "sub")?,
+            Self::Logout => subject_of_logout(&all)?,
         };
         let audience = audience(&all)?;
         let expires_at = instant(&all, "exp", Rounding::Down)?.ok_or(TokenError::MissingClaim("exp"))?;
         let not_before = instant(&all, "nbf", Rounding::Up)?;
         let issued_at = instant(&all, "iat", Rounding::Down)?.ok_or(TokenError::MissingClaim("iat"))?;
         match self {
-            Self::AccessToken => {
+            Self::Access => {
                 required_text(&all, "client_id")?;
                 required_text(&all, "jti")?;
                 optional_text(&all, "scope")?;
             }
-            Self::IdToken => {
+            Self::Id => {
                 optional_text(&all, "client_id")?;
                 optional_text(&all, "jti")?;
             }
-            Self::LogoutToken => {
+            Self::Logout => {
                 required_text(&all, "jti")?;
                 judge_events(&all)?;
             }

@@ -37,14 +37,14 @@ impl Verifier {
     /// Access tokens after RFC 9068: `typ` is `at+jwt`; `iss`, `aud`, `exp`, `iat`, `sub`, `client_id` and `jti` are there.
     #[must_use]
     pub fn access_token(issuer: &str, audience: &str) -> Self {
-        Self::new(Profile::AccessToken, issuer, audience, Duration::from_secs(5))
+        Self::new(Profile::Access, issuer, audience, Duration::from_secs(5))
     }
 
     /// ID tokens after OpenID Connect Core §3.1.3.7: `typ` is absent or `JWT`; `iss`, `aud`, `exp`, `iat` and `sub` are
     /// there. `nonce`, `azp`, `at_hash` and `auth_time` depend on the login and are left to the caller.
     #[must_use]
     pub fn id_token(issuer: &str, client_id: &str) -> Self {
-        Self::new(Profile::IdToken, issuer, client_id, Duration::from_secs(30))
+        Self::new(Profile::Id, issuer, client_id, Duration::from_secs(30))
     }
 
     /// Logout tokens after OpenID Connect Back-Channel Logout 1.0 §2.6: `typ` is `logout+jwt`, `JWT` or absent; `iss`, `aud`,
@@ -52,7 +52,7 @@ impl Verifier {
     /// one may be, and whether it came before, is left to the caller.
     #[must_use]
     pub fn logout_token(issuer: &str, client_id: &str) -> Self {
-        Self::new(Profile::LogoutToken, issuer, client_id, Duration::from_secs(30))
+        Self::new(Profile::Logout, issuer, client_id, Duration::from_secs(30))
     }
 
     fn new(profile: Profile, issuer: &str, audience: &str, leeway: Duration) -> Self {

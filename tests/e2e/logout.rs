@@ -11,6 +11,8 @@ use url::Url;
 
 use crate::claims;
 
+const LOGOUT_COOKIE: &str = "__Host-Http-logout";
+
 async fn sign_out(browser: &Browser) -> Answer {
     browser.fetch("/bff/logout").method(Method::POST).await
 }
@@ -92,7 +94,11 @@ fn assert_onward(stack: &Stack, browser: &Browser, onward: &Url) {
     };
     assert_eq!(
         parameter("post_logout_redirect_uri").as_deref(),
-        Some(browser.app().as_str())
+        Some(browser.app().join("bff/logout/callback").unwrap().as_str())
+    );
+    assert!(
+        parameter("state").is_some_and(|state| state.len() >= 43),
+        "{onward}"
     );
     assert!(
         parameter("client_id").is_some() && parameter("id_token_hint").is_none(),
@@ -113,6 +119,14 @@ async fn sign_out_at_the_provider(stack: &Stack, browser: &Browser, onward: &str
         .next()
         .expect("the provider asks first");
     let back = browser.submit(&question, &form, &["sign out", "yes"]).await;
+    let came_by = |path: &str| back.hops.iter().any(|hop| hop.path() == path);
+    assert!(came_by("/bff/logout/callback"), "{:?}", back.hops);
+    assert!(
+        !browser
+            .cookies()
+            .iter()
+            .any(|cookie| cookie.name == LOGOUT_COOKIE)
+    );
     assert_eq!(back.url.path(), "/", "{}", back.summary());
     assert_eq!(back.url.origin(), browser.app().origin(), "{}", back.summary());
 }
@@ -198,6 +212,59 @@ async fn nobody_else_signs_the_user_out(deployment: Deployment) {
         .header("sec-fetch-mode", "navigate")
         .await;
     problem.assert_problem(400, "wrong-sid");
+}
+
+/// (71)
+async fn a_return_that_nobody_began_leads_to_the_front_page_and_changes_nothing(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let (leaving, staying) = (
+        stack.browser_logged_in_as("alice").await,
+        stack.browser_logged_in_as("bob").await,
+    );
+    let onward = sign_out(&leaving).await.json()["redirect_to"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let state = Url::parse(&onward).unwrap();
+    let state = state
+        .query_pairs()
+        .find(|(name, _)| name == "state")
+        .unwrap()
+        .1
+        .into_owned();
+    let waits = |browser: &Browser| {
+        browser
+            .cookies()
+            .iter()
+            .any(|cookie| cookie.name == LOGOUT_COOKIE)
+    };
+    assert!(waits(&leaving));
+
+    for query in [
+        String::new(),
+        "?state=".to_owned(),
+        "?state=wrong".to_owned(),
+        format!("?state={state}&state={state}"),
+        "?state=wrong&post_logout_redirect_uri=https://evil.example/&returnUrl=//evil.example".to_owned(),
+    ] {
+        let back = leaving
+            .follow_from("https://evil.example/", &format!("/bff/logout/callback{query}"))
+            .await;
+        assert_eq!(back.url, *leaving.app(), "{}", back.summary());
+        assert!(waits(&leaving), "{query}");
+    }
+    // The right state in another browser, which is signed in.
+    let session = staying.session_cookie();
+    let back = staying
+        .visit(&format!("/bff/logout/callback?state={state}"))
+        .await;
+    assert_eq!((&back.url, staying.session_cookie()), (staying.app(), session));
+    staying.fetch("/bff/user").await.assert_status(200);
+
+    leaving
+        .visit(&format!("/bff/logout/callback?state={state}"))
+        .await;
+    assert!(!waits(&leaving));
 }
 
 /// (79)
@@ -294,6 +361,7 @@ on_every_store_and_provider!(
 );
 on_every_store!(nobody_else_signs_the_user_out);
 on_one_store!(
+    a_return_that_nobody_began_leads_to_the_front_page_and_changes_nothing,
     signing_out_without_a_session_is_no_fault,
     signing_out_in_one_browser_leaves_the_other,
 );

@@ -9,10 +9,12 @@
 )]
 
 mod answers;
+mod backchannel;
 mod cookies;
 mod csrf;
 mod departures;
 mod embedded_store;
+mod frontchannel;
 mod key_ring;
 mod lifetimes;
 mod login;

@@ -308,6 +308,8 @@ async fn a_ticket_names_its_session_until_it_is_dropped(store: Store) {
 
 async fn a_mark_is_claimed_once_also_in_parallel(store: Store) {
     let mark = Mark("login-x".to_owned());
+    assert!(!store.is_claimed(&mark).await.unwrap());
+    assert!(!store.is_claimed(&mark).await.unwrap(), "a look claims nothing");
     let claims = (0..50).map(|_| {
         let (store, mark) = (Arc::clone(&store), mark.clone());
         async move { store.claim(&mark, later()).await.unwrap() }
@@ -320,6 +322,7 @@ async fn a_mark_is_claimed_once_also_in_parallel(store: Store) {
             .count(),
         1
     );
+    assert!(store.is_claimed(&mark).await.unwrap());
     assert_eq!(
         store.claim(&Mark("login-y".to_owned()), later()).await.unwrap(),
         Claimed::First

@@ -36,6 +36,8 @@ function configuration(setup) {
       redirect_uris: setup.redirect_uris,
       post_logout_redirect_uris: setup.post_logout_redirect_uris,
       grant_types: ['authorization_code', 'refresh_token', TOKEN_EXCHANGE],
+      backchannel_logout_uri: setup.backchannel_logout_uri,
+      backchannel_logout_session_required: true,
       response_types: ['code'],
       token_endpoint_auth_method: setup.client_auth,
       id_token_signed_response_alg: 'ES256',
@@ -67,6 +69,7 @@ function configuration(setup) {
     features: {
       devInteractions: { enabled: false },
       revocation: { enabled: true },
+      backchannelLogout: { enabled: true },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => { ctx.body = pages.signOut(form); },
@@ -85,6 +88,9 @@ function configuration(setup) {
         }),
       },
     },
+    // The library's own dispatcher refuses to call loopback addresses, and the app listens on IPv4 only.
+    fetch: (url, { dispatcher: _, ...options }) =>
+      fetch(String(url).replace('//localhost:', '//127.0.0.1:'), options),
     renderError: (ctx, out) => {
       ctx.type = 'html';
       ctx.body = pages.message('The request was refused', out.error);

@@ -26,6 +26,8 @@ pub struct Setup<'s> {
     pub redirect_uri: &'s str,
     /// Where browsers may go after signing out.
     pub post_logout_redirect_uri: &'s str,
+    /// Where it says that somebody has signed out.
+    pub backchannel_logout_uri: &'s str,
     /// `aud` of its access tokens.
     pub audience: &'s str,
     /// How long access tokens live.
@@ -122,6 +124,7 @@ fn wire(setup: &Setup<'_>) -> Value {
         "client_auth": "client_secret_basic",
         "redirect_uris": [setup.redirect_uri],
         "post_logout_redirect_uris": [setup.post_logout_redirect_uri],
+        "backchannel_logout_uri": setup.backchannel_logout_uri,
         "audience": setup.audience,
         "access_token_lifetime": setup.access_token_lifetime.as_secs(),
         "users": users.collect::<serde_json::Map<_, _>>(),

@@ -26,6 +26,7 @@ pub mod raw;
 pub mod redis;
 pub mod relay;
 pub mod secrets;
+pub mod signer;
 pub mod stack;
 pub mod story;
 pub mod upstream;

@@ -56,6 +56,8 @@ pub struct Endpoints {
     pub token: &'static str,
     /// RFC 7009.
     pub revoke: &'static str,
+    /// The signing keys.
+    pub jwks: &'static str,
     /// RP-initiated logout.
     pub end_session: &'static str,
 }
@@ -200,12 +202,14 @@ impl Stack {
                 authorize: "/authorize",
                 token: "/token",
                 revoke: "/revoke",
+                jwks: "/jwks",
                 end_session: "/end_session",
             },
             ProviderKind::Foreign => Endpoints {
                 authorize: "/auth",
                 token: "/token",
                 revoke: "/token/revocation",
+                jwks: "/jwks",
                 end_session: "/session/end",
             },
         }

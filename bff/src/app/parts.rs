@@ -14,8 +14,9 @@ use crate::guard::middleware::OwnOrigin;
 use crate::login::endpoint::Login;
 use crate::login::{Callback, LoginTransactions};
 use crate::logout::endpoint::Logout;
+use crate::logout::{BackChannel, Departures, FrontChannel};
 use crate::ops::endpoint::Health;
-use crate::provider::{Audiences, Provider};
+use crate::provider::{Audiences, LogoutTokens, Provider};
 use crate::proxy::endpoint::Proxy;
 use crate::refresh::{Keeper, RefreshSettings, ServiceTokens};
 use crate::routing::RouteTable;
@@ -37,6 +38,8 @@ pub(super) struct Parts {
     pub(super) login: web::Data<Login>,
     pub(super) callback: web::Data<Callback>,
     pub(super) logout: web::Data<Logout>,
+    pub(super) back_channel: web::Data<BackChannel>,
+    pub(super) front_channel: web::Data<FrontChannel>,
     pub(super) proxy: web::Data<Proxy>,
     pub(super) user: web::Data<UserEndpoint>,
     pub(super) routes: web::Data<RouteTable>,
@@ -63,6 +66,7 @@ impl Parts {
         let redirect_uri = format!("{origin}{base_path}/callback");
         let cookie_key = Arc::new(config.session.key_ring.cookie_signing_key());
         let vault = Vault::new(Arc::clone(&config.session.key_ring));
+        let issuer_origin = provider.settings.issuer_url.origin().ascii_serialization();
         let store = open_store(config.store, config.replica.staleness, &clock, background)?;
         let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone())
             .context("the client for the provider")?;
@@ -96,7 +100,8 @@ impl Parts {
             registry: Arc::clone(&registry),
             provider: Arc::clone(&client),
             background: background.clone(),
-            post_logout_redirect_uri: format!("{origin}/"),
+            departures: Departures::new(vault.clone(), Arc::clone(&clock)),
+            post_logout_redirect_uri: format!("{origin}{base_path}/logout/callback"),
             sends_id_token_hint: provider.sends_id_token_hint,
         };
         let proxy = Proxy {
@@ -107,7 +112,9 @@ impl Parts {
             host: server.public_url.authority().to_owned(),
             base_path: base_path.clone(),
         };
+        let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
+            back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
             health: health(&store, client),
             vault,
             cookie_key,
@@ -115,6 +122,7 @@ impl Parts {
             login: web::Data::new(login),
             callback: web::Data::new(callback),
             logout: web::Data::new(logout),
+            front_channel: web::Data::new(front_channel),
             proxy: web::Data::new(proxy),
             user: web::Data::new(user_endpoint(&base_path, clock)),
             routes: web::Data::new(config.routes),
@@ -185,6 +193,21 @@ fn registry(
             .with_cap(config.cap)
             .with_device_binding(config.device_binding),
     )
+}
+
+fn back_channel(
+    provider: &Arc<Provider>,
+    registry: &Arc<SessionRegistry>,
+    store: &Arc<dyn SessionStore>,
+    clock: &Arc<dyn Clock>,
+    background: &Background,
+) -> BackChannel {
+    BackChannel {
+        tokens: LogoutTokens::new(Arc::clone(provider), Arc::clone(clock)),
+        registry: Arc::clone(registry),
+        store: Arc::clone(store),
+        background: background.clone(),
+    }
 }
 
 fn health(store: &Arc<dyn SessionStore>, provider: Arc<Provider>) -> Health {

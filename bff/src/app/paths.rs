@@ -4,7 +4,9 @@ use actix_web::{HttpResponse, guard, web};
 use super::parts::Parts;
 use crate::guard::middleware::{require_csrf_header, require_own_page};
 use crate::login::endpoint as login_endpoint;
+use crate::logout::backchannel::endpoint as backchannel;
 use crate::logout::endpoint as logout_endpoint;
+use crate::logout::frontchannel::endpoint as frontchannel;
 use crate::logout::sessions::endpoint as sessions_endpoint;
 use crate::problem::ApiError;
 use crate::proxy::endpoint as proxy_endpoint;
@@ -19,6 +21,8 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(parts.login.clone())
         .app_data(parts.callback.clone())
         .app_data(parts.logout.clone())
+        .app_data(parts.back_channel.clone())
+        .app_data(parts.front_channel.clone())
         .app_data(parts.proxy.clone())
         .app_data(parts.user.clone())
         .app_data(parts.origin.clone())
@@ -42,21 +46,9 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
                     .wrap(tickets())
                     .wrap(from_fn(require_csrf_header)),
             )
-            .service(
-                web::resource("/logout")
-                    .guard(guard::Post())
-                    .route(web::post().to(logout_endpoint::post))
-                    .wrap(tickets())
-                    .wrap(from_fn(require_csrf_header)),
-            )
-            .service(
-                only(
-                    web::resource("/logout").route(web::get().to(logout_endpoint::navigate)),
-                    "GET, POST",
-                )
-                .wrap(tickets()),
-            )
-            .configure(|app| sessions(app, parts))
+            .configure(|scope| logout(scope, parts))
+            .configure(|scope| sessions(scope, parts))
+            .configure(logout_from_outside)
             .default_service(web::to(nothing_here)),
     );
     app.service(
@@ -85,6 +77,26 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
     }
 }
 
+/// The user's own logout.
+fn logout(scope: &mut web::ServiceConfig, parts: &Parts) {
+    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
+    scope
+        .service(
+            web::resource("/logout")
+                .guard(guard::Post())
+                .route(web::post().to(logout_endpoint::post))
+                .wrap(tickets())
+                .wrap(from_fn(require_csrf_header)),
+        )
+        .service(
+            only(
+                web::resource("/logout").route(web::get().to(logout_endpoint::navigate)),
+                "GET, POST",
+            )
+            .wrap(tickets()),
+        );
+}
+
 fn sessions(app: &mut web::ServiceConfig, parts: &Parts) {
     let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
     app.service(
@@ -105,6 +117,23 @@ fn sessions(app: &mut web::ServiceConfig, parts: &Parts) {
         .wrap(tickets())
         .wrap(from_fn(require_csrf_header)),
     );
+}
+
+/// What the provider calls, or sends a browser to: none of it looks at the session cookie.
+fn logout_from_outside(scope: &mut web::ServiceConfig) {
+    scope
+        .service(only(
+            web::resource("/logout/callback").route(web::get().to(logout_endpoint::come_back)),
+            "GET",
+        ))
+        .service(only(
+            web::resource("/backchannel").route(web::post().to(backchannel::log_out)),
+            "POST",
+        ))
+        .service(only(
+            web::resource("/frontchannel").route(web::get().to(frontchannel::log_out)),
+            "GET",
+        ));
 }
 
 /// A resource that answers other methods with 405 and the list of those it takes.

@@ -1,13 +1,14 @@
-//! `GET /bff/logout?sid=…` (a navigation) and `POST /bff/logout` (with `X-CSRF: 1`).
+//! `GET /bff/logout?sid=…` (a navigation), `POST /bff/logout` (with `X-CSRF: 1`) and the return from the provider.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, COOKIE, LOCATION, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde_json::json;
 use url::Url;
 
+use super::departure::{self, Departures};
 use crate::background::Background;
 use crate::parameters::Parameters;
 use crate::problem::ApiError;
@@ -25,6 +26,7 @@ pub struct Logout {
     pub(crate) registry: Arc<SessionRegistry>,
     pub(crate) provider: Arc<Provider>,
     pub(crate) background: Background,
+    pub(crate) departures: Departures,
     pub(crate) post_logout_redirect_uri: String,
     /// Some providers insist on an `id_token_hint`; it goes through the browser's address bar, so it is off by default.
     pub(crate) sends_id_token_hint: bool,
@@ -49,9 +51,11 @@ pub async fn navigate(
     }
     let onward = logout.end(session, EndReason::Logout).await?;
     ticket.withdraw();
-    let onward = onward.map_or_else(|| "/".to_owned(), String::from);
-    Ok(signed_out(HttpResponse::SeeOther())
-        .insert_header((LOCATION, onward))
+    let location = onward
+        .as_ref()
+        .map_or_else(|| "/".to_owned(), |onward| onward.url.to_string());
+    Ok(signed_out(HttpResponse::SeeOther(), onward.as_ref())
+        .insert_header((LOCATION, location))
         .finish())
 }
 
@@ -62,6 +66,39 @@ pub async fn post(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpRespo
     let onward = logout.end(session, EndReason::Logout).await?;
     ticket.withdraw();
     Ok(signed_out_to(onward.as_ref()))
+}
+
+/// Takes the browser back from the provider's logout and goes on to the front page, whatever came with it: the session
+/// ended before it left. `state` tells whether it was this browser that left; nothing but the log depends on that.
+#[tracing::instrument(name = "bff.logout.return", skip_all)]
+pub async fn come_back(request: HttpRequest, logout: web::Data<Logout>) -> HttpResponse {
+    let parameters = Parameters::parse(request.query_string()).ok();
+    let state = parameters.as_ref().and_then(|parameters| parameters.one("state"));
+    let cookies = request
+        .headers()
+        .get(COOKIE)
+        .and_then(|value| value.to_str().ok());
+    let mut answer = HttpResponse::SeeOther();
+    answer
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((LOCATION, "/"));
+    match logout
+        .departures
+        .returned(state.unwrap_or_default(), cookies.unwrap_or_default())
+    {
+        Some(session) => {
+            tracing::info!(session.key = %session, "a browser came back from the provider's logout");
+            answer.append_header((SET_COOKIE, departure::forget()));
+        }
+        None => tracing::warn!("somebody came back from a logout that their browser did not begin"),
+    }
+    answer.finish()
+}
+
+/// Where a browser signs out at the provider, and what it has to remember meanwhile.
+pub(super) struct Onward {
+    url: Url,
+    cookie: String,
 }
 
 impl Logout {
@@ -76,7 +113,7 @@ impl Logout {
         &self,
         session: Option<OpenSession>,
         reason: EndReason,
-    ) -> Result<Option<Url>, ApiError> {
+    ) -> Result<Option<Onward>, ApiError> {
         let Some(session) = session else {
             return Ok(None);
         };
@@ -101,15 +138,17 @@ impl Logout {
             return Ok(None);
         };
         let endpoint = discovered.metadata.end_session_endpoint.as_ref();
-        Ok(endpoint.map(|endpoint| self.end_session_url(endpoint, &ended)))
+        Ok(endpoint.map(|endpoint| self.onward(endpoint, &ended)))
     }
 
-    fn end_session_url(&self, endpoint: &Url, session: &OpenSession) -> Url {
+    fn onward(&self, endpoint: &Url, session: &OpenSession) -> Onward {
+        let (state, cookie) = self.departures.begin(&session.key);
         let mut url = endpoint.clone();
         let mut query = url.query_pairs_mut();
         query
             .append_pair("client_id", self.provider.client_id())
-            .append_pair("post_logout_redirect_uri", &self.post_logout_redirect_uri);
+            .append_pair("post_logout_redirect_uri", &self.post_logout_redirect_uri)
+            .append_pair("state", &state);
         if let Some(id_token) = session
             .content
             .tokens
@@ -120,17 +159,21 @@ impl Logout {
             query.append_pair("id_token_hint", id_token.expose());
         }
         drop(query);
-        url
+        Onward { url, cookie }
     }
 }
 
 /// Says where the page should navigate to sign out at the provider too.
-pub(super) fn signed_out_to(onward: Option<&Url>) -> HttpResponse {
-    signed_out(HttpResponse::Ok()).json(json!({"redirect_to": onward.map(Url::as_str)}))
+pub(super) fn signed_out_to(onward: Option<&Onward>) -> HttpResponse {
+    let redirect_to = onward.map(|onward| onward.url.as_str());
+    signed_out(HttpResponse::Ok(), onward).json(json!({"redirect_to": redirect_to}))
 }
 
 /// What the browser has cached of the signed-in pages goes too.
-fn signed_out(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
+fn signed_out(mut answer: HttpResponseBuilder, onward: Option<&Onward>) -> HttpResponseBuilder {
+    if let Some(onward) = onward {
+        answer.append_header((SET_COOKIE, onward.cookie.as_str()));
+    }
     answer
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("Clear-Site-Data", "\"cache\""));

@@ -19,7 +19,7 @@ use redb::ReadableDatabase;
 use resource_server::time::{Clock, UnixTime};
 
 use self::file::StoreFile;
-use self::layout::{INDEXES, Row, SESSIONS, TICKETS, TicketRow};
+use self::layout::{INDEXES, MARKS, Row, SESSIONS, TICKETS, TicketRow};
 use self::leases::{Asked, Leases};
 use self::tables::Tables;
 use self::writer::Writer;
@@ -326,6 +326,13 @@ impl SessionStore for EmbeddedStore {
     async fn claim(&self, mark: &Mark, until: UnixTime) -> Result<Claimed, StoreError> {
         let mark = mark.clone();
         self.writer.write(move |tables| tables.claim(&mark, until)).await
+    }
+
+    async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError> {
+        self.read(|transaction| {
+            let marks = transaction.open_table(MARKS)?;
+            Ok(marks.get(mark.0.as_str())?.is_some())
+        })
     }
 
     /// Asks the writer and not only the file: a store that can be read and not written is not ready.

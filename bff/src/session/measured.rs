@@ -125,6 +125,10 @@ impl SessionStore for MeasuredStore {
         measured("claim", self.0.claim(mark, until)).await
     }
 
+    async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError> {
+        measured("is_claimed", self.0.is_claimed(mark)).await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         measured("check", self.0.check()).await
     }

@@ -399,6 +399,12 @@ impl SessionStore for RedisStore {
         Ok(if first { Claimed::First } else { Claimed::Before })
     }
 
+    async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError> {
+        let mut command = cmd("EXISTS");
+        command.arg(format!("{}:once:{}", self.prefix, mark.0));
+        self.query(&command).await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.query(&cmd("PING")).await
     }

@@ -3,6 +3,7 @@
 mod binding;
 mod cap;
 mod find;
+mod outside;
 mod own;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 pub use self::binding::DeviceBinding;
 use self::binding::Watch;
 pub use self::cap::{Cap, Room, WhenExceeded};
+pub use self::outside::Overview;
 pub use self::own::{Living, LivingSessions};
 use super::changes::Changes;
 use super::device::Device;
@@ -75,6 +77,12 @@ pub enum EndReason {
     SessionCap,
     /// It turned up on another device.
     DeviceChanged,
+    /// The provider said so (OpenID Connect Back-Channel Logout 1.0).
+    BackChannelLogout,
+    /// The provider had the browser say so (OpenID Connect Front-Channel Logout 1.0).
+    FrontChannelLogout,
+    /// An operator ended it.
+    Administrator,
 }
 
 impl EndReason {
@@ -95,6 +103,9 @@ impl EndReason {
             Self::Everywhere => "everywhere",
             Self::SessionCap => "session_cap",
             Self::DeviceChanged => "device_changed",
+            Self::BackChannelLogout => "back_channel_logout",
+            Self::FrontChannelLogout => "front_channel_logout",
+            Self::Administrator => "administrator",
         }
     }
 }

@@ -309,6 +309,9 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync {
     /// Claims something that may happen once, on whichever node; the claim may be forgotten from `until` on.
     async fn claim(&self, mark: &Mark, until: UnixTime) -> Result<Claimed, StoreError>;
 
+    /// Whether something has been claimed already; it stays as it is.
+    async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError>;
+
     /// Whether the store does its work now.
     async fn check(&self) -> Result<(), StoreError>;
 

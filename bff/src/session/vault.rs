@@ -28,6 +28,7 @@ const VERSION: u8 = 1;
 const SESSION_PURPOSE: &[u8] = b"bff session content v1";
 const SUMMARY_PURPOSE: &[u8] = b"bff session summary v1";
 const LOGIN_PURPOSE: &[u8] = b"bff login transaction v1";
+const LOGOUT_PURPOSE: &[u8] = b"bff logout departure v1";
 
 /// Why something sealed could not be opened. It is left as it is: another node, or a later one, may read it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -144,6 +145,20 @@ impl Vault {
     /// See [`OpenError`].
     pub fn open_login(&self, cookie_name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         self.open_bytes(&[], LOGIN_PURPOSE, cookie_name.as_bytes(), sealed)
+    }
+
+    /// Seals what a browser remembers while it signs out at the provider.
+    #[must_use]
+    pub fn seal_logout(&self, plain: Vec<u8>) -> Vec<u8> {
+        self.seal_bytes(&[], LOGOUT_PURPOSE, &[], plain)
+    }
+
+    /// Opens what [`Vault::seal_logout`] sealed.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_logout(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        self.open_bytes(&[], LOGOUT_PURPOSE, &[], sealed)
     }
 
     fn seal_bytes(&self, secret: &[u8], purpose: &[u8], context: &[u8], mut plain: Vec<u8>) -> Vec<u8> {

@@ -199,8 +199,8 @@ name = "The app"
 kind = "confidential"
 secret_env = "CLIENT_SECRET"
 redirect_uris = ["{app}/bff/callback"]
-post_logout_redirect_uris = ["{app}/"]
 grants = ["authorization_code", "refresh_token", "client_credentials"]
+post_logout_redirect_uris = ["{app}/bff/logout/callback"]
 scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
 audience = "{AUDIENCE}"
 "#,

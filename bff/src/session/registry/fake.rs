@@ -163,6 +163,10 @@ impl SessionStore for FakeStore {
         unreachable!("finding claims nothing")
     }
 
+    async fn is_claimed(&self, _: &Mark) -> Result<bool, StoreError> {
+        unreachable!("finding claims nothing")
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.asked()
     }
