@@ -8,7 +8,7 @@ help:
 	@echo "make run     start the demo: BFF, auth server and notes API on loopback"
 	@echo "make test    install what the tests need, then run all of them"
 	@echo "make check   formatting, lints, documentation, dependency policy, tests"
-	@echo "make bench   measure idle memory and start time of the release build of the BFF"
+	@echo "make bench   measure the release build: start time and idle memory; logouts, logins and refreshes of a cluster"
 
 run:
 	$(CARGO) run
@@ -46,3 +46,4 @@ deny:
 
 bench:
 	tests/bench/footprint.sh
+	$(CARGO) bench --workspace --bench cluster

@@ -46,7 +46,7 @@ async fn fifty_calls_over_two_nodes_cause_one_refresh(deployment: Deployment) {
     stack.let_access_tokens_expire().await;
     let gate = stack.provider().hold(stack.endpoints().token);
 
-    let other = browser.through(second);
+    let other = browser.at(second);
     let calls: Vec<_> = (0..50)
         .map(|call| [&browser, &other][call % 2].fetch("/api/notes").spawn())
         .collect();
@@ -79,7 +79,7 @@ async fn a_failure_is_told_on_every_node(deployment: Deployment) {
         .fetch("/api/notes")
         .await
         .assert_unavailable("provider-unavailable");
-    let later = browser.through(second).fetch("/api/notes").await;
+    let later = browser.at(second).fetch("/api/notes").await;
 
     later.assert_unavailable("provider-unavailable");
     assert_eq!(stack.provider().grants("refresh_token"), 1);
@@ -162,7 +162,9 @@ async fn a_lost_answer_is_asked_for_again_at_once(deployment: Deployment) {
     let stack = deployment.start().await;
     let browser = stack.browser_logged_in_as("alice").await;
     stack.let_access_tokens_expire().await;
-    stack.provider().cut_next_answer(stack.endpoints().token);
+    stack
+        .provider()
+        .instead_once(stack.endpoints().token, Instead::CutAnswer);
 
     browser.fetch("/api/notes").await.assert_status(200);
 
@@ -176,7 +178,9 @@ async fn a_lost_answer_at_a_strict_provider_is_one_clean_sign_in(deployment: Dep
     let stack = deployment.and_foreign_provider().start().await;
     let browser = stack.browser_logged_in_as("alice").await;
     stack.let_access_tokens_expire().await;
-    stack.provider().cut_next_answer(stack.endpoints().token);
+    stack
+        .provider()
+        .instead_once(stack.endpoints().token, Instead::CutAnswer);
 
     browser
         .fetch("/api/notes")

@@ -38,10 +38,11 @@ const MOST_HOPS: usize = 20;
 #[derive(Debug, Clone)]
 pub struct Browser {
     client: reqwest::Client,
+    user_agent: String,
     jar: Arc<Mutex<Jar>>,
     app: Url,
-    /// The port that the load balancer sends this tab's requests for the app to.
-    node: Option<u16>,
+    /// Which node the app's address leads to, where there are several.
+    node: Option<SocketAddr>,
     clock: ManualClock,
     secrets: Secrets,
 }
@@ -76,12 +77,10 @@ enum Arrival {
 
 impl Browser {
     /// A fresh browser for this app.
-    ///
-    /// # Panics
-    /// When the HTTP client cannot be built.
     pub(crate) fn new(app: Url, clock: ManualClock, secrets: Secrets) -> Self {
         Self {
-            client: client(USER_AGENT),
+            client: client(USER_AGENT, usize::MAX),
+            user_agent: USER_AGENT.to_owned(),
             jar: Arc::default(),
             app,
             node: None,
@@ -93,15 +92,26 @@ impl Browser {
     /// The same browser as if it were another product, or on another machine.
     #[must_use]
     pub fn that_calls_itself(mut self, user_agent: &str) -> Self {
-        self.client = client(user_agent);
+        self.client = client(user_agent, usize::MAX);
+        user_agent.clone_into(&mut self.user_agent);
         self
     }
 
-    /// A tab whose requests reach the app through the node that listens there; what it sees and sends is the same.
+    /// This browser, opening a connection for each request. With a pool, some of many parallel requests are sent on
+    /// connections that lay idle for long, and may close at that very moment.
     #[must_use]
-    pub fn through(&self, node: SocketAddr) -> Self {
+    pub fn without_pool(&self) -> Self {
         Self {
-            node: Some(node.port()),
+            client: client(&self.user_agent, 0),
+            ..self.clone()
+        }
+    }
+
+    /// This browser, sent to one of several nodes as a load balancer would: the address stays that of the app.
+    #[must_use]
+    pub fn at(&self, node: SocketAddr) -> Self {
+        Self {
+            node: Some(node),
             ..self.clone()
         }
     }
@@ -333,9 +343,12 @@ impl Browser {
         }
         let mut target = url.clone();
         if let Some(node) = self.node.filter(|_| inspect::is_of(url, &self.app)) {
-            let host = HeaderValue::from_str(url.authority()).expect("an authority is text");
+            let host = HeaderValue::from_str(url.authority()).expect("a host is text");
             headers.insert(HOST, host);
-            target.set_port(Some(node)).expect("an http address has a port");
+            let sent = target
+                .set_ip_host(node.ip())
+                .and(target.set_port(Some(node.port())));
+            sent.expect("an http address has a host and a port");
         }
         let mut request = self.client.request(method, target).headers(headers);
         if let Some(body) = body {
@@ -386,7 +399,7 @@ impl Browser {
     }
 }
 
-fn client(user_agent: &str) -> reqwest::Client {
+fn client(user_agent: &str, idle_connections: usize) -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -395,6 +408,7 @@ fn client(user_agent: &str) -> reqwest::Client {
         .tcp_nodelay(true)
         // The servers listen on IPv4, whatever else this machine's `localhost` is.
         .resolve("localhost", std::net::SocketAddr::from(([127, 0, 0, 1], 0)))
+        .pool_max_idle_per_host(idle_connections)
         .build()
         .expect("an HTTP client")
 }

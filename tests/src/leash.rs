@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::task::JoinHandle;
 
 /// Starts the program in the shell's process group and waits for the end of standard input, which comes when the
 /// harness closes it or dies, however it dies; then the whole group is killed.
@@ -24,6 +25,8 @@ pub struct Leashed {
     _leash: ChildStdin,
     name: String,
     pid: u32,
+    // Ends when nobody writes to the program's output any more.
+    drained: Option<JoinHandle<()>>,
 }
 
 impl Leashed {
@@ -58,11 +61,12 @@ impl Leashed {
         let pid = first
             .and_then(|line| line.parse().ok())
             .expect("the watchdog's first line is the process id");
-        let started = Self {
+        let mut started = Self {
             watchdog,
             _leash: leash,
             name: program.to_owned(),
             pid,
+            drained: None,
         };
 
         let mut printed = String::new();
@@ -71,7 +75,8 @@ impl Leashed {
             printed.push('\n');
             if is_ready(&line) {
                 // Somebody has to go on reading, or the program stops at a full pipe.
-                tokio::spawn(async move { while let Ok(Some(_)) = output.next_line().await {} });
+                let drain = async move { while let Ok(Some(_)) = output.next_line().await {} };
+                started.drained = Some(tokio::spawn(drain));
                 return Ok((started, printed));
             }
         }
@@ -86,6 +91,14 @@ impl Leashed {
     /// Lets a frozen program go on.
     pub fn thaw(&self) {
         self.signal("-CONT");
+    }
+
+    /// Tells the program to stop and waits until it has.
+    pub async fn terminate(mut self) {
+        self.signal("-TERM");
+        if let Some(drained) = self.drained.take() {
+            let _ = drained.await;
+        }
     }
 
     /// Kills the program and waits until it is gone, with its children.

@@ -17,6 +17,7 @@
 
 pub mod browser;
 pub mod chromium;
+pub mod cluster;
 pub mod foreign;
 pub mod gate;
 pub mod http_server;

@@ -1,6 +1,8 @@
 //! Keeps every log event of the process, so that no secret can pass into one unnoticed.
 
+use std::fs::OpenOptions;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -49,6 +51,32 @@ impl<'w> MakeWriter<'w> for Log {
     }
 }
 
+/// Writes the log of this process to a file, with its panics, for a harness that is another process.
+///
+/// # Errors
+/// When the file cannot be made.
+pub fn write_to(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().append(true).create(true).open(path)?;
+    let layer = fmt::layer()
+        .with_ansi(false)
+        .with_span_events(FmtSpan::NEW)
+        .with_writer(Arc::new(file));
+    tracing_subscriber::registry()
+        .with(EnvFilter::new(FILTER))
+        .with(layer)
+        .init();
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(())
+}
+
+/// The warnings and errors of a log.
+pub(crate) fn warnings_in(log: &str) -> String {
+    let lines = log
+        .lines()
+        .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// The log from one moment on.
 ///
 /// Tests of one process share the log, because a server's events come from whatever thread serves; what one test must
@@ -73,10 +101,6 @@ impl Excerpt {
 
     /// The warnings and errors since, for whoever has to understand a story that failed.
     pub fn warnings(&self) -> String {
-        let text = self.text();
-        let lines = text
-            .lines()
-            .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
-        lines.collect::<Vec<_>>().join("\n")
+        warnings_in(&self.text())
     }
 }

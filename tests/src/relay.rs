@@ -7,6 +7,7 @@ mod exchange;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
@@ -39,8 +40,9 @@ pub enum Instead {
 enum Rule {
     Hold(Gate),
     HoldAnswer(Gate),
+    Delay(Duration),
     Instead(Instead),
-    CutNextAnswer,
+    Once(Instead),
 }
 
 /// The relay before the provider.
@@ -112,10 +114,14 @@ impl Relay {
         self.rule(path, Rule::Instead(instead));
     }
 
-    /// Lets the provider do its work once more at this path, and closes the connection on that answer; what follows
-    /// passes.
-    pub fn cut_next_answer(&self, path: &str) {
-        self.rule(path, Rule::CutNextAnswer);
+    /// Lets something else happen to the next request for this path.
+    pub fn instead_once(&self, path: &str, instead: Instead) {
+        self.rule(path, Rule::Once(instead));
+    }
+
+    /// Makes the provider take this much longer at this path.
+    pub fn delay(&self, path: &str, by: Duration) {
+        self.rule(path, Rule::Delay(by));
     }
 
     /// Everything passes again, untouched.
@@ -164,6 +170,7 @@ impl Inner {
         let rule = self.rule_at(&path);
         match &rule {
             Some(Rule::Hold(gate)) => gate.pass().await,
+            Some(Rule::Delay(by)) => tokio::time::sleep(*by).await,
             Some(Rule::Instead(Instead::Cut)) => return Err(Cut),
             Some(Rule::Instead(Instead::Status(status, json))) => {
                 let status = StatusCode::from_u16(*status).expect("tests name valid statuses");
@@ -174,7 +181,7 @@ impl Inner {
                 later.headers_mut().insert(RETRY_AFTER, (*seconds).into());
                 return Ok(later);
             }
-            Some(Rule::HoldAnswer(_) | Rule::Instead(Instead::CutAnswer) | Rule::CutNextAnswer) | None => {}
+            Some(Rule::HoldAnswer(_) | Rule::Instead(Instead::CutAnswer) | Rule::Once(_)) | None => {}
         }
         let answered = self.ask_provider(head, body).await?;
         let (head, body) = answered.into_parts();
@@ -183,8 +190,8 @@ impl Inner {
 
         match rule {
             Some(Rule::HoldAnswer(gate)) => gate.pass().await,
-            Some(Rule::Instead(_) | Rule::CutNextAnswer) => return Err(Cut),
-            Some(Rule::Hold(_)) | None => {}
+            Some(Rule::Instead(_) | Rule::Once(_)) => return Err(Cut),
+            Some(Rule::Hold(_) | Rule::Delay(_)) | None => {}
         }
         Ok(Response::from_parts(head, whole(body)))
     }
@@ -215,10 +222,11 @@ impl Inner {
     fn rule_at(&self, path: &str) -> Option<Rule> {
         let mut rules = self.rules.lock().unwrap();
         let at = rules.iter().position(|(ruled, _)| ruled == path)?;
-        let rule = rules[at].1.clone();
-        if matches!(rule, Rule::CutNextAnswer) {
+        if let (_, Rule::Once(instead)) = &rules[at] {
+            let instead = Rule::Instead(instead.clone());
             rules.remove(at);
+            return Some(instead);
         }
-        Some(rule)
+        Some(rules[at].1.clone())
     }
 }

@@ -102,6 +102,13 @@ pub struct Stack {
 
 impl Stack {
     pub(crate) async fn start(deployment: Deployment) -> Self {
+        let stack = Self::start_without_bff(deployment).await;
+        stack.start_bff().await;
+        stack
+    }
+
+    /// Starts everything that BFFs need, and none.
+    pub(crate) async fn start_without_bff(deployment: Deployment) -> Self {
         let log = Excerpt::from_now_on();
         let secrets = Secrets::default();
         let folder = TempDir::new().expect("a temporary folder");
@@ -139,7 +146,6 @@ impl Stack {
         stack.add_users().await;
         stack.start_provider().await;
         stack.start_resource_server().await;
-        stack.start_bff().await;
         stack
     }
 
@@ -285,6 +291,21 @@ impl Stack {
         )
     }
 
+    /// Where the files of this stack are: stores, keys, logs of its processes.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The BFF's secret at the provider.
+    pub(crate) fn client_secret(&self) -> &str {
+        &self.client_secret
+    }
+
+    /// How long access tokens live.
+    pub fn access_token_lifetime(&self) -> Duration {
+        self.deployment.access_token_lifetime
+    }
+
     /// What has been whispered so far.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
@@ -345,6 +366,7 @@ impl Stack {
         Places {
             issuer: self.relay.url(),
             app: &self.app,
+            listen: "127.0.0.1:0",
             upstream: self.upstream.url(),
             folder: self.folder.path(),
             redis_nodes: match &self.store {

@@ -48,6 +48,7 @@ pub struct Deployment {
     pub(super) lease: Option<&'static str>,
     pub(super) audiences: &'static str,
     pub(super) routes: Vec<(&'static str, &'static str)>,
+    pub(super) redis_timeout: &'static str,
 }
 
 impl Deployment {
@@ -64,6 +65,7 @@ impl Deployment {
             lease: None,
             audiences: "resource",
             routes: Vec::new(),
+            redis_timeout: "2s",
         }
     }
 
@@ -92,6 +94,11 @@ impl Deployment {
     pub fn and_foreign_provider(mut self) -> Self {
         self.provider = ProviderKind::Foreign;
         self
+    }
+
+    /// Who signs users in.
+    pub fn provider_kind(&self) -> ProviderKind {
+        self.provider
     }
 
     /// Sessions end after this time without use, or after that time anyway.
@@ -144,6 +151,13 @@ impl Deployment {
         self
     }
 
+    /// How long the BFF waits for Redis.
+    #[must_use]
+    pub fn with_redis_timeout(mut self, timeout: &'static str) -> Self {
+        self.redis_timeout = timeout;
+        self
+    }
+
     /// How long access tokens live.
     #[must_use]
     pub fn with_access_tokens_for(mut self, lifetime: Duration) -> Self {
@@ -161,6 +175,8 @@ impl Deployment {
 pub(super) struct Places<'p> {
     pub(super) issuer: &'p str,
     pub(super) app: &'p str,
+    /// Where the BFF listens.
+    pub(super) listen: &'p str,
     pub(super) upstream: &'p str,
     pub(super) folder: &'p Path,
     /// The sentinels or the cluster's servers.
@@ -228,6 +244,7 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
     let Places {
         issuer,
         app,
+        listen,
         upstream,
         ..
     } = places;
@@ -243,7 +260,6 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
     let lease = deployment
         .lease
         .map_or_else(String::new, |lease| format!("lease = \"{lease}\"\n"));
-    let listen = app.replace("http://localhost", "127.0.0.1");
     let mut file = format!(
         r#"
 [server]
@@ -297,18 +313,20 @@ fn store(deployment: &Deployment, places: &Places<'_>) -> String {
             )
         }
         StoreKind::Redis => {
-            "[store]\nkind = \"redis\"\n[store.redis]\nurl_env = \"REDIS_URL\"\ntimeout = \"500ms\"\n"
-                .to_owned()
+            let redis_timeout = deployment.redis_timeout;
+            format!(
+                "[store]\nkind = \"redis\"\n[store.redis]\nurl_env = \"REDIS_URL\"\ntimeout = \"{redis_timeout}\"\n"
+            )
         }
         StoreKind::RedisSentinel => format!(
             "[store]\nkind = \"redis\"\n[store.redis]\ntopology = \"sentinel\"\nmaster = \"{MASTER}\"\n\
-             nodes = {:?}\ntimeout = \"500ms\"\n",
-            places.redis_nodes
+             nodes = {:?}\ntimeout = \"{}\"\n",
+            places.redis_nodes, deployment.redis_timeout
         ),
         StoreKind::RedisCluster => format!(
             "[store]\nkind = \"redis\"\n[store.redis]\ntopology = \"cluster\"\nnodes = {:?}\n\
-             timeout = \"500ms\"\n",
-            places.redis_nodes
+             timeout = \"{}\"\n",
+            places.redis_nodes, deployment.redis_timeout
         ),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use auth_server::user::NewUser;
 use resource_server::time::Clock;
 
-use super::deployment::{self, AUDIENCE, CLIENT_ID, ProviderKind};
+use super::deployment::{self, AUDIENCE, CLIENT_ID, Places, ProviderKind};
 use super::{Provider, Stack, Store, listen_anywhere};
 use crate::foreign::{ForeignProvider, Setup};
 use crate::wait::within_patience;
@@ -42,7 +42,7 @@ impl Stack {
     }
 
     /// Starts a second BFF on the same Redis and key ring, behind the same address as browsers see it. It is reached by
-    /// [`Browser::through`](crate::browser::Browser::through).
+    /// [`Browser::at`](crate::browser::Browser::at).
     ///
     /// # Panics
     /// When it does not start.
@@ -58,7 +58,11 @@ impl Stack {
     }
 
     async fn start_node(&self, listeners: bff::Listeners) -> bff::Running {
-        let text = deployment::bff(&self.deployment, &self.places());
+        let listen = listeners
+            .public
+            .local_addr()
+            .expect("a bound listener has an address");
+        let text = self.bff_config(&listen.to_string());
         let redis_url = match &self.store {
             Store::Redis(redis) => Some(redis.url()),
             _ => None,
@@ -73,6 +77,15 @@ impl Stack {
         bff::start(config, listeners, self.shared_clock())
             .await
             .expect("the BFF starts")
+    }
+
+    /// The configuration file of a BFF of this stack.
+    pub(crate) fn bff_config(&self, listen: &str) -> String {
+        let places = Places {
+            listen,
+            ..self.places()
+        };
+        deployment::bff(&self.deployment, &places)
     }
 
     /// Takes the provider down: ours stops, and whoever calls it finds nobody.
