@@ -11,6 +11,7 @@
 )]
 
 mod dumps;
+mod herd;
 mod logouts;
 mod losses;
 mod outages;
