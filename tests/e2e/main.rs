@@ -38,6 +38,7 @@ use std::collections::HashMap;
 
 use e2e::browser::{Answer, Browser};
 use e2e::stack::Stack;
+use e2e::wait::eventually;
 use serde_json::Value;
 
 /// The name of the browser's session, by what `/bff/user` tells.
@@ -59,6 +60,19 @@ fn times_logged_of(stack: &Stack, handle: &str, what: &str) -> usize {
     lines
         .filter(|line| line.contains(handle) && line.contains(what))
         .count()
+}
+
+/// Waits until the store's outage is felt: a node may serve what it has in memory for as long as it may trust it.
+async fn until_the_store_is_missed(browser: &Browser) {
+    eventually("the outage is felt", async || {
+        let answer = browser.fetch("/api/notes").await;
+        match answer.status {
+            200 => None,
+            _ => Some(answer),
+        }
+    })
+    .await
+    .assert_unavailable("store-unavailable");
 }
 
 /// The claims of a `/bff/user` answer.

@@ -3,7 +3,9 @@
 
 use e2e::browser::Browser;
 use e2e::stack::Deployment;
-use e2e::wait::{eventually, within_patience};
+use e2e::wait::eventually;
+
+use crate::until_the_store_is_missed;
 
 /// Asks until the session is served, and takes nothing on the way but an outage.
 async fn comes_back(browser: &Browser, ticket: &Option<String>) {
@@ -35,10 +37,7 @@ fn sentinels_fail_over_and_the_session_goes_on() {
         old.command(&["WAIT", "1", "5000"]).await;
 
         old.stop().await;
-        browser
-            .fetch("/api/notes")
-            .await
-            .assert_unavailable("store-unavailable");
+        until_the_store_is_missed(&browser).await;
         set.wait_for_another_master_than(old).await;
 
         comes_back(&browser, &ticket).await;
@@ -84,16 +83,12 @@ fn the_server_of_a_session_is_killed_or_hangs_and_its_session_waits_for_it() {
             .expect("a session is stored");
 
         server.freeze().await;
-        let answer = within_patience("an answer", browser.fetch("/api/notes").spawn()).await;
-        answer.unwrap().assert_unavailable("store-unavailable");
+        until_the_store_is_missed(&browser).await;
         server.thaw().await;
         comes_back(&browser, &ticket).await;
 
         server.stop().await;
-        browser
-            .fetch("/api/notes")
-            .await
-            .assert_unavailable("store-unavailable");
+        until_the_store_is_missed(&browser).await;
         server.start_again().await;
         comes_back(&browser, &ticket).await;
     });

@@ -10,6 +10,7 @@ mod html;
 mod inspect;
 mod jar;
 mod site;
+mod variant;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -79,40 +80,13 @@ impl Browser {
     /// A fresh browser for this app.
     pub(crate) fn new(app: Url, clock: ManualClock, secrets: Secrets) -> Self {
         Self {
-            client: client(USER_AGENT, usize::MAX),
+            client: variant::client(USER_AGENT, usize::MAX),
             user_agent: USER_AGENT.to_owned(),
             jar: Arc::default(),
             app,
             node: None,
             clock,
             secrets,
-        }
-    }
-
-    /// The same browser as if it were another product, or on another machine.
-    #[must_use]
-    pub fn that_calls_itself(mut self, user_agent: &str) -> Self {
-        self.client = client(user_agent, usize::MAX);
-        user_agent.clone_into(&mut self.user_agent);
-        self
-    }
-
-    /// This browser, opening a connection for each request. With a pool, some of many parallel requests are sent on
-    /// connections that lay idle for long, and may close at that very moment.
-    #[must_use]
-    pub fn without_pool(&self) -> Self {
-        Self {
-            client: client(&self.user_agent, 0),
-            ..self.clone()
-        }
-    }
-
-    /// This browser, sent to one of several nodes as a load balancer would: the address stays that of the app.
-    #[must_use]
-    pub fn at(&self, node: SocketAddr) -> Self {
-        Self {
-            node: Some(node),
-            ..self.clone()
         }
     }
 
@@ -397,20 +371,6 @@ impl Browser {
     fn resolve(&self, address: &str) -> Url {
         self.app.join(address).expect("an address")
     }
-}
-
-fn client(user_agent: &str, idle_connections: usize) -> reqwest::Client {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .user_agent(user_agent)
-        .tcp_nodelay(true)
-        // The servers listen on IPv4, whatever else this machine's `localhost` is.
-        .resolve("localhost", std::net::SocketAddr::from(([127, 0, 0, 1], 0)))
-        .pool_max_idle_per_host(idle_connections)
-        .build()
-        .expect("an HTTP client")
 }
 
 fn submission<'n>(

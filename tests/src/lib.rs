@@ -33,3 +33,4 @@ pub mod story;
 pub mod upstream;
 pub mod wait;
 pub mod wire;
+pub mod writer;

@@ -19,7 +19,7 @@ use crate::wait::within_patience;
 /// The prefix of all keys and channels: the only ones that [`Redis::start_secured`] grants.
 pub const PREFIX: &str = "cloakroom";
 /// What `docs/operations.md` tells operators to grant, and no more.
-pub const GRANTED: &str = "~cloakroom:* &cloakroom:* -@all +get +set +del +hget +hset +hdel +hmget +expireat +zadd \
+pub const GRANTED: &str = "~cloakroom:* &cloakroom:* -@all +get +set +del +exists +hget +hset +hdel +hmget +expireat +zadd \
      +zrem +zrange +zremrangebyscore +scan +ping +time +publish +subscribe +eval +evalsha +asking +cluster|slots";
 const USER: &str = "cloakroom";
 const PASSWORD: &str = "p4ss-of-the-test";

@@ -269,43 +269,6 @@ impl Stack {
             .expect("a bound listener has an address")
     }
 
-    /// What the BFF tells its operators at this path of the management address.
-    ///
-    /// # Panics
-    /// When it does not answer in JSON.
-    pub async fn bff_tells_operators(&self, path: &str) -> (u16, Value) {
-        let address = format!("http://127.0.0.1:{}{path}", port_of(&self.bff_management));
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("an HTTP client");
-        let answer = client
-            .get(address)
-            .send()
-            .await
-            .expect("the management address answers");
-        let status = answer.status().as_u16();
-        (
-            status,
-            answer.json().await.expect("operators are answered in JSON"),
-        )
-    }
-
-    /// Where the files of this stack are: stores, keys, logs of its processes.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The BFF's secret at the provider.
-    pub(crate) fn client_secret(&self) -> &str {
-        &self.client_secret
-    }
-
-    /// How long access tokens live.
-    pub fn access_token_lifetime(&self) -> Duration {
-        self.deployment.access_token_lifetime
-    }
-
     /// What has been whispered so far.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets

@@ -16,7 +16,7 @@
 //! | `failed`, `failed_until` | why the provider is not to be asked again before when |
 //!
 //! Every conditional step is one Lua script over one key, so it is atomic on a single server and in a cluster; the step
-//! that changes a session also publishes the change on `{prefix}:changes`, and [`subscription`] hears it. Expiry times only collect garbage; whether a
+//! that changes a session also publishes the change on `{prefix}:changes`, and `subscription` hears it. Expiry times only collect garbage; whether a
 //! session lives is judged by [`crate::session::lifetime`].
 
 mod address;

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 pub use self::binding::DeviceBinding;
 use self::binding::Watch;
 pub use self::cap::{Cap, Room, WhenExceeded};
-pub use self::outside::Overview;
 pub use self::own::{Living, LivingSessions};
 use super::changes::Changes;
 use super::device::Device;
@@ -81,8 +80,6 @@ pub enum EndReason {
     BackChannelLogout,
     /// The provider had the browser say so (OpenID Connect Front-Channel Logout 1.0).
     FrontChannelLogout,
-    /// An operator ended it.
-    Administrator,
 }
 
 impl EndReason {
@@ -105,7 +102,6 @@ impl EndReason {
             Self::DeviceChanged => "device_changed",
             Self::BackChannelLogout => "back_channel_logout",
             Self::FrontChannelLogout => "front_channel_logout",
-            Self::Administrator => "administrator",
         }
     }
 }
