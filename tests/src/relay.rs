@@ -66,7 +66,11 @@ impl Relay {
     /// A relay that leads nowhere yet: every request to it is cut.
     pub async fn start(secrets: Secrets) -> Self {
         let inner = Arc::new(Inner {
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            // Node closes a connection that lay idle for five seconds, also just as a request is sent on it. To the BFF
+            // that would look like an answer that was lost.
+            client: Client::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(0)
+                .build_http(),
             provider: Mutex::default(),
             rules: Mutex::default(),
             exchanges: Mutex::default(),
