@@ -41,9 +41,7 @@ impl Changes {
             changes: Arc::clone(self),
         }
     }
-}
 
-impl Changes {
     /// Until when what was told is all that happened.
     #[must_use]
     pub fn told_until(&self) -> Instant {

@@ -32,16 +32,7 @@ impl Stack {
     /// # Panics
     /// When the management address does not answer.
     pub async fn metrics(&self) -> String {
-        let address = format!("http://127.0.0.1:{}/metrics", port_of(&self.bff_management));
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("an HTTP client");
-        let answer = client
-            .get(address)
-            .send()
-            .await
-            .expect("the management address answers");
+        let answer = self.ask_as_operator("/metrics").await;
         assert_eq!(answer.status(), 200);
         answer.text().await.expect("metrics are text")
     }
@@ -51,16 +42,7 @@ impl Stack {
     /// # Panics
     /// When it does not answer in JSON.
     pub async fn bff_tells_operators(&self, path: &str) -> (u16, Value) {
-        let address = format!("http://127.0.0.1:{}{path}", port_of(&self.bff_management));
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("an HTTP client");
-        let answer = client
-            .get(address)
-            .send()
-            .await
-            .expect("the management address answers");
+        let answer = self.ask_as_operator(path).await;
         let status = answer.status().as_u16();
         (
             status,
@@ -81,5 +63,18 @@ impl Stack {
     /// How long access tokens live.
     pub fn access_token_lifetime(&self) -> Duration {
         self.deployment.access_token_lifetime
+    }
+
+    async fn ask_as_operator(&self, path: &str) -> reqwest::Response {
+        let address = format!("http://127.0.0.1:{}{path}", port_of(&self.bff_management));
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("an HTTP client");
+        client
+            .get(address)
+            .send()
+            .await
+            .expect("the management address answers")
     }
 }
