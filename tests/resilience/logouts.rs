@@ -12,7 +12,7 @@ use http::Method;
 use crate::{SEALED, on_every_provider};
 
 /// For how long a node may go on with what it knows of a session, at most.
-const STALENESS_BOUND: Duration = Duration::from_secs(1);
+pub(crate) const STALENESS_BOUND: Duration = Duration::from_secs(1);
 
 async fn sign_out(browser: &Browser) {
     browser
@@ -109,8 +109,9 @@ async fn logout_wins_over_a_refresh_that_is_about_to_be_stored(deployment: Deplo
     logout_during_a_refresh(deployment, Point::Storing).await;
 }
 
+/// No request that was sent later was served.
 #[track_caller]
-fn assert_nothing_served_after(instant: Instant, answers: &[Answered]) {
+pub(crate) fn assert_nothing_served_after(instant: Instant, answers: &[Answered]) {
     let late: Vec<_> = answers
         .iter()
         .filter(|answered| answered.status == 200 && answered.sent > instant)

@@ -6,6 +6,7 @@
 //! | `{prefix}:ticket:DIGEST` | the session key |
 //! | `{prefix}:index:DIGEST` | sorted set of session keys by the second at which their sessions end at the latest |
 //! | `{prefix}:once:MARK` | a random text of the call that claimed it |
+//! | `{prefix}:era:{N}` | which era a server is in: lost together with the sessions (`beat.lua`) |
 //!
 //! | field | holds |
 //! |---|---|
@@ -23,6 +24,7 @@ mod address;
 mod beats;
 mod connect;
 mod connection;
+mod eras;
 mod link;
 mod script;
 mod subscription;
