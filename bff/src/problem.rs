@@ -270,7 +270,7 @@ impl From<&RefreshError> for ApiError {
 impl From<CallbackError> for ApiError {
     fn from(error: CallbackError) -> Self {
         match error {
-            CallbackError::NoTransaction => Self::LoginExpired,
+            CallbackError::NoTransaction | CallbackError::LoggedOutMeanwhile => Self::LoginExpired,
             CallbackError::Denied => Self::LoginDenied,
             CallbackError::Invalid(cause) => Self::LoginFailed(cause),
             CallbackError::Provider(error) => error.into(),

@@ -19,5 +19,5 @@ pub use error::ProviderError;
 pub use grants::Audiences;
 pub use http::{Provider, ProviderSettings};
 pub use id_token::{ExpectedIdToken, IdTokenError, Identity};
-pub use logout_token::{LoggedOut, LogoutToken, LogoutTokenError, LogoutTokens};
+pub use logout_token::{LogoutToken, LogoutTokenError, LogoutTokens};
 pub use token_endpoint::{Granted, OAuthErrorCode, TokenAnswerError};

@@ -19,7 +19,7 @@ use redb::ReadableDatabase;
 use resource_server::time::{Clock, UnixTime};
 
 use self::file::StoreFile;
-use self::layout::{INDEXES, MARKS, Row, SESSIONS, TICKETS, TicketRow};
+use self::layout::{INDEXES, LOGOUTS, MARKS, Row, SESSIONS, TICKETS, TicketRow};
 use self::leases::{Asked, Leases};
 use self::tables::Tables;
 use self::writer::Writer;
@@ -332,6 +332,21 @@ impl SessionStore for EmbeddedStore {
         self.read(|transaction| {
             let marks = transaction.open_table(MARKS)?;
             Ok(marks.get(mark.0.as_str())?.is_some())
+        })
+    }
+
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError> {
+        let index = index.clone();
+        self.writer
+            .write(move |tables| tables.note_logout(&index, at, until))
+            .await
+    }
+
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        self.read(|transaction| {
+            let logouts = transaction.open_table(LOGOUTS)?;
+            let noted = logouts.get(index.as_str())?.map(|noted| noted.value());
+            Ok(noted.map(|(at, _)| UnixTime::from_secs(at)))
         })
     }
 

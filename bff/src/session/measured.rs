@@ -129,6 +129,14 @@ impl SessionStore for MeasuredStore {
         measured("is_claimed", self.0.is_claimed(mark)).await
     }
 
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError> {
+        measured("note_logout", self.0.note_logout(index, at, until)).await
+    }
+
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        measured("noted_logout", self.0.noted_logout(index)).await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         measured("check", self.0.check()).await
     }

@@ -6,6 +6,7 @@
 //! | `{prefix}:ticket:DIGEST` | the session key |
 //! | `{prefix}:index:DIGEST` | sorted set of session keys by the second at which their sessions end at the latest |
 //! | `{prefix}:once:MARK` | a random text of the call that claimed it |
+//! | `{prefix}:logout:DIGEST` | the second at which the provider last signed out what that index leads to |
 //! | `{prefix}:era:{N}` | which era a server is in: lost together with the sessions (`beat.lua`) |
 //!
 //! | field | holds |
@@ -81,6 +82,7 @@ struct Scripts {
     lease: Script,
     renew_lease: Script,
     release_lease: Script,
+    note_logout: Script,
 }
 
 impl RedisStore {
@@ -102,6 +104,7 @@ impl RedisStore {
                 lease: Script::new(include_str!("redis/lease.lua")),
                 renew_lease: Script::new(include_str!("redis/renew_lease.lua")),
                 release_lease: Script::new(include_str!("redis/release_lease.lua")),
+                note_logout: Script::new(include_str!("redis/note_logout.lua")),
             },
         }
     }
@@ -116,6 +119,10 @@ impl RedisStore {
 
     fn index_at(&self, index: &IndexKey) -> String {
         format!("{}:index:{}", self.prefix, index.as_str())
+    }
+
+    fn logout_at(&self, index: &IndexKey) -> String {
+        format!("{}:logout:{}", self.prefix, index.as_str())
     }
 
     fn changes_at(&self) -> String {
@@ -405,6 +412,19 @@ impl SessionStore for RedisStore {
         let mut command = cmd("EXISTS");
         command.arg(format!("{}:once:{}", self.prefix, mark.0));
         self.query(&command).await
+    }
+
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError> {
+        let mut script = self.scripts.note_logout.key(self.logout_at(index));
+        script.arg(at.as_secs()).arg(until.as_secs());
+        self.invoke(&script).await
+    }
+
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        let mut command = cmd("GET");
+        command.arg(self.logout_at(index));
+        let at: Option<i64> = self.query(&command).await?;
+        Ok(at.map(UnixTime::from_secs))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 pub use self::binding::DeviceBinding;
 use self::binding::Watch;
 pub use self::cap::{Cap, Room, WhenExceeded};
+pub use self::outside::LoggedOut;
 pub use self::own::{Living, LivingSessions};
 use super::changes::Changes;
 use super::device::Device;

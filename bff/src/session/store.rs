@@ -312,6 +312,13 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync {
     /// Whether something has been claimed already; it stays as it is.
     async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError>;
 
+    /// Notes that the provider signed out whoever began under this index until `at`; the latest note counts, and may be
+    /// forgotten from `until` on.
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError>;
+
+    /// The latest such note.
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError>;
+
     /// Whether the store does its work now.
     async fn check(&self) -> Result<(), StoreError>;
 

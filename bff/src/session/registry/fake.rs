@@ -167,6 +167,14 @@ impl SessionStore for FakeStore {
         unreachable!("finding claims nothing")
     }
 
+    async fn note_logout(&self, _: &IndexKey, _: UnixTime, _: UnixTime) -> Result<(), StoreError> {
+        unreachable!("finding notes nothing")
+    }
+
+    async fn noted_logout(&self, _: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        unreachable!("finding asks for no note")
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.asked()
     }
