@@ -7,6 +7,7 @@ mod client_auth;
 mod discovery;
 mod error;
 mod grants;
+mod hold_off;
 mod http;
 mod id_token;
 mod logout_token;

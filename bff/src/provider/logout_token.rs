@@ -77,6 +77,10 @@ impl LogoutTokens {
         let claims = match discovered.keys.verify(&self.verifier, token).await {
             Ok(claims) => claims,
             Err(VerifyError::Token(error)) => return Err(error.into()),
+            // A key that is new to us is not a forgery: the provider tries again when it hears "not now".
+            Err(error @ VerifyError::UnknownKeyForNow) => {
+                return Err(ProviderError::Keys(error.into()).into());
+            }
             Err(VerifyError::KeysUnavailable(error)) => return Err(ProviderError::Keys(error.into()).into()),
         };
         read(&claims, self.clock.now())
