@@ -13,7 +13,7 @@ use crate::parameters::Parameters;
 use crate::provider::{OAuthErrorCode, Provider, ProviderError, TokenAnswerError};
 use crate::refresh::Keeper;
 use crate::session::device::Device;
-use crate::session::registry::{EndReason, Room};
+use crate::session::registry::{EndReason, Endable, Room};
 use crate::session::store::{Claimed, SessionStore};
 use crate::session::ticket::Presented;
 use crate::session::{OpenSession, SessionContent, SessionError, SessionId, SessionKey, SessionRegistry};
@@ -214,7 +214,7 @@ impl Callback {
         device: Device,
         presented: &Presented,
     ) -> Result<(SessionId, SessionKey), CallbackError> {
-        let earlier = self.registry.find_presented(presented, false).await?;
+        let earlier = self.registry.find_to_end(presented).await?;
         let (id, key) = self.registry.start(content, device).await?;
         let taken = match self.registry.is_logged_out_since(content, issued_at).await {
             Ok(false) => self.take_place(&content.subject, &key, earlier).await,
@@ -238,15 +238,17 @@ impl Callback {
         &self,
         subject: &str,
         key: &SessionKey,
-        earlier: Option<OpenSession>,
+        earlier: Option<Endable>,
     ) -> Result<(), CallbackError> {
-        let replaced = earlier.as_ref().map(|earlier| &earlier.key);
+        let replaced = earlier.as_ref().map(Endable::key);
         match self.registry.make_room(subject, key, replaced).await? {
             Room::Made => {}
             Room::Refused => return Err(CallbackError::TooManySessions),
         }
-        if let Some(earlier) = earlier {
-            self.end(earlier, EndReason::Replaced).await?;
+        match earlier {
+            None => {}
+            Some(Endable::Open(earlier)) => self.end(*earlier, EndReason::Replaced).await?,
+            Some(Endable::Sealed(key)) => self.registry.end(&key, EndReason::Replaced).await?,
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ use self::writer::Writer;
 use super::index::IndexKey;
 use super::store::{
     Change, ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession,
-    Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
+    Outline, Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
 };
 use super::{RecordKey, SessionKey};
 
@@ -134,6 +134,11 @@ impl SessionStore for EmbeddedStore {
             Ok(sessions.get(key.as_str())?.map(|row| row.value().to_vec()))
         })?;
         bytes.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    async fn outline(&self, key: &SessionKey) -> Result<Option<Outline>, StoreError> {
+        let stored = self.load(key).await?;
+        Ok(stored.map(|Stored { times, summary, .. }| Outline { times, summary }))
     }
 
     async fn replace(
@@ -260,7 +265,10 @@ impl SessionStore for EmbeddedStore {
         );
         let marked = marked.await.map(|leased| leased.unwrap_or(Leased::SessionEnded));
         if !matches!(marked, Ok(Leased::Yours { .. })) {
-            self.leases.give_back(key, holder, None);
+            // Somebody may have asked meanwhile, and waits.
+            if self.leases.give_back(key, holder, None) {
+                self.tell(&Change::Released(key.clone()));
+            }
         }
         marked
     }

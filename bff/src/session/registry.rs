@@ -15,6 +15,7 @@ use tokio::time::Instant;
 pub use self::binding::DeviceBinding;
 use self::binding::Watch;
 pub use self::cap::{Cap, Room, WhenExceeded};
+pub use self::find::Endable;
 pub use self::outside::LoggedOut;
 pub use self::own::{Living, LivingSessions};
 use super::changes::Changes;
@@ -220,7 +221,7 @@ impl SessionRegistry {
     /// Stores a new session and all that leads to it.
     ///
     /// # Errors
-    /// When the store is down. What was stored by then is unreachable garbage, which expires.
+    /// When the store is down. What was stored by then is reachable for nobody, and expires.
     pub async fn start(
         &self,
         content: &SessionContent,
@@ -246,9 +247,15 @@ impl SessionRegistry {
             },
             garbage_from: self.limits.garbage_from(&times),
         };
-        match self.store.create(&new).await? {
-            Created::Now => {}
-            Created::KeyTaken => return Err(SessionError::KeyTaken),
+        match self.store.create(&new).await {
+            Ok(Created::Now) => {}
+            Ok(Created::KeyTaken) => return Err(SessionError::KeyTaken),
+            Err(error) => {
+                // It may be there all the same, if only the answer was lost. Nobody has its ticket, but it would count as
+                // one of its user's sessions.
+                let _ = self.store.end(&key).await;
+                return Err(error.into());
+            }
         }
         telemetry::session_started(&key, &new.owner.user, &summary.device);
         Ok((id, key))
@@ -338,12 +345,18 @@ impl SessionRegistry {
     /// # Errors
     /// When the store is down: then the session has not ended, and the caller has to say so.
     pub async fn end(&self, key: &SessionKey, reason: EndReason) -> Result<(), SessionError> {
+        self.end_now(key, reason).await.map(drop)
+    }
+
+    /// Ends a session; whether it ended by this call. Whatever the store says, this node has no copy of it afterwards.
+    async fn end_now(&self, key: &SessionKey, reason: EndReason) -> Result<bool, SessionError> {
         let ended = self.store.end(key).await;
         self.replica.forget(key);
-        if ended? == Ended::Now {
+        let by_this_call = ended? == Ended::Now;
+        if by_this_call {
             report_end(key, reason);
         }
-        Ok(())
+        Ok(by_this_call)
     }
 
     /// Ends a session because of something that was learnt with the tokens read at `session.revision`; if somebody has

@@ -44,7 +44,7 @@ pub async fn end_one(
     let session = current(&ticket, &logout.registry, true).await?;
     let key = SessionKey::parse(&handle).ok_or(ApiError::SessionNotFound)?;
     if key == session.key {
-        let onward = logout.end(Some(session), EndReason::EndedByUser).await?;
+        let onward = logout.end(session, EndReason::EndedByUser).await?;
         ticket.withdraw();
         return Ok(signed_out_to(onward.as_ref()));
     }
@@ -60,7 +60,7 @@ pub async fn end_one(
 #[tracing::instrument(name = "bff.sessions.end_all", skip_all)]
 pub async fn end_all(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpResponse, ApiError> {
     let session = current(&ticket, &logout.registry, true).await?;
-    let ended = logout.end(Some(session), EndReason::Everywhere).await;
+    let ended = logout.end(session, EndReason::Everywhere).await;
     let onward = ended.map_err(|error| match error {
         ApiError::StoreUnavailable(cause) => ApiError::SignOutIncomplete(cause),
         other => other,

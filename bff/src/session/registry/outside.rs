@@ -9,11 +9,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt, stream};
 use resource_server::time::UnixTime;
 
-use super::{EndReason, SessionError, SessionRegistry, report_end};
+use super::own::AT_ONCE;
+use super::{EndReason, SessionError, SessionRegistry};
 use crate::session::index::IndexKey;
-use crate::session::store::Ended;
 use crate::session::{SessionContent, SessionKey};
 
 /// How long after its ID token a login may still be on its way: calls to userinfo and the store, generously.
@@ -115,20 +116,19 @@ impl SessionRegistry {
     /// # Errors
     /// When any of them could not be ended.
     pub async fn end_all_of(&self, keys: &[SessionKey], reason: EndReason) -> Result<usize, SessionError> {
-        let (mut ended, mut failure) = (0, None);
-        for key in keys {
-            let outcome = self.store.end(key).await;
-            self.replica.forget(key);
-            match outcome {
-                Ok(Ended::Now) => {
-                    report_end(key, reason);
-                    ended += 1;
-                }
-                Ok(Ended::Before | Ended::LostTo(_)) => {}
-                Err(error) => failure = Some(error),
+        let endings = stream::iter(keys.to_vec())
+            .map(|key| async move { self.end_now(&key, reason).await })
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>();
+        let mut ended = 0;
+        let mut outcome = Ok(());
+        for ending in endings.await {
+            match ending {
+                Ok(by_this_call) => ended += usize::from(by_this_call),
+                Err(error) => outcome = Err(error),
             }
         }
-        failure.map_or(Ok(ended), |error| Err(error.into()))
+        outcome.map(|()| ended)
     }
 }
 

@@ -6,14 +6,14 @@ use super::{EndReason, SessionError, SessionRegistry};
 use crate::errors::chain;
 use crate::session::device::Device;
 use crate::session::lifetime::{Standing, Times};
-use crate::session::store::{Ended, StoreError};
+use crate::session::store::StoreError;
 use crate::session::{OpenSession, SessionKey};
 
 /// How many of a user's sessions are looked at for one answer. People have a handful; whoever has more is a program, and
 /// must not cost more than this.
-const LOOKED_AT: usize = 1_000;
+const LOOKED_AT: usize = 200;
 /// How many calls to the store run at a time on behalf of one request.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// A session that lives, as its user is told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl SessionRegistry {
     }
 
     async fn living(&self, key: SessionKey) -> Result<Option<Living>, SessionError> {
-        let stored = match self.store.load(&key).await {
+        let stored = match self.store.outline(&key).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
             // One record that nobody can read must not hide the others, nor keep its user from signing in.
@@ -103,11 +103,7 @@ impl SessionRegistry {
         if !own.contains(key) {
             return Ok(false);
         }
-        let ended = self.store.end(key).await? == Ended::Now;
-        if ended {
-            super::report_end(key, EndReason::EndedByUser);
-        }
-        Ok(ended)
+        self.end_now(key, EndReason::EndedByUser).await
     }
 
     /// Ends all sessions of a session's user but this one. Those that begin meanwhile may stay.
