@@ -1,8 +1,10 @@
 //! Starts, finds, renews and ends sessions: the store, the vault and the replica put together.
 
+mod administration;
 mod binding;
 mod cap;
 mod find;
+mod many;
 mod outside;
 mod own;
 
@@ -12,9 +14,11 @@ use std::time::Duration;
 use resource_server::time::{Clock, UnixTime};
 use tokio::time::Instant;
 
+pub use self::administration::{Chosen, LivingPage};
 pub use self::binding::DeviceBinding;
 use self::binding::Watch;
 pub use self::cap::{Cap, Room, WhenExceeded};
+pub use self::many::Incomplete;
 pub use self::outside::LoggedOut;
 pub use self::own::{Living, LivingSessions};
 use super::changes::Changes;
@@ -81,6 +85,8 @@ pub enum EndReason {
     BackChannelLogout,
     /// The provider had the browser say so (OpenID Connect Front-Channel Logout 1.0).
     FrontChannelLogout,
+    /// An operator ended it.
+    Administrator,
 }
 
 impl EndReason {
@@ -103,6 +109,7 @@ impl EndReason {
             Self::DeviceChanged => "device_changed",
             Self::BackChannelLogout => "back_channel_logout",
             Self::FrontChannelLogout => "front_channel_logout",
+            Self::Administrator => "administrator",
         }
     }
 }
@@ -338,12 +345,18 @@ impl SessionRegistry {
     /// # Errors
     /// When the store is down: then the session has not ended, and the caller has to say so.
     pub async fn end(&self, key: &SessionKey, reason: EndReason) -> Result<(), SessionError> {
+        self.end_now(key, reason).await.map(drop)
+    }
+
+    /// As [`SessionRegistry::end`], and says whether it lived until now.
+    async fn end_now(&self, key: &SessionKey, reason: EndReason) -> Result<bool, SessionError> {
         let ended = self.store.end(key).await;
         self.replica.forget(key);
-        if ended? == Ended::Now {
+        let is_new = ended? == Ended::Now;
+        if is_new {
             report_end(key, reason);
         }
-        Ok(())
+        Ok(is_new)
     }
 
     /// Ends a session because of something that was learnt with the tokens read at `session.revision`; if somebody has
@@ -413,5 +426,7 @@ fn report_end(key: &SessionKey, reason: EndReason) {
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod scene;
 #[cfg(test)]
 mod tests;
