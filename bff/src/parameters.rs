@@ -42,6 +42,11 @@ impl Parameters {
         let (_, value) = self.0.iter().find(|(held, _)| held == name)?;
         Some(value)
     }
+
+    /// The names of all parameters.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Starts, finds, renews and ends sessions: the store, the vault and the replica put together.
 
+mod administration;
 mod binding;
 mod cap;
 mod find;
+mod many;
 mod outside;
 mod own;
 
@@ -12,10 +14,12 @@ use std::time::Duration;
 use resource_server::time::{Clock, UnixTime};
 use tokio::time::Instant;
 
+pub use self::administration::{Chosen, LivingPage};
 pub use self::binding::DeviceBinding;
 use self::binding::Watch;
 pub use self::cap::{Cap, Room, WhenExceeded};
 pub use self::find::Endable;
+pub use self::many::Incomplete;
 pub use self::outside::LoggedOut;
 pub use self::own::{Living, LivingSessions};
 use super::changes::Changes;
@@ -82,6 +86,8 @@ pub enum EndReason {
     BackChannelLogout,
     /// The provider had the browser say so (OpenID Connect Front-Channel Logout 1.0).
     FrontChannelLogout,
+    /// An operator ended it.
+    Administrator,
 }
 
 impl EndReason {
@@ -104,6 +110,7 @@ impl EndReason {
             Self::DeviceChanged => "device_changed",
             Self::BackChannelLogout => "back_channel_logout",
             Self::FrontChannelLogout => "front_channel_logout",
+            Self::Administrator => "administrator",
         }
     }
 }
@@ -426,5 +433,7 @@ fn report_end(key: &SessionKey, reason: EndReason) {
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod scene;
 #[cfg(test)]
 mod tests;
