@@ -44,7 +44,7 @@ pub use self::address::{CertificateAuthority, Credentials, NodeAddress, RedisAdd
 pub use self::connect::ConnectError;
 use self::connection::HeldConnection;
 use self::record::{FIELDS, OUTLINE_FIELDS, outline, stored, unreadable};
-use self::script::{Call, Script};
+use self::script::{Call, Scripts};
 use self::subscription::Subscription;
 use super::index::IndexKey;
 use super::store::{
@@ -69,21 +69,6 @@ pub struct RedisStore {
     scripts: Scripts,
 }
 
-#[derive(Debug)]
-struct Scripts {
-    create: Script,
-    replace: Script,
-    touch: Script,
-    end: Script,
-    end_at: Script,
-    claim: Script,
-    index: Script,
-    lease: Script,
-    renew_lease: Script,
-    release_lease: Script,
-    note_logout: Script,
-}
-
 impl RedisStore {
     /// A store at this address. Nothing is connected yet: a Redis that is down at start is an outage like any other.
     #[must_use]
@@ -92,19 +77,7 @@ impl RedisStore {
             connection: Arc::new(HeldConnection::new(address, background)),
             prefix,
             staleness,
-            scripts: Scripts {
-                create: Script::new(include_str!("redis/create.lua")),
-                replace: Script::new(include_str!("redis/replace.lua")),
-                touch: Script::new(include_str!("redis/touch.lua")),
-                end: Script::new(include_str!("redis/end.lua")),
-                end_at: Script::new(include_str!("redis/end_at.lua")),
-                claim: Script::new(include_str!("redis/claim.lua")),
-                index: Script::new(include_str!("redis/index.lua")),
-                lease: Script::new(include_str!("redis/lease.lua")),
-                renew_lease: Script::new(include_str!("redis/renew_lease.lua")),
-                release_lease: Script::new(include_str!("redis/release_lease.lua")),
-                note_logout: Script::new(include_str!("redis/note_logout.lua")),
-            },
+            scripts: Scripts::new(),
         }
     }
 
