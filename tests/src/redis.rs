@@ -2,6 +2,7 @@
 
 mod certificates;
 mod cluster;
+mod old;
 mod sentinel;
 
 use std::fmt::Write as _;
@@ -13,6 +14,7 @@ use tokio::sync::Mutex;
 
 use self::certificates::Authority;
 pub use self::cluster::RedisCluster;
+pub use self::old::OldRedis;
 pub use self::sentinel::{MASTER, SentinelSet};
 use crate::leash::Leashed;
 use crate::wait::within_patience;

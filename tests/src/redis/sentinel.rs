@@ -2,6 +2,7 @@
 //!
 //! Two, as `min-replicas-to-write 1` asks for: with a single one, the new master would have none and take no writes.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::certificates::Authority;
@@ -97,6 +98,14 @@ impl SentinelSet {
         let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER];
         let answer = self.sentinels[0].command(&question).await;
         answer[1].parse().expect("a port")
+    }
+
+    /// Has the first sentinel watch one more master.
+    pub async fn watch_too(&self, name: &str, master: SocketAddr) {
+        let (ip, port) = (master.ip().to_string(), master.port().to_string());
+        self.sentinels[0]
+            .command(&["SENTINEL", "MONITOR", name, &ip, &port, "2"])
+            .await;
     }
 
     /// Waits until this server knows that it is a replica.
