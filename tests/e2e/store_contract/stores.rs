@@ -134,8 +134,14 @@ fn use_crypto() {
 /// A store whose keys nobody else has, also where several share a Redis. What is granted covers them.
 pub(super) fn store_at(address: RedisAddress) -> Store {
     static STORES: AtomicUsize = AtomicUsize::new(0);
-    let prefix = format!("{PREFIX}:{}", STORES.fetch_add(1, Ordering::Relaxed));
-    Arc::new(RedisStore::new(address, prefix, STALENESS, Background::current()))
+    let number = STORES.fetch_add(1, Ordering::Relaxed);
+    store_as(&format!("{PREFIX}:{number}"), address)
+}
+
+/// A store whose keys have this prefix.
+pub(super) fn store_as(prefix: &str, address: RedisAddress) -> Store {
+    let background = Background::current();
+    Arc::new(RedisStore::new(address, prefix.to_owned(), STALENESS, background))
 }
 
 pub(super) fn cluster_address(urls: &[String]) -> RedisAddress {

@@ -1,7 +1,7 @@
 //! The wire between a node and its Redis, which a story can interrupt without telling either.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -29,8 +29,22 @@ struct State {
     said: watch::Sender<Option<Vec<u8>>>,
     /// What the node heard since somebody listens in.
     heard: watch::Sender<Option<Vec<u8>>>,
+    /// What the node has to say for its answer to be kept back.
+    trap: Mutex<Option<Vec<u8>>>,
     /// Moves whenever all connections are to end.
     broken: watch::Sender<u64>,
+}
+
+impl State {
+    /// The node says this, and it is not passed on yet.
+    fn says(&self, bytes: &[u8]) {
+        note(&self.said, bytes);
+        let mut trap = self.trap.lock().unwrap();
+        if trap.as_deref().is_some_and(|awaited| is_in(bytes, awaited)) {
+            *trap = None;
+            self.inward.send_replace(true);
+        }
+    }
 }
 
 impl Link {
@@ -77,6 +91,14 @@ impl Link {
         self.state.inward.send_replace(true);
     }
 
+    /// As [`hold_inward`](Self::hold_inward), from the moment that the node says this.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn hold_answer_to(&self, bytes: &[u8]) {
+        *self.state.trap.lock().unwrap() = Some(bytes.to_vec());
+    }
+
     /// Remembers what comes for the node from now on, kept back or not.
     pub fn listen_in(&self) {
         self.state.heard.send_replace(Some(Vec::new()));
@@ -114,13 +136,14 @@ impl Link {
 
 async fn contains(noted: &watch::Sender<Option<Vec<u8>>>, what: &str, bytes: &[u8]) {
     let mut noted = noted.subscribe();
-    let is_in = |noted: &Option<Vec<u8>>| {
-        let noted = noted.as_deref().unwrap_or_default();
-        noted.windows(bytes.len()).any(|window| window == bytes)
-    };
-    within_patience(what, noted.wait_for(is_in))
+    let awaited = noted.wait_for(|noted| noted.as_deref().is_some_and(|noted| is_in(noted, bytes)));
+    within_patience(what, awaited)
         .await
         .expect("the link holds the sender");
+}
+
+fn is_in(text: &[u8], bytes: &[u8]) -> bool {
+    text.windows(bytes.len()).any(|window| window == bytes)
 }
 
 async fn accept(listener: TcpListener, to: SocketAddr, state: Arc<State>) {
@@ -144,9 +167,10 @@ async fn relay(node: TcpStream, redis: TcpStream, state: &State) {
     let mut broken = state.broken.subscribe();
     // Whoever closes first ends both directions: nobody half-closes a connection to Redis.
     tokio::select! {
-        () = pump(from_node, to_redis, outward, &state.said) => {}
-        () = pump(from_redis, to_node, inward, &state.heard) => {}
+        biased;
         _ = broken.changed() => {}
+        () = pump(from_node, to_redis, outward, |bytes| state.says(bytes)) => {}
+        () = pump(from_redis, to_node, inward, |bytes| note(&state.heard, bytes)) => {}
     }
 }
 
@@ -154,7 +178,7 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut held: watch::Receiver<bool>,
-    noted: &watch::Sender<Option<Vec<u8>>>,
+    note: impl Fn(&[u8]),
 ) {
     let mut buffer = vec![0; 64 * 1024];
     let mut waiting = Vec::new();
@@ -164,7 +188,7 @@ async fn pump(
                 Ok(1..) if waiting.len() > 64 * 1024 * 1024 => return,
                 Ok(length @ 1..) => {
                     waiting.extend_from_slice(&buffer[..length]);
-                    note(noted, &buffer[..length]);
+                    note(&buffer[..length]);
                 }
                 // What is kept back of somebody who is gone was never said.
                 Ok(0) | Err(_) => return,
