@@ -297,3 +297,55 @@ fn a_silent_master_of_a_cluster_ends_the_trust() {
         }
     });
 }
+
+/// What a master without replicas takes may be lost, and there may be another master already. (`min-replicas-to-write`)
+#[test]
+fn a_master_that_has_lost_its_replicas_is_not_trusted() {
+    e2e::story::run(async {
+        let set = SentinelSet::start().await;
+        let store = store_at(sentinel_address(&set.sentinel_urls(), MASTER));
+        let trust = Arc::new(Trust::default());
+        store.listen(Arc::clone(&trust) as _);
+        trust.comes().await;
+
+        let replicas = set.replicas().await;
+        for replica in &replicas {
+            replica.stop().await;
+        }
+        trust.goes().await;
+        let key = super::SessionKey::generate();
+        assert!(store.end(&key).await.is_err(), "it took a write");
+
+        replicas[0].start_again().await;
+        trust.comes().await;
+    });
+}
+
+/// The first one is the one at which this node listens.
+#[test]
+fn the_trust_returns_when_the_replica_of_a_master_takes_over() {
+    e2e::story::run(async {
+        let cluster = RedisCluster::start_replicated().await;
+        let store = store_at(cluster_address(&cluster.node_urls()));
+        let trust = Arc::new(Trust::default());
+        store.listen(Arc::clone(&trust) as _);
+        trust.comes().await;
+        let mut masters = cluster.masters_but(None).await;
+        masters.sort_by_key(|master| master.port());
+
+        for master in masters.iter().take(2) {
+            let key = super::created(&store, &super::stored(b"first")).await;
+            let key_is_there = async || matches!(store.load(&key).await, Ok(Some(_)));
+            master.command(&["WAIT", "1", "5000"]).await;
+            master.stop().await;
+            trust.goes().await;
+            cluster.wait_for_the_replica_of(master).await;
+            trust.comes().await;
+            eventually("the session is read", async || key_is_there().await.then_some(())).await;
+            // So that the next one is the only one that is missing.
+            master.start_again().await;
+            cluster.wait_until_ready().await;
+            trust.comes().await;
+        }
+    });
+}

@@ -154,7 +154,8 @@ impl RedisCluster {
         }
     }
 
-    async fn wait_until_ready(&self) {
+    /// Waits until every server is there, and agrees on all the others.
+    pub async fn wait_until_ready(&self) {
         for node in &self.nodes {
             eventually_within(SETTLES, "the cluster is whole", async || {
                 let told = node.command(&["CLUSTER", "INFO"]).await.join("\n");

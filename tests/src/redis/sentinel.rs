@@ -56,7 +56,7 @@ impl SentinelSet {
         for _ in 0..3 {
             let watch = format!(
                 "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n\
-                 sentinel monitor {MASTER} {host} {port} 2\nsentinel down-after-milliseconds {MASTER} 1500\n\
+                 sentinel monitor {MASTER} {host} {port} 2\nsentinel down-after-milliseconds {MASTER} 3000\n\
                  sentinel failover-timeout {MASTER} 5000\n{credentials}"
             );
             sentinels.push(Redis::begin(Program::Sentinel, security, move || watch.clone()).await);
@@ -98,6 +98,16 @@ impl SentinelSet {
         let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER];
         let answer = self.sentinels[0].command(&question).await;
         answer[1].parse().expect("a port")
+    }
+
+    /// The servers that are no masters now.
+    ///
+    /// # Panics
+    /// When the sentinels do not say who is.
+    pub async fn replicas(&self) -> Vec<&Redis> {
+        let port = self.master_port().await;
+        let replicas = self.servers.iter().filter(|server| server.port() != port);
+        replicas.collect()
     }
 
     /// Has the first sentinel watch one more master.
