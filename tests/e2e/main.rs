@@ -21,6 +21,7 @@ mod lifetimes;
 mod login;
 mod login_attacks;
 mod logout;
+mod old_redis;
 mod operations;
 mod outages;
 mod paths;

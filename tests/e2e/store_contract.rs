@@ -3,6 +3,7 @@
 
 mod indexes;
 mod leases;
+mod lost_answers;
 mod redis_forms;
 mod stores;
 

@@ -125,6 +125,7 @@ impl Stack {
             StoreKind::Redis => Store::Redis(Box::new(Redis::start().await)),
             StoreKind::RedisSentinel => Store::Sentinel(Box::new(SentinelSet::start().await)),
             StoreKind::RedisCluster => Store::Cluster(RedisCluster::start().await),
+            StoreKind::ReplicatedRedisCluster => Store::Cluster(RedisCluster::start_replicated().await),
         };
         let stack = Self {
             clock: ManualClock::new(SystemClock.now()),
@@ -238,6 +239,14 @@ impl Stack {
         match &self.store {
             Store::Redis(redis) => redis,
             _ => panic!("this stack has no single Redis"),
+        }
+    }
+
+    /// Where a BFF of this stack finds its only Redis, if it has one.
+    pub(crate) fn redis_address(&self) -> Option<SocketAddr> {
+        match &self.store {
+            Store::Redis(redis) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, redis.port()))),
+            _ => None,
         }
     }
 

@@ -120,7 +120,8 @@ impl Logout {
     /// are not revoked but gone with the records.
     ///
     /// Ending and revoking run in tasks of their own: a tab that closes while it signs out must not leave a refresh
-    /// token alive. The provider may be slow or down; the user waits a moment at most.
+    /// token alive. Nor must a store whose answer is lost: its error is the user's answer, and the token is revoked. The
+    /// provider may be slow or down; the user waits a moment at most.
     pub(super) async fn end(
         &self,
         session: OpenSession,
@@ -132,14 +133,16 @@ impl Logout {
             if reason == EndReason::Everywhere {
                 registry.end_others(&session).await?;
             }
-            let ended = registry.end_latest(session, reason).await?;
-            let token = ended.content.tokens.refresh_token.clone();
+            let ended = registry.end_latest(session.clone(), reason).await;
+            // A store that fails may have ended the session all the same, and then nobody comes again to revoke its token.
+            let newest = ended.as_ref().unwrap_or(&session);
+            let token = newest.content.tokens.refresh_token.clone();
             let revocation = background.spawn(async move {
                 if let Some(token) = token {
                     provider.revoke_or_report(&token).await;
                 }
             });
-            Ok::<_, SessionError>((ended, revocation))
+            Ok::<_, SessionError>((ended?, revocation))
         });
         let (ended, revocation) = ending.await.map_err(|error| ApiError::Internal(error.into()))??;
         let _ = tokio::time::timeout(PATIENCE, revocation).await;

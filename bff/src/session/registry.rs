@@ -350,7 +350,7 @@ impl SessionRegistry {
     /// Ends a session; ending it twice is not an error.
     ///
     /// # Errors
-    /// When the store is down: then the session has not ended, and the caller has to say so.
+    /// When the store fails: then nobody knows whether the session has ended, and the caller has to say so.
     pub async fn end(&self, key: &SessionKey, reason: EndReason) -> Result<(), SessionError> {
         self.end_now(key, reason).await.map(drop)
     }
@@ -395,7 +395,7 @@ impl SessionRegistry {
     /// newest refresh token that has to be revoked.
     ///
     /// # Errors
-    /// When the store is down: then the session has not ended, and the caller has to say so.
+    /// When the store fails: then nobody knows whether the session has ended, and the caller has to say so.
     pub async fn end_latest(
         &self,
         session: OpenSession,

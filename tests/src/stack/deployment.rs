@@ -23,6 +23,8 @@ pub enum StoreKind {
     RedisSentinel,
     /// Several masters.
     RedisCluster,
+    /// Several masters, each with a replica.
+    ReplicatedRedisCluster,
 }
 
 /// Who signs users in.
@@ -89,6 +91,11 @@ impl Deployment {
     /// Sessions in a Redis cluster.
     pub fn with_redis_cluster() -> Self {
         Self::new(StoreKind::RedisCluster)
+    }
+
+    /// Sessions in a Redis cluster whose masters have replicas.
+    pub fn with_replicated_redis_cluster() -> Self {
+        Self::new(StoreKind::ReplicatedRedisCluster)
     }
 
     /// Users sign in at npm `oidc-provider`.
@@ -335,7 +342,7 @@ fn store(deployment: &Deployment, places: &Places<'_>) -> String {
              nodes = {:?}\ntimeout = \"{}\"\n",
             places.redis_nodes, deployment.redis_timeout
         ),
-        StoreKind::RedisCluster => format!(
+        StoreKind::RedisCluster | StoreKind::ReplicatedRedisCluster => format!(
             "[store]\nkind = \"redis\"\n[store.redis]\ntopology = \"cluster\"\nnodes = {:?}\n\
              timeout = \"{}\"\n",
             places.redis_nodes, deployment.redis_timeout

@@ -100,7 +100,7 @@ impl SessionRegistry {
     /// Ends a session if it is one of this user's; whether it was one and lived.
     ///
     /// # Errors
-    /// When the store is down: then the session has not ended, and the caller has to say so.
+    /// When the store fails: then nobody knows whether the session has ended, and the caller has to say so.
     pub async fn end_if_of(&self, subject: &str, key: &SessionKey) -> Result<bool, SessionError> {
         let own = self.store.sessions_of(&self.indexer.user(subject)).await?;
         if !own.contains(key) {
