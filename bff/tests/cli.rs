@@ -92,7 +92,7 @@ fn every_fault_of_a_configuration_is_told_and_the_exit_code_is_78() {
             "server.listen",
             "server.public_url",
             "provider.issuer",
-            "session.idle = ",
+            "session.idle: ",
             "session.key_ring_file",
         ] {
             assert!(told.contains(key), "{key} is missing in {told}");
