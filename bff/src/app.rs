@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use self::parts::Parts;
 use crate::background::Background;
-use crate::config::{Config, StoreConfig, read_key_ring};
+use crate::config::{Config, read_key_ring};
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
@@ -130,9 +130,11 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let key_ring_file = config.session.key_ring_file.clone();
     metrics::install();
     metrics::keep_up(&background);
-    if let StoreConfig::Redis { address, .. } = &config.store {
-        address.probe().await.context("store.redis")?;
-    }
+    config
+        .store
+        .probe()
+        .await
+        .map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let parts = Parts::compose(config, clock, &background)?;
     let vault = parts.vault.clone();
     let address = listeners

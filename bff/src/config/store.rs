@@ -2,11 +2,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use resource_server::settings::Section;
+use resource_server::settings::{Fault, Section};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::session::redis::{
-    CertificateAuthority, Credentials, NodeAddress, RedisAddress, RedisAddressError,
+    CertificateAuthority, ConnectError, Credentials, NodeAddress, RedisAddress, RedisAddressError,
 };
 
 /// `[store]`: where sessions rest.
@@ -60,6 +60,17 @@ impl StoreConfig {
         };
         section.finish();
         store
+    }
+
+    /// Looks whether what is configured of the store is there. The embedded file is looked at when it is opened.
+    ///
+    /// # Errors
+    /// The fault, if waiting does not mend it.
+    pub async fn probe(&self) -> Result<(), Fault> {
+        match self {
+            Self::Embedded { .. } => Ok(()),
+            Self::Redis { address, .. } => address.probe().await.map_err(|error| fault_of(address, &error)),
+        }
     }
 
     fn read_embedded(mut section: Section<'_>) -> Option<Self> {
@@ -123,6 +134,24 @@ const REDIS_KEYS: &[&str] = &[
     "prefix",
     "timeout",
 ];
+
+/// The key that contradicts what is there.
+fn fault_of(address: &RedisAddress, error: &ConnectError) -> Fault {
+    let (key, value) = match error {
+        ConnectError::NoSentinel(_) | ConnectError::NoNode(_) => {
+            ("nodes", Some(format!("{:?}", address.nodes())))
+        }
+        ConnectError::UnknownMaster(master) => ("master", Some(format!("{master:?}"))),
+        ConnectError::OtherForm { configured, .. } => ("topology", Some(format!("{configured:?}"))),
+        _ if address.nodes().is_empty() => ("url", None),
+        _ => ("nodes", None),
+    };
+    Fault {
+        key: format!("store.redis.{key}"),
+        value,
+        rule: error.to_string(),
+    }
+}
 
 /// What all forms have: the CA, and the time-out.
 type Common = Option<(Option<CertificateAuthority>, Duration)>;
