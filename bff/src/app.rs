@@ -22,6 +22,7 @@ use crate::config::{Config, read_key_ring};
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
+use crate::problem::middleware::tell_problems;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
 use crate::session::Vault;
@@ -171,6 +172,7 @@ fn serve_public(parts: Parts, listener: TcpListener, workers: usize) -> anyhow::
             .wrap(from_fn(proxy_endpoint::match_route))
             .wrap(from_fn(part_cookies))
             .app_data(parts.routes.clone())
+            .wrap(from_fn(tell_problems))
             .wrap(from_fn(add_security_headers))
     })
     .workers(workers)
