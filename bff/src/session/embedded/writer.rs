@@ -9,10 +9,11 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::file::StoreFile;
-use super::tables::Tables;
+use super::tables::{Swept, Tables};
 use super::unreachable;
 use crate::errors::chain;
 use crate::session::store::{ChangeListener, StoreError};
+use crate::telemetry;
 
 /// How many writes share a transaction at most; it bounds how long the first of them waits.
 const GROUP_LIMIT: usize = 256;
@@ -125,7 +126,10 @@ fn run(
         if failed.is_none() && (is_behind || now >= sweeps_from) {
             sweeps_from = now + SWEEP_INTERVAL;
             match sweep(file, now) {
-                Ok(is_more) => is_behind = is_more,
+                Ok(swept) => {
+                    telemetry::sessions_swept(swept.sessions);
+                    is_behind = swept.is_more;
+                }
                 Err(error) => failed = Some(error),
             }
         }
@@ -164,7 +168,7 @@ fn commit(file: &StoreFile, jobs: Vec<Job>) -> Result<Vec<Answer>, redb::Error> 
 }
 
 /// In a transaction of its own, so that it fails nobody's write.
-fn sweep(file: &StoreFile, now: UnixTime) -> Result<bool, redb::Error> {
+fn sweep(file: &StoreFile, now: UnixTime) -> Result<Swept, redb::Error> {
     in_transaction(file, |tables| tables.sweep(now, SWEEP_LIMIT))
 }
 
