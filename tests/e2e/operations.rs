@@ -138,6 +138,21 @@ async fn what_fails_and_what_is_served_can_be_found(deployment: Deployment) {
     }
 }
 
+/// An app that asks quietly whether somebody is signed in gets an answer, and nothing has failed.
+async fn nobody_signed_in_is_no_login_that_failed(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser();
+
+    browser.visit("/bff/login?prompt=none").await;
+
+    let metrics = stack.metrics().await;
+    let name = "bff_logins_total{outcome=\"nobody_signed_in\"} ";
+    assert!(metrics.contains(name), "{metrics}");
+    let log = stack.log();
+    let mut audited = log.lines().filter(|line| line.contains("login failed"));
+    assert!(!audited.any(|line| line.contains("nobody_signed_in")));
+}
+
 /// Whoever likes may send these; they are counted, and the log at its default level keeps still.
 async fn anonymous_noise_is_counted_and_not_told(deployment: Deployment) {
     let stack = deployment.start().await;
@@ -215,6 +230,7 @@ on_redis!(a_node_without_its_store_is_live_but_not_ready);
 on_one_store!(
     what_fails_and_what_is_served_can_be_found,
     anonymous_noise_is_counted_and_not_told,
+    nobody_signed_in_is_no_login_that_failed,
     health_is_not_shown_at_the_public_address,
     a_provider_that_says_it_is_somebody_else_is_refused,
 );

@@ -7,11 +7,13 @@ use std::time::Duration;
 use resource_server::time::{Clock, UnixTime};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::file::StoreFile;
 use super::tables::{Swept, Tables};
 use super::unreachable;
 use crate::errors::chain;
+use crate::outage::Outage;
 use crate::session::store::{ChangeListener, StoreError};
 use crate::telemetry;
 
@@ -113,6 +115,7 @@ fn run(
     clock: &dyn Clock,
     listener: &OnceLock<Arc<dyn ChangeListener>>,
 ) {
+    let outage = Outage::new(Duration::ZERO);
     let mut sweeps_from = clock.now() + SWEEP_INTERVAL;
     let mut is_behind = false;
     while let Some(jobs) = gather(&mut queue, is_behind) {
@@ -135,11 +138,14 @@ fn run(
         }
         if let Some(error) = failed {
             is_behind = false;
-            heal(file, &error);
+            heal(file, &error, &outage);
             // Whether a failed commit is on the disk nobody knows.
             if let Some(listener) = listener.get() {
                 listener.missed();
             }
+        } else if let Some(lasted) = outage.worked(Instant::now()) {
+            let duration_ms = telemetry::millis(lasted);
+            tracing::info!(duration_ms, "the embedded store writes again");
         }
     }
 }
@@ -187,16 +193,20 @@ fn in_transaction<T>(
     Ok(outcome)
 }
 
-/// Opens the file again after a failed write, so that the next one finds it usable if the cause has gone.
-fn heal(file: &StoreFile, error: &redb::Error) {
-    tracing::error!(
-        error = chain(error),
-        "the embedded store could not write; its file is opened again"
-    );
-    if let Err(error) = file.open_again() {
+/// Opens the file again after a failed write, so that the next one finds it usable if the cause has gone. The log is told
+/// once for each cause, and not for each write.
+fn heal(file: &StoreFile, error: &redb::Error, outage: &Outage) {
+    let error = chain(error);
+    if outage.failed(Instant::now(), &error) {
         tracing::error!(
-            error = chain(&error),
-            "the file of the embedded store cannot be opened again yet"
+            error,
+            "the embedded store could not write; its file is opened again"
         );
+    }
+    if let Err(error) = file.open_again() {
+        let error = chain(&error);
+        if outage.failed(Instant::now(), &error) {
+            tracing::error!(error, "the file of the embedded store cannot be opened again yet");
+        }
     }
 }
