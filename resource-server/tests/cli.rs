@@ -109,6 +109,10 @@ impl Up {
                 "the program ended before it was up"
             );
         }
+        assert!(
+            !line.contains('\u{1b}'),
+            "colours where there is no terminal: {line:?}"
+        );
         Self { child, stderr, line }
     }
 
