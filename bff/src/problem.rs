@@ -7,7 +7,9 @@ pub mod middleware;
 use std::error::Error as StdError;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
@@ -16,6 +18,7 @@ use crate::login::CallbackError;
 use crate::provider::ProviderError;
 use crate::refresh::RefreshError;
 use crate::session::SessionError;
+use crate::session::registry::Incomplete;
 use crate::session::store::StoreError;
 use crate::telemetry;
 
@@ -61,6 +64,15 @@ pub enum ApiError {
     /// Some sessions of the user may have ended and others not.
     #[error("not every session of the user has ended")]
     SignOutIncomplete(#[source] anyhow::Error),
+    /// The request does not carry the token of administrators.
+    #[error("this needs the admin token")]
+    AdminTokenRequired,
+    /// Which sessions an operator means is not said, or said twice.
+    #[error("the sessions that are meant are not named in exactly one way")]
+    InvalidSelector,
+    /// Some of the sessions that an operator meant have ended, as many as this says, and others not.
+    #[error("not every session that was meant has ended")]
+    EndIncomplete(#[source] anyhow::Error, usize),
     /// No route, no endpoint, no file.
     #[error("nothing is here")]
     NotFound,
@@ -158,6 +170,21 @@ impl ApiError {
                 "sign-out-incomplete",
                 "Some sessions may go on; try again",
             ),
+            Self::AdminTokenRequired => kind(
+                S::UNAUTHORIZED,
+                "admin-token-required",
+                "The admin token is needed",
+            ),
+            Self::InvalidSelector => kind(
+                S::BAD_REQUEST,
+                "invalid-selector",
+                "Name exactly one of user, sid, key and all=true, and nothing else",
+            ),
+            Self::EndIncomplete(..) => kind(
+                S::SERVICE_UNAVAILABLE,
+                "end-incomplete",
+                "Some sessions go on; doing it again ends the rest",
+            ),
             Self::NotFound => kind(S::NOT_FOUND, "route-not-found", "Nothing is here"),
             Self::InvalidPath => kind(S::BAD_REQUEST, "invalid-path", "The path is ambiguous"),
             Self::MethodNotAllowed(_) => kind(
@@ -185,7 +212,7 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::StoreUnavailable(..) | Self::SignOutIncomplete(_) => Some(1),
+            Self::StoreUnavailable(..) | Self::SignOutIncomplete(_) | Self::EndIncomplete(..) => Some(1),
             Self::ProviderUnavailable(_, _, seconds) => Some((*seconds).max(1)),
             _ => None,
         }
@@ -242,6 +269,9 @@ impl ApiError {
         {
             answer.insert_header((ALLOW, methods));
         }
+        if matches!(self, Self::AdminTokenRequired) {
+            answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
         answer.insert_header((CACHE_CONTROL, "no-store"));
         answer
     }
@@ -266,6 +296,8 @@ struct Problem {
     title: &'static str,
     status: u16,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<usize>,
 }
 
 // Actix's default body is the `Display` text, hence this.
@@ -281,6 +313,10 @@ impl ResponseError for ApiError {
             title: kind.title,
             status: kind.status.as_u16(),
             code: kind.code,
+            ended: match self {
+                Self::EndIncomplete(_, ended) => Some(*ended),
+                _ => None,
+            },
         };
         let body = serde_json::to_string(&problem).unwrap_or_default();
         self.answer().content_type("application/problem+json").body(body)
@@ -302,11 +338,20 @@ impl From<SessionError> for ApiError {
     }
 }
 
+impl From<Incomplete> for ApiError {
+    fn from(incomplete: Incomplete) -> Self {
+        let ended = incomplete.ended;
+        Self::EndIncomplete(incomplete.into(), ended)
+    }
+}
+
 impl From<ProviderError> for ApiError {
     fn from(error: ProviderError) -> Self {
         let seconds = error.retry_after().as_secs();
         let known = match error {
-            ProviderError::JustFailed | ProviderError::NotDiscovered(_) => Known::Already,
+            ProviderError::JustFailed | ProviderError::NotDiscovered(_) | ProviderError::HeldOff { .. } => {
+                Known::Already
+            }
             ProviderError::Unreachable(_)
             | ProviderError::AnswerLost { .. }
             | ProviderError::TooLarge
@@ -349,7 +394,7 @@ impl From<&RefreshError> for ApiError {
 impl From<CallbackError> for ApiError {
     fn from(error: CallbackError) -> Self {
         match error {
-            CallbackError::NoTransaction => Self::LoginExpired,
+            CallbackError::NoTransaction | CallbackError::LoggedOutMeanwhile => Self::LoginExpired,
             CallbackError::Denied => Self::LoginDenied,
             CallbackError::Invalid(cause) => Self::LoginFailed(cause),
             CallbackError::Provider(error) => error.into(),

@@ -322,14 +322,16 @@ impl Demo {
     }
 }
 
-/// Builds the demo, with the features that the whole workspace has, so that nothing is built twice.
+/// Builds the demo as `cargo test` builds it for its own tests. `cargo build` would leave out the features that tests
+/// add, and build the workspace and half of its dependencies once more.
 fn build() -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args([
-            "build",
+            "test",
             "--workspace",
-            "--bin",
-            "demo",
+            "--no-run",
+            "--test",
+            "run",
             "--message-format",
             "json-render-diagnostics",
         ])
@@ -347,7 +349,8 @@ fn build() -> PathBuf {
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find_map(|message| {
-            let is_demo = message["target"]["name"] == "demo";
+            let is_demo = message["target"]["name"] == "demo"
+                && message["target"]["kind"] == serde_json::json!(["bin"]);
             message["executable"]
                 .as_str()
                 .filter(|_| is_demo)

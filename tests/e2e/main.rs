@@ -8,6 +8,7 @@
     reason = "a story reports what is wrong by failing the test"
 )]
 
+mod administration;
 mod answers;
 mod backchannel;
 mod cookies;
@@ -20,6 +21,7 @@ mod lifetimes;
 mod login;
 mod login_attacks;
 mod logout;
+mod old_redis;
 mod operations;
 mod outages;
 mod paths;

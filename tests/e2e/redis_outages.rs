@@ -33,17 +33,17 @@ fn sentinels_fail_over_and_the_session_goes_on() {
         let ticket = browser.session_cookie();
         let set = stack.sentinel_set();
         let old = set.master().await;
-        // What was acknowledged is at the replica before its master dies.
-        old.command(&["WAIT", "1", "5000"]).await;
+        // What was acknowledged is at every replica before its master dies.
+        old.command(&["WAIT", "2", "5000"]).await;
 
         old.stop().await;
         until_the_store_is_missed(&browser).await;
         set.wait_for_another_master_than(old).await;
 
         comes_back(&browser, &ticket).await;
-        // Not only reads: the new master takes a refresh, and a new session.
+        // Not only reads: as soon as the other replica follows it, the new master takes a refresh, and a new session.
         stack.let_access_tokens_expire().await;
-        browser.fetch("/api/notes").await.assert_status(200);
+        comes_back(&browser, &ticket).await;
         let other = stack.browser_logged_in_as("bob").await;
         other.fetch("/api/notes").await.assert_status(200);
     });

@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use e2e::on_one_store;
+use e2e::browser::Browser;
+use e2e::on_every_store;
+use e2e::on_redis;
 use e2e::relay::Instead;
 use e2e::stack::{Deployment, Stack};
 use serde_json::Value;
@@ -26,10 +28,10 @@ fn claims_at(stack: &Stack, target: &str) -> Value {
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-async fn fetch_both(stack: &Stack, browser: &e2e::browser::Browser) {
+async fn fetch_both(stack: &Stack, notes: &Browser, files: &Browser) {
     let calls = [
-        browser.fetch("/notes/lab/a").spawn(),
-        browser.fetch("/files/lab/b").spawn(),
+        notes.fetch("/notes/lab/a").spawn(),
+        files.fetch("/files/lab/b").spawn(),
     ];
     for call in calls {
         call.await.unwrap().assert_status(200);
@@ -42,16 +44,31 @@ async fn fetch_both(stack: &Stack, browser: &e2e::browser::Browser) {
 /// (57) The provider revokes everything when a refresh token is used twice: that all is well after three rounds shows that
 /// there is one line of them.
 async fn two_audiences_refreshed_at_once_get_a_token_each(deployment: Deployment) {
-    let deployment = deployment.and_foreign_provider();
-    let deployment = deployment
-        .with_route(NOTES_ROUTE.0, NOTES_ROUTE.1)
-        .with_route(FILES_ROUTE.0, FILES_ROUTE.1);
-    let stack = deployment.start().await;
+    let stack = with_two_audiences(deployment).start().await;
     let browser = stack.browser_logged_in_as("alice").await;
+    three_rounds(&stack, &browser, &browser).await;
+}
 
+/// The same when the two are wanted on different nodes.
+async fn two_audiences_refreshed_on_two_nodes_get_a_token_each(deployment: Deployment) {
+    let stack = with_two_audiences(deployment).start().await;
+    let second = stack.start_second_node().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    three_rounds(&stack, &browser, &browser.at(second)).await;
+}
+
+fn with_two_audiences(deployment: Deployment) -> Deployment {
+    deployment
+        .and_foreign_provider()
+        .with_route(NOTES_ROUTE.0, NOTES_ROUTE.1)
+        .with_route(FILES_ROUTE.0, FILES_ROUTE.1)
+}
+
+async fn three_rounds(stack: &Stack, notes: &Browser, files: &Browser) {
     for round in 1..=3 {
-        fetch_both(&stack, &browser).await;
-        fetch_both(&stack, &browser).await;
+        fetch_both(stack, notes, files).await;
+        // Each node has what the other one brought home.
+        fetch_both(stack, files, notes).await;
         assert_eq!(stack.provider().grants("refresh_token"), 2 * round);
         stack.let_access_tokens_expire().await;
     }
@@ -147,10 +164,11 @@ async fn a_service_route_without_a_token_says_when_to_come_again(deployment: Dep
     stack.browser().fetch("/service/lab/a").await.assert_status(200);
 }
 
-on_one_store!(
+on_every_store!(
     two_audiences_refreshed_at_once_get_a_token_each,
     an_exchanged_token_is_for_its_route_alone,
     an_exchange_that_fails_concerns_its_route_alone,
     a_service_route_calls_in_the_name_of_the_client,
     a_service_route_without_a_token_says_when_to_come_again,
 );
+on_redis!(two_audiences_refreshed_on_two_nodes_get_a_token_each);

@@ -8,6 +8,9 @@ use e2e::relay::Instead;
 use e2e::stack::{Deployment, Stack};
 use e2e::wait::{eventually, within_patience};
 
+/// The script that asks for the right to refresh.
+const LEASE: &str = include_str!("../../bff/src/session/redis/lease.lua");
+
 /// The session's name, as the operator reads it in the log and in Redis.
 async fn session_key(stack: &Stack) -> String {
     let keys = stack.redis().command(&["KEYS", "*:session"]).await;
@@ -124,15 +127,20 @@ async fn logout_wins_over_a_refresh_that_waits_for_its_turn(deployment: Deployme
     let refresh_token = stack.newest_refresh_token();
     stack.let_access_tokens_expire().await;
     let_a_holder_vanish(&stack, 60_000).await;
+    let asks = stack.redis().command(&["SCRIPT", "LOAD", LEASE]).await.remove(0);
+    stack
+        .redis()
+        .command(&["CONFIG", "SET", "slowlog-log-slower-than", "0"])
+        .await;
     let call = browser.fetch("/api/notes").spawn();
     let other = tab_with_the_same_cookie(&stack, &browser);
 
-    eventually("the call waits", async || {
-        let key = session_key(&stack).await;
-        let used = stack.redis().command(&["HGET", &key, "used"]).await;
-        (!used.is_empty() && !call.is_finished()).then_some(())
+    eventually("the call asks for the lease", async || {
+        let done = stack.redis().command(&["SLOWLOG", "GET", "-1"]).await;
+        done.contains(&asks).then_some(())
     })
     .await;
+    assert!(!call.is_finished(), "it waits for its turn");
     let sid = sid_of(&other).await;
     other.visit(&sid).await;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use e2e::cluster::{Cluster, Stolen};
 use e2e::stack::Deployment;
-use e2e::wait::{eventually, within_patience};
+use e2e::wait::within_patience;
 use futures_util::future::join_all;
 use http::Method;
 
@@ -79,11 +79,13 @@ async fn who_waits_for_another_node_hears_of_a_logout(deployment: Deployment) {
     let gate = provider.hold_answer(token);
     let leader = ticket.fetch(b.address(), "/api/notes").spawn();
     gate.reached().await;
+    c.link().listen_in();
     let follower = ticket.fetch(c.address(), "/api/notes").spawn();
-    eventually("the second node wants to refresh, too", || async {
-        c.log().contains("bff.token.refresh").then_some(())
-    })
-    .await;
+    // Redis's word for a lease that somebody else has: the second node has asked for it and been told to wait.
+    c.link()
+        .hears("the second node is told to wait", b"$4\r\nheld\r\n")
+        .await;
+    assert!(!follower.is_finished(), "it waits");
 
     browser
         .at(a.address())

@@ -109,6 +109,55 @@ async fn logout_wins_over_a_refresh_that_is_about_to_be_stored(deployment: Deplo
     logout_during_a_refresh(deployment, Point::Storing).await;
 }
 
+/// Redis has ended the session, and the node does not learn it: its connection breaks, or stays and is silent.
+async fn a_logout_whose_answer_is_lost(deployment: Deployment, breaks: bool) {
+    let cluster = crate::start(deployment).await;
+    let (a, ..) = cluster.abc();
+    let browser = cluster.browser_logged_in_as("alice").await;
+    let (ticket, cookie) = (Stolen::from(cluster.stack(), &browser), browser.session_cookie());
+    let end = include_str!("../../bff/src/session/redis/end_at.lua");
+    let end = cluster.stack().redis().command(&["SCRIPT", "LOAD", end]).await;
+    a.link().hold_answer_to(end[0].as_bytes());
+
+    let call = browser
+        .at(a.address())
+        .fetch("/bff/logout")
+        .method(Method::POST)
+        .spawn();
+    eventually("the session has ended", || async {
+        cluster.sessions_in_redis().await.is_empty().then_some(())
+    })
+    .await;
+    if breaks {
+        a.link().break_connections();
+        a.link().heal();
+        call.await.unwrap().assert_status(200);
+    } else {
+        // Nobody knows what came of it: the user is told so, and may do it again.
+        call.await.unwrap().assert_unavailable("store-unavailable");
+        assert_eq!(browser.session_cookie(), cookie);
+        a.link().heal();
+        eventually("the user signs out once more", || async {
+            let again = browser.at(a.address()).fetch("/bff/logout");
+            let again = again.method(Method::POST).await;
+            (again.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    assert_eq!(browser.session_cookie(), None);
+    assert_over(&cluster, &ticket).await;
+    assert_newest_token_revoked(&cluster).await;
+}
+
+async fn a_logout_whose_connection_breaks_is_complete(deployment: Deployment) {
+    a_logout_whose_answer_is_lost(deployment, true).await;
+}
+
+async fn a_logout_that_is_not_answered_revokes_all_the_same(deployment: Deployment) {
+    a_logout_whose_answer_is_lost(deployment, false).await;
+}
+
 /// No request that was sent later was served.
 #[track_caller]
 pub(crate) fn assert_nothing_served_after(instant: Instant, answers: &[Answered]) {
@@ -230,6 +279,8 @@ on_every_provider!(
     logout_wins_over_a_refresh_that_has_not_arrived,
     logout_wins_over_a_refresh_whose_answer_is_on_its_way,
     logout_wins_over_a_refresh_that_is_about_to_be_stored,
+    a_logout_whose_connection_breaks_is_complete,
+    a_logout_that_is_not_answered_revokes_all_the_same,
 );
 on_redis!(
     a_logout_reaches_every_node_within_the_bound,

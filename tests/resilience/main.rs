@@ -10,13 +10,18 @@
     reason = "a story reports what is wrong by failing the test"
 )]
 
+mod administration;
 mod dumps;
 mod herd;
 mod logouts;
 mod losses;
 mod outages;
+mod redis_forms;
 
-use e2e::cluster::Cluster;
+use std::time::Instant;
+
+use e2e::browser::Browser;
+use e2e::cluster::{Answered, Cluster, Load, Stolen};
 use e2e::stack::Deployment;
 
 /// The program of a node.
@@ -29,6 +34,49 @@ const SEALED: &[u8] = b"\x02k1";
 async fn start(deployment: Deployment) -> Cluster {
     let deployment = deployment.with_redis_timeout("3s");
     Cluster::start(deployment, NODE).await
+}
+
+/// A session that is used without a pause on every node.
+struct LoadEverywhere(Vec<Load>);
+
+impl LoadEverywhere {
+    /// Starts, and waits until every node has served.
+    async fn start(cluster: &Cluster, browser: &Browser) -> Self {
+        let ticket = Stolen::from(cluster.stack(), browser);
+        let nodes = cluster.nodes().iter();
+        let loads = nodes.map(|node| Load::start(2, &ticket, node.address(), "/api/notes"));
+        let load = Self(loads.collect());
+        load.sees_next("the session is served", 200).await;
+        load
+    }
+
+    /// Waits until every node has given such an answer to a request that was sent from now on.
+    async fn sees_next(&self, what: &str, status: u16) {
+        let now = Instant::now();
+        for load in &self.0 {
+            load.sees_after(now, what, status).await;
+        }
+    }
+
+    /// Stops, and looks at every answer.
+    async fn was_served_or_told_of_an_outage(self) {
+        for answers in self.stop().await {
+            let others: Vec<_> = answers
+                .iter()
+                .filter(|answered| !answered.is_served_or_outage)
+                .collect();
+            assert!(others.is_empty(), "{others:?}");
+        }
+    }
+
+    /// Stops, and gives every node's answers.
+    async fn stop(self) -> Vec<Vec<Answered>> {
+        let mut answers = Vec::new();
+        for load in self.0 {
+            answers.push(load.stop().await);
+        }
+        answers
+    }
 }
 
 /// Makes tests of stories, `async fn(Deployment)`: one with our provider, one with npm `oidc-provider`.

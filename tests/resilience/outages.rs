@@ -9,7 +9,7 @@ use e2e::stack::Deployment;
 use e2e::wait::eventually;
 
 use crate::logouts::{STALENESS_BOUND, assert_nothing_served_after};
-use crate::on_every_provider;
+use crate::{LoadEverywhere, on_every_provider};
 
 /// Served, or told that it is not the user's fault; and the cookie is never touched.
 #[track_caller]
@@ -22,7 +22,7 @@ fn assert_served_or_unavailable(answer: &Answer, code: &str) {
 }
 
 /// Asks every node until each has said that its store is away.
-async fn assert_all_unavailable(cluster: &Cluster, browser: &Browser, code: &str) {
+pub(super) async fn assert_all_unavailable(cluster: &Cluster, browser: &Browser, code: &str) {
     for node in cluster.nodes() {
         let browser = browser.at(node.address());
         eventually("the node notices", || async {
@@ -35,7 +35,7 @@ async fn assert_all_unavailable(cluster: &Cluster, browser: &Browser, code: &str
 }
 
 /// Asks every node until each serves again.
-async fn assert_all_serve(cluster: &Cluster, browser: &Browser, code: &str) {
+pub(super) async fn assert_all_serve(cluster: &Cluster, browser: &Browser, code: &str) {
     for node in cluster.nodes() {
         let browser = browser.at(node.address());
         eventually("the node serves again", || async {
@@ -73,12 +73,7 @@ async fn redis_goes_away_under_load(deployment: Deployment, outage: Outage) {
     let cluster = crate::start(deployment).await;
     let browser = cluster.browser_logged_in_as("alice").await;
     let cookie = browser.session_cookie();
-    let ticket = Stolen::from(cluster.stack(), &browser);
-    let loads: Vec<_> = cluster
-        .nodes()
-        .iter()
-        .map(|node| Load::start(2, &ticket, node.address(), "/api/notes"))
-        .collect();
+    let load = LoadEverywhere::start(&cluster, &browser).await;
     let redis = cluster.stack().redis();
 
     match outage {
@@ -95,14 +90,7 @@ async fn redis_goes_away_under_load(deployment: Deployment, outage: Outage) {
         assert_told_once(node).await;
     }
 
-    for load in loads {
-        let answers = load.stop().await;
-        let others: Vec<_> = answers
-            .iter()
-            .filter(|answered| !matches!(answered.status, 200 | 503))
-            .collect();
-        assert!(others.is_empty(), "{others:?}");
-    }
+    load.was_served_or_told_of_an_outage().await;
     assert_eq!(browser.session_cookie(), cookie);
 }
 

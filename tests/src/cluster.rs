@@ -1,7 +1,7 @@
 //! Several BFFs, each in a process of its own, on one Redis, behind one address.
 //!
 //! The other parties are those of a [`Stack`]: provider behind its relay, upstream, Redis. Every node has a [`Link`] of
-//! its own to Redis, and all read their time from one file. A load balancer is not among the parties: the story says
+//! its own to Redis, if that is a single server, and all read their time from one file. A load balancer is not among the parties: the story says
 //! which node a browser's request reaches ([`Browser::at`]).
 
 pub mod clock;
@@ -17,7 +17,6 @@ use resource_server::time::Clock as _;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, block_in_place};
-use url::Url;
 
 use self::clock::SharedClock;
 pub use self::link::Link;
@@ -25,6 +24,7 @@ pub use self::load::{Answered, Load, Stolen};
 pub use self::node::Node;
 use crate::browser::Browser;
 use crate::log::warnings_in;
+use crate::operator::Operator;
 use crate::stack::{Deployment, Stack};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -130,6 +130,15 @@ impl Cluster {
         browser
     }
 
+    /// Somebody with the admin token, at a node.
+    ///
+    /// # Panics
+    /// When the nodes are not administered.
+    pub fn operator_of(&self, node: &Node) -> Operator {
+        let address = node.management().expect("the nodes are administered");
+        self.stack.operator_at(address)
+    }
+
     /// Lets time pass, for everybody at once.
     pub async fn advance(&self, by: Duration) {
         self.time.advance(by).await;
@@ -186,8 +195,6 @@ impl Drop for Cluster {
 }
 
 async fn start_node(stack: &Stack, program: &str, name: &str, clock: &Path) -> Node {
-    let redis = Url::parse(&stack.redis().url()).expect("the address of Redis");
-    let redis = redis.socket_addrs(|| None).expect("Redis is on loopback")[0];
     Node::start(node::Setup {
         program,
         folder: stack.folder(),
@@ -195,7 +202,8 @@ async fn start_node(stack: &Stack, program: &str, name: &str, clock: &Path) -> N
         config: stack.bff_config("127.0.0.1:0"),
         clock,
         client_secret: stack.client_secret(),
-        redis,
+        admin_token: stack.admin_token(),
+        redis: stack.redis_address(),
     })
     .await
 }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod cluster;
+mod old;
 mod sentinel;
 
 use std::fmt::Write as _;
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
+use self::certificates::Authority;
 pub use self::cluster::RedisCluster;
+pub use self::old::OldRedis;
 pub use self::sentinel::{MASTER, SentinelSet};
 use crate::leash::Leashed;
 use crate::wait::within_patience;
@@ -21,8 +24,12 @@ pub const PREFIX: &str = "cloakroom";
 /// What `docs/operations.md` tells operators to grant, and no more.
 pub const GRANTED: &str = "~cloakroom:* &cloakroom:* -@all +get +set +del +exists +hget +hset +hdel +hmget +expireat +zadd \
      +zrem +zrange +zremrangebyscore +scan +ping +time +publish +subscribe +eval +evalsha +asking +cluster|slots";
-const USER: &str = "cloakroom";
-const PASSWORD: &str = "p4ss-of-the-test";
+/// What it tells them to grant at the sentinels.
+pub const GRANTED_AT_SENTINELS: &str = "-@all +sentinel|get-master-addr-by-name";
+/// The BFF's user at secured servers.
+pub const USER: &str = "cloakroom";
+/// That user's password.
+pub const PASSWORD: &str = "p4ss-of-the-test";
 const ADMIN: &str = "admin";
 
 /// A `redis-server` that can be stopped, started again with what it knew, frozen and emptied.
@@ -48,7 +55,7 @@ impl Redis {
     /// # Panics
     /// When `redis-server` is missing or does not start.
     pub async fn start() -> Self {
-        Self::begin(Program::Server, false, |_, _| "port {port}\n".to_owned()).await
+        Self::begin(Program::Server, None, String::new).await
     }
 
     /// Starts an empty one that takes TLS connections only, and commands only of a user who may do what the
@@ -57,28 +64,21 @@ impl Redis {
     /// # Panics
     /// When `redis-server` is missing or does not start.
     pub async fn start_secured() -> Self {
-        Self::begin(Program::Server, true, |_, folder| {
-            certificates::write(folder);
-            let at = |name: &str| folder.join(name).display().to_string();
-            format!(
-                "port 0\ntls-port {{port}}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n\
-                 tls-auth-clients no\nuser default off\nuser {USER} on >{PASSWORD} {GRANTED}\n\
-                 user {ADMIN} on >{PASSWORD} ~* &* +@all\n",
-                at(certificates::CERTIFICATE),
-                at(certificates::KEY),
-                at(certificates::AUTHORITY),
-            )
-        })
-        .await
+        Self::begin(Program::Server, Some(&Authority::new()), String::new).await
     }
 
-    /// Starts one that is configured so; `{port}` stands for its port.
-    async fn begin(program: Program, is_secured: bool, lines: impl Fn(u16, &Path) -> String) -> Self {
+    /// Starts one with these further lines of configuration.
+    async fn begin(program: Program, security: Option<&Authority>, lines: impl Fn() -> String) -> Self {
         loop {
             let (port, data) = (free_port(), TempDir::new().expect("a temporary folder"));
-            let mut file = lines(port, data.path()).replace("{port}", &port.to_string());
-            let folder = data.path().display();
-            let _ = write!(file, "bind 127.0.0.1\ndir {folder}\n");
+            let mut file = match security {
+                Some(authority) => {
+                    authority.equip(data.path());
+                    secured(program, port, data.path())
+                }
+                None => format!("port {port}\n"),
+            };
+            let _ = write!(file, "bind 127.0.0.1\ndir {}\n{}", data.path().display(), lines());
             if program == Program::Server {
                 // An acknowledged write survives the kill: a stop stands for an outage, not for a loss of data.
                 file.push_str("save \"\"\nappendonly yes\nappendfsync always\n");
@@ -91,7 +91,7 @@ impl Redis {
                         data,
                         program,
                         process: Mutex::new(Some(process)),
-                        is_secured,
+                        is_secured: security.is_some(),
                     };
                 }
                 // Another process took the port between our look and Redis's.
@@ -104,7 +104,7 @@ impl Redis {
     /// Where it listens.
     pub fn url(&self) -> String {
         if self.is_secured {
-            format!("rediss://{USER}:{PASSWORD}@localhost:{}/", self.port)
+            format!("rediss://{USER}:{PASSWORD}@{}/", self.address())
         } else {
             format!("{}/", self.node_url())
         }
@@ -112,7 +112,13 @@ impl Redis {
 
     /// Where it listens, without user and path.
     pub fn node_url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.is_secured { "rediss" } else { "redis" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// Host and port.
+    fn address(&self) -> String {
+        format!("{}:{}", host(self.is_secured), self.port)
     }
 
     /// The certificate of the authority that vouches for a secured one.
@@ -180,15 +186,9 @@ impl Redis {
     /// # Panics
     /// When `redis-cli` does not run.
     pub async fn try_command(&self, words: &[&str]) -> Result<Vec<String>, String> {
-        let mut cli = tokio::process::Command::new("redis-cli");
-        cli.args(["-p", &self.port.to_string(), "--no-auth-warning", "-e"]);
-        if self.is_secured {
-            cli.args(["-h", "localhost", "--tls", "--cacert"])
-                .arg(self.authority());
-            cli.args(["--user", ADMIN, "--pass", PASSWORD]);
-        }
-        let output = cli.args(words).kill_on_drop(true).output();
-        let output = within_patience("redis-cli", output)
+        let mut cli = self.cli();
+        cli.args(["-h", host(self.is_secured), "-p", &self.port.to_string(), "-e"]);
+        let output = within_patience("redis-cli", cli.args(words).output())
             .await
             .expect("redis-cli runs");
         if !output.status.success() {
@@ -197,6 +197,47 @@ impl Redis {
         let text = String::from_utf8_lossy(&output.stdout);
         Ok(text.lines().map(str::to_owned).collect())
     }
+
+    /// What the user of the BFF was not allowed to do so far, as `ACL LOG` has it.
+    pub async fn denied(&self) -> String {
+        self.command(&["ACL", "LOG"]).await.join("\n").trim().to_owned()
+    }
+
+    /// The `redis-cli` of somebody who may do everything.
+    fn cli(&self) -> tokio::process::Command {
+        let mut cli = tokio::process::Command::new("redis-cli");
+        cli.arg("--no-auth-warning").kill_on_drop(true);
+        if self.is_secured {
+            cli.args(["--tls", "--cacert"]).arg(self.authority());
+            cli.args(["--user", ADMIN, "--pass", PASSWORD]);
+        }
+        cli
+    }
+}
+
+/// By which name a server is reached: certificates are for the one, and a plain server needs no name.
+const fn host(is_secured: bool) -> &'static str {
+    if is_secured { "localhost" } else { "127.0.0.1" }
+}
+
+/// TLS everywhere, two users who may do something, and nobody else.
+fn secured(program: Program, port: u16, folder: &Path) -> String {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (granted, among_themselves) = match program {
+        Program::Server => (GRANTED, format!("masteruser {ADMIN}\nmasterauth {PASSWORD}\n")),
+        Program::Sentinel => (
+            GRANTED_AT_SENTINELS,
+            format!("sentinel sentinel-user {ADMIN}\nsentinel sentinel-pass {PASSWORD}\n"),
+        ),
+    };
+    format!(
+        "port 0\ntls-port {port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients no\n\
+         tls-replication yes\nuser default off\nuser {USER} on >{PASSWORD} {granted}\n\
+         user {ADMIN} on >{PASSWORD} ~* &* +@all\n{among_themselves}",
+        at(certificates::CERTIFICATE),
+        at(certificates::KEY),
+        at(certificates::AUTHORITY),
+    )
 }
 
 async fn spawn(program: Program, folder: &Path) -> Result<Leashed, String> {

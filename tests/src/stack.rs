@@ -87,6 +87,7 @@ pub struct Stack {
     folder: TempDir,
     users: Vec<User>,
     client_secret: String,
+    admin_token: String,
     app: String,
     relay: Relay,
     upstream: Upstream,
@@ -116,12 +117,15 @@ impl Stack {
         let app = format!("http://localhost:{}", port_of(&bff_listener));
         let client_secret = random_text("client-secret");
         secrets.learn(Kind::ClientSecret, &client_secret);
+        let admin_token = random_text("admin-token");
+        secrets.learn(Kind::AdminToken, &admin_token);
         let users = ["alice", "bob"].map(|name| User::new(name, &secrets)).to_vec();
         let store = match deployment.store {
             StoreKind::Embedded => Store::Embedded,
             StoreKind::Redis => Store::Redis(Box::new(Redis::start().await)),
             StoreKind::RedisSentinel => Store::Sentinel(Box::new(SentinelSet::start().await)),
             StoreKind::RedisCluster => Store::Cluster(RedisCluster::start().await),
+            StoreKind::ReplicatedRedisCluster => Store::Cluster(RedisCluster::start_replicated().await),
         };
         let stack = Self {
             clock: ManualClock::new(SystemClock.now()),
@@ -133,6 +137,7 @@ impl Stack {
             folder,
             users,
             client_secret,
+            admin_token,
             app,
             store,
             bff_listener,
@@ -234,6 +239,14 @@ impl Stack {
         match &self.store {
             Store::Redis(redis) => redis,
             _ => panic!("this stack has no single Redis"),
+        }
+    }
+
+    /// Where a BFF of this stack finds its only Redis, if it has one.
+    pub(crate) fn redis_address(&self) -> Option<SocketAddr> {
+        match &self.store {
+            Store::Redis(redis) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, redis.port()))),
+            _ => None,
         }
     }
 

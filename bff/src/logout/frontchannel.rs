@@ -7,7 +7,7 @@ pub mod endpoint;
 
 use std::sync::Arc;
 
-use crate::session::registry::EndReason;
+use crate::session::registry::{EndReason, LoggedOut};
 use crate::session::{SessionError, SessionRegistry};
 use crate::telemetry;
 
@@ -49,9 +49,9 @@ impl FrontChannel {
     }
 
     async fn end(&self, sid: &str) -> Result<usize, SessionError> {
-        let sessions = self.registry.sessions_of_provider_session(sid).await?;
+        let who = LoggedOut::Session(sid.to_owned());
         self.registry
-            .end_all_of(&sessions, EndReason::FrontChannelLogout)
+            .end_logged_out(&who, None, EndReason::FrontChannelLogout)
             .await
     }
 }

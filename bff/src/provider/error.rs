@@ -27,6 +27,12 @@ pub enum ProviderError {
     /// There is no metadata, so the provider could not be asked at all. The log has been told, once for the outage.
     #[error("the provider's metadata has never been had")]
     NotDiscovered(#[source] Box<ProviderError>),
+    /// The provider has asked this node to leave it alone for a while, so it was not asked.
+    #[error("the provider asked to be left alone, and was not asked")]
+    HeldOff {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// An answer above the size limit.
     #[error("the provider's answer is larger than any that is accepted")]
     TooLarge,
@@ -84,7 +90,9 @@ impl ProviderError {
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         match self {
-            Self::Status { retry_after, .. } | Self::TokenAnswer { retry_after, .. } => *retry_after,
+            Self::Status { retry_after, .. }
+            | Self::TokenAnswer { retry_after, .. }
+            | Self::HeldOff { retry_after } => *retry_after,
             Self::NotDiscovered(cause) => cause.retry_after(),
             Self::Unreachable(_)
             | Self::AnswerLost { .. }

@@ -228,7 +228,9 @@ impl Keeper {
                 .hold(self.obtain(&session, &wanted.target, grant, &lease))
                 .await;
             session = renewed?;
-            if is_last {
+            // Whoever was overtaken has what the other one brought, which may be a token for somebody else.
+            let is_there = session.content.tokens.get(&wanted.target).is_some();
+            if is_last && is_there {
                 return Ok(session);
             }
         }
@@ -356,10 +358,13 @@ impl Failure {
                 answered,
                 failure: Some((retry_after, cause.clone())),
             },
-            error: RefreshError::Provider {
-                cause,
-                oauth_error: error.oauth_error().cloned(),
-                retry_after,
+            error: match error {
+                ProviderError::HeldOff { .. } => RefreshError::HeldOff { cause, retry_after },
+                _ => RefreshError::Provider {
+                    cause,
+                    oauth_error: error.oauth_error().cloned(),
+                    retry_after,
+                },
             },
         }
     }
@@ -375,10 +380,14 @@ impl Failure {
 
 /// A failure that concerns only one kind of access token.
 pub(super) fn target_failure(error: &ProviderError) -> RefreshError {
-    RefreshError::Target {
-        cause: chain(error),
-        oauth_error: error.oauth_error().cloned(),
-        retry_after: error.retry_after(),
+    let (cause, retry_after) = (chain(error), error.retry_after());
+    match error {
+        ProviderError::HeldOff { .. } => RefreshError::HeldOff { cause, retry_after },
+        _ => RefreshError::Target {
+            cause,
+            oauth_error: error.oauth_error().cloned(),
+            retry_after,
+        },
     }
 }
 

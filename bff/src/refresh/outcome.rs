@@ -247,6 +247,7 @@ pub(super) fn verdict(error: &ProviderError, target: &Target) -> Verdict {
         ProviderError::Unreachable(_)
         | ProviderError::JustFailed
         | ProviderError::NotDiscovered(_)
+        | ProviderError::HeldOff { .. }
         | ProviderError::Status { .. }
         | ProviderError::Metadata(_)
         | ProviderError::Keys(_) => Verdict::NotTaken,

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::index::IndexKey;
 use super::store::{
-    ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession, Page,
-    Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
+    ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession, Outline,
+    Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
 };
 use super::{RecordKey, SessionKey};
 use crate::errors::chain;
@@ -79,6 +79,10 @@ impl SessionStore for MeasuredStore {
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Stored>, StoreError> {
         self.measured("load", self.store.load(key)).await
+    }
+
+    async fn outline(&self, key: &SessionKey) -> Result<Option<Outline>, StoreError> {
+        self.measured("outline", self.store.outline(key)).await
     }
 
     async fn replace(
@@ -166,6 +170,16 @@ impl SessionStore for MeasuredStore {
 
     async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError> {
         self.measured("is_claimed", self.store.is_claimed(mark)).await
+    }
+
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError> {
+        self.measured("note_logout", self.store.note_logout(index, at, until))
+            .await
+    }
+
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        self.measured("noted_logout", self.store.noted_logout(index))
+            .await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

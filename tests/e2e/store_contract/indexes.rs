@@ -2,18 +2,20 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bff::session::SessionKey;
 use bff::session::store::{Ended, Revision};
 
 use futures_util::future::join_all;
 
-use super::{Store, contract, create, indexer, owned, stored};
+use super::{Store, contract, create, indexer, later, now, owned, stored};
 
 contract!(
     a_session_is_found_by_its_user_and_by_its_provider_session,
     an_ended_session_is_found_by_nobody,
     a_walk_meets_every_session,
+    the_latest_logout_of_an_index_is_noted,
 );
 
 async fn a_session_is_found_by_its_user_and_by_its_provider_session(store: Store) {
@@ -62,6 +64,7 @@ pub(super) async fn an_ended_session_is_found_by_nobody(store: Store) {
 }
 
 pub(super) async fn a_walk_meets_every_session(store: Store) {
+    let before = everybody(&store).await;
     let owner = indexer().owner("somebody", None);
     let created = (0..600).map(|_| {
         let (store, new) = (Arc::clone(&store), owned(owner.clone(), stored(b"x")));
@@ -70,22 +73,44 @@ pub(super) async fn a_walk_meets_every_session(store: Store) {
             new.key
         }
     });
-    let living: HashSet<SessionKey> = join_all(created).await.into_iter().collect();
+    let created: HashSet<SessionKey> = join_all(created).await.into_iter().collect();
 
+    let met = everybody(&store).await;
+
+    let expected = before.union(&created).cloned().collect();
+    assert!(
+        met == expected,
+        "the walk left {} out, and met {} of others",
+        expected.difference(&met).count(),
+        met.difference(&expected).count()
+    );
+}
+
+async fn everybody(store: &Store) -> HashSet<SessionKey> {
     let (mut met, mut from) = (HashSet::new(), None);
     loop {
         let page = store.all_sessions(from.as_deref()).await.unwrap();
         met.extend(page.sessions);
         from = page.next;
         if from.is_none() {
-            break;
+            return met;
         }
     }
+}
 
-    // Other clauses may leave sessions in the same cluster.
-    assert!(
-        met.is_superset(&living),
-        "the walk left {} out",
-        living.difference(&met).count()
-    );
+async fn the_latest_logout_of_an_index_is_noted(store: Store) {
+    let indexer = indexer();
+    let (alice, bob) = (indexer.user("alice"), indexer.user("bob"));
+    let begun = now();
+    let noted = |seconds| begun + Duration::from_secs(seconds);
+    assert_eq!(store.noted_logout(&alice).await.unwrap(), None);
+
+    for seconds in [2, 3, 1] {
+        store.note_logout(&alice, noted(seconds), later()).await.unwrap();
+    }
+
+    assert_eq!(store.noted_logout(&alice).await.unwrap(), Some(noted(3)));
+    assert_eq!(store.noted_logout(&bob).await.unwrap(), None);
+    store.note_logout(&bob, noted(0), later()).await.unwrap();
+    assert!(store.noted_logout(&bob).await.unwrap().is_some());
 }

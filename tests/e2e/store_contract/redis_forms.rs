@@ -3,14 +3,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use bff::session::redis::{CertificateAuthority, ConnectError, Credentials, RedisAddress};
+use bff::session::redis::{CertificateAuthority, ConnectError, RedisAddress};
 use bff::session::store::{Change, ChangeListener};
-use e2e::redis::{MASTER, Redis, RedisCluster, SentinelSet};
+use e2e::redis::{GRANTED, GRANTED_AT_SENTINELS, MASTER, Redis, RedisCluster, SentinelSet};
 use e2e::wait::eventually;
 use tokio::time::Instant;
 
 use super::stores::{
-    CLUSTER, TIMEOUT, cluster_address, nodes, on_secured, on_sentinel, store_at, use_crypto,
+    CLUSTER, TIMEOUT, authority_of, cluster_address, on_secured, on_secured_cluster, on_secured_sentinel,
+    on_sentinel, secured_cluster_address, secured_sentinel_address, sentinel_address, store_at,
 };
 use super::{Store, indexes, leases};
 
@@ -34,53 +35,123 @@ fn the_contract_holds_behind_sentinels() {
     e2e::story::run(on_sentinel(every_step_of_a_session));
 }
 
-#[test]
-fn the_contract_holds_with_tls_and_the_documented_acl() {
-    e2e::story::run(on_secured(every_step_of_a_session));
+mod the_contract_holds_with_tls_and_the_documented_acl {
+    use super::*;
+
+    #[test]
+    fn standalone() {
+        e2e::story::run(on_secured(every_step_of_a_session));
+    }
+
+    #[test]
+    fn sentinel() {
+        e2e::story::run(on_secured_sentinel(every_step_of_a_session));
+    }
+
+    #[test]
+    fn cluster() {
+        e2e::story::run(on_secured_cluster(every_step_of_a_session));
+    }
 }
 
+/// What these tests grant is what operators read.
 #[test]
-fn a_server_that_another_authority_vouches_for_is_not_trusted() {
-    e2e::story::run(async {
-        use_crypto();
-        let (redis, other) = (Redis::start_secured().await, Redis::start_secured().await);
-        let theirs = CertificateAuthority::parse(std::fs::read(other.authority()).unwrap()).unwrap();
-        let own = CertificateAuthority::parse(std::fs::read(redis.authority()).unwrap()).unwrap();
-        // The certificate is for localhost, and no other name of the same machine.
-        let by_number = redis.url().replace("localhost", "127.0.0.1");
-        for (url, authority) in [
-            (&redis.url(), Some(&theirs)),
-            (&redis.url(), None),
-            (&by_number, Some(&own)),
-        ] {
-            let store = store_at(RedisAddress::standalone(url, authority, TIMEOUT).unwrap());
-            assert!(store.check().await.is_err());
+fn the_acl_of_the_tests_is_the_documented_one() {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let documented = words(include_str!("../../../docs/operations.md"));
+    for granted in [GRANTED, GRANTED_AT_SENTINELS] {
+        // The code block begins with the user and ends right after the last grant.
+        let block = format!("```text user cloakroom on >PASSWORD {} ```", words(granted));
+        assert!(
+            documented.contains(&block),
+            "the documentation does not say: {block}"
+        );
+    }
+}
+
+mod a_server_that_another_authority_vouches_for_is_not_trusted {
+    use super::*;
+
+    #[test]
+    fn standalone() {
+        e2e::story::run(async {
+            let (redis, other) = (Redis::start_secured().await, Redis::start_secured().await);
+            let (own, theirs) = (authority_of(&redis), authority_of(&other));
+            let url = redis.url();
+            let at = |url: &str, authority: Option<&CertificateAuthority>| {
+                RedisAddress::standalone(url, authority, TIMEOUT).unwrap()
+            };
+            let by_number = by_number(std::slice::from_ref(&url)).remove(0);
+            let wrong = [
+                at(&url, Some(&theirs)),
+                at(&url, None),
+                at(&by_number, Some(&own)),
+            ];
+            only_the_last_is_trusted(wrong, at(&url, Some(&own))).await;
+        });
+    }
+
+    #[test]
+    fn sentinel() {
+        e2e::story::run(async {
+            let (set, other) = (SentinelSet::start_secured().await, Redis::start_secured().await);
+            let (own, theirs) = (authority_of(set.all().next().unwrap()), authority_of(&other));
+            let (urls, at) = (set.sentinel_urls(), secured_sentinel_address);
+            let by_number = by_number(&urls);
+            let wrong = [
+                at(&urls, Some(&theirs)),
+                at(&urls, None),
+                at(&by_number, Some(&own)),
+            ];
+            // Of several servers none answers: that is taken for a wrong configuration, and named at start.
+            let error = wrong[0].probe().await.unwrap_err();
+            assert!(matches!(error, ConnectError::NoSentinel(_)), "{error}");
+            only_the_last_is_trusted(wrong, at(&urls, Some(&own))).await;
+        });
+    }
+
+    #[test]
+    fn cluster() {
+        e2e::story::run(async {
+            let (cluster, other) = (RedisCluster::start_secured().await, Redis::start_secured().await);
+            let (own, theirs) = (authority_of(&cluster.nodes()[0]), authority_of(&other));
+            let (urls, at) = (cluster.node_urls(), secured_cluster_address);
+            let by_number = by_number(&urls);
+            let wrong = [
+                at(&urls, Some(&theirs)),
+                at(&urls, None),
+                at(&by_number, Some(&own)),
+            ];
+            let error = wrong[0].probe().await.unwrap_err();
+            assert!(matches!(error, ConnectError::NoNode(_)), "{error}");
+            only_the_last_is_trusted(wrong, at(&urls, Some(&own))).await;
+        });
+    }
+
+    /// The certificates are for localhost, and no other name of the same machine.
+    fn by_number(urls: &[String]) -> Vec<String> {
+        let urls = urls.iter().map(|url| url.replace("localhost", "127.0.0.1"));
+        urls.collect()
+    }
+
+    async fn only_the_last_is_trusted(wrong: [RedisAddress; 3], right: RedisAddress) {
+        for address in wrong {
+            assert!(store_at(address).check().await.is_err());
         }
-        let store = store_at(RedisAddress::standalone(&redis.url(), Some(&own), TIMEOUT).unwrap());
-        store.check().await.unwrap();
-    });
-}
-
-fn behind(sentinels: &[String], master: &str) -> RedisAddress {
-    let nobody = Credentials::default();
-    RedisAddress::sentinel(
-        &nodes(sentinels),
-        &nobody,
-        master.to_owned(),
-        (&nobody, 0),
-        None,
-        TIMEOUT,
-    )
-    .unwrap()
+        store_at(right).check().await.unwrap();
+    }
 }
 
 #[test]
 fn what_contradicts_the_sentinels_is_named_at_start() {
     e2e::story::run(async {
         let set = SentinelSet::start().await;
-        behind(&set.sentinel_urls(), MASTER).probe().await.unwrap();
+        sentinel_address(&set.sentinel_urls(), MASTER)
+            .probe()
+            .await
+            .unwrap();
 
-        let error = behind(&set.sentinel_urls(), "mymaster")
+        let error = sentinel_address(&set.sentinel_urls(), "mymaster")
             .probe()
             .await
             .unwrap_err();
@@ -88,12 +159,18 @@ fn what_contradicts_the_sentinels_is_named_at_start() {
         assert!(error.to_string().contains("mymaster"), "{error}");
 
         let master = set.master().await;
-        let error = behind(&[master.node_url()], MASTER).probe().await.unwrap_err();
+        let error = sentinel_address(&[master.node_url()], MASTER)
+            .probe()
+            .await
+            .unwrap_err();
         assert!(matches!(error, ConnectError::NoSentinel(_)), "{error}");
 
         // A master that is down is an outage, and no mistake.
         master.stop().await;
-        behind(&set.sentinel_urls(), MASTER).probe().await.unwrap();
+        sentinel_address(&set.sentinel_urls(), MASTER)
+            .probe()
+            .await
+            .unwrap();
     });
 }
 
@@ -102,7 +179,10 @@ fn silent_sentinels_are_named_at_start() {
     e2e::story::run(async {
         let redis = Redis::start().await;
         redis.stop().await;
-        let error = behind(&[redis.node_url()], MASTER).probe().await.unwrap_err();
+        let error = sentinel_address(&[redis.node_url()], MASTER)
+            .probe()
+            .await
+            .unwrap_err();
         assert!(matches!(error, ConnectError::NoSentinel(_)), "{error}");
         assert!(error.to_string().contains("no sentinel answers"), "{error}");
     });
@@ -213,6 +293,58 @@ fn a_silent_master_of_a_cluster_ends_the_trust() {
             node.freeze().await;
             trust.goes().await;
             node.thaw().await;
+            trust.comes().await;
+        }
+    });
+}
+
+/// What a master without replicas takes may be lost, and there may be another master already. (`min-replicas-to-write`)
+#[test]
+fn a_master_that_has_lost_its_replicas_is_not_trusted() {
+    e2e::story::run(async {
+        let set = SentinelSet::start().await;
+        let store = store_at(sentinel_address(&set.sentinel_urls(), MASTER));
+        let trust = Arc::new(Trust::default());
+        store.listen(Arc::clone(&trust) as _);
+        trust.comes().await;
+
+        let replicas = set.replicas().await;
+        for replica in &replicas {
+            replica.stop().await;
+        }
+        trust.goes().await;
+        let key = super::SessionKey::generate();
+        assert!(store.end(&key).await.is_err(), "it took a write");
+
+        replicas[0].start_again().await;
+        trust.comes().await;
+    });
+}
+
+/// The first one is the one at which this node listens.
+#[test]
+fn the_trust_returns_when_the_replica_of_a_master_takes_over() {
+    e2e::story::run(async {
+        let cluster = RedisCluster::start_replicated().await;
+        let store = store_at(cluster_address(&cluster.node_urls()));
+        let trust = Arc::new(Trust::default());
+        store.listen(Arc::clone(&trust) as _);
+        trust.comes().await;
+        let mut masters = cluster.masters_but(None).await;
+        masters.sort_by_key(|master| master.port());
+
+        for master in masters.iter().take(2) {
+            let key = super::created(&store, &super::stored(b"first")).await;
+            let key_is_there = async || matches!(store.load(&key).await, Ok(Some(_)));
+            master.command(&["WAIT", "1", "5000"]).await;
+            master.stop().await;
+            trust.goes().await;
+            cluster.wait_for_the_replica_of(master).await;
+            trust.comes().await;
+            eventually("the session is read", async || key_is_there().await.then_some(())).await;
+            // So that the next one is the only one that is missing.
+            master.start_again().await;
+            cluster.wait_until_ready().await;
             trust.comes().await;
         }
     });

@@ -1,7 +1,7 @@
 //! The wire between a node and its Redis, which a story can interrupt without telling either.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -26,7 +26,25 @@ struct State {
     /// Whether what the node would hear is kept back.
     inward: watch::Sender<bool>,
     /// What the node said since it is kept back.
-    kept: watch::Sender<Vec<u8>>,
+    said: watch::Sender<Option<Vec<u8>>>,
+    /// What the node heard since somebody listens in.
+    heard: watch::Sender<Option<Vec<u8>>>,
+    /// What the node has to say for its answer to be kept back.
+    trap: Mutex<Option<Vec<u8>>>,
+    /// Moves whenever all connections are to end.
+    broken: watch::Sender<u64>,
+}
+
+impl State {
+    /// The node says this, and it is not passed on yet.
+    fn says(&self, bytes: &[u8]) {
+        note(&self.said, bytes);
+        let mut trap = self.trap.lock().unwrap();
+        if trap.as_deref().is_some_and(|awaited| is_in(bytes, awaited)) {
+            *trap = None;
+            self.inward.send_replace(true);
+        }
+    }
 }
 
 impl Link {
@@ -57,14 +75,38 @@ impl Link {
     /// Lets nothing pass any more, in either direction. Connections stay open, and new ones are accepted: so it looks
     /// when a switch fails.
     pub fn cut(&self) {
-        self.state.inward.send_replace(true);
+        self.hold_inward();
         self.hold_outward();
     }
 
     /// Keeps back what the node says. If the node dies, that was never said.
     pub fn hold_outward(&self) {
-        self.state.kept.send_replace(Vec::new());
+        self.state.said.send_replace(Some(Vec::new()));
         self.state.outward.send_replace(true);
+    }
+
+    /// Keeps back what the node would hear: it is said and done, and the node does not learn it.
+    pub fn hold_inward(&self) {
+        self.listen_in();
+        self.state.inward.send_replace(true);
+    }
+
+    /// As [`hold_inward`](Self::hold_inward), from the moment that the node says this.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn hold_answer_to(&self, bytes: &[u8]) {
+        *self.state.trap.lock().unwrap() = Some(bytes.to_vec());
+    }
+
+    /// Remembers what comes for the node from now on, kept back or not.
+    pub fn listen_in(&self) {
+        self.state.heard.send_replace(Some(Vec::new()));
+    }
+
+    /// Ends all connections, as a server does that goes away; what is kept back is lost.
+    pub fn break_connections(&self) {
+        self.state.broken.send_modify(|times| *times += 1);
     }
 
     /// Waits until what is kept back contains this.
@@ -72,18 +114,36 @@ impl Link {
     /// # Panics
     /// When the node does not say it.
     pub async fn holds(&self, what: &str, bytes: &[u8]) {
-        let mut kept = self.state.kept.subscribe();
-        let said = kept.wait_for(|kept| kept.windows(bytes.len()).any(|window| window == bytes));
-        within_patience(what, said)
-            .await
-            .expect("the link holds the sender");
+        contains(&self.state.said, what, bytes).await;
+    }
+
+    /// Waits until what came for the node since somebody [listens in](Self::listen_in) contains this.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub async fn hears(&self, what: &str, bytes: &[u8]) {
+        contains(&self.state.heard, what, bytes).await;
     }
 
     /// Lets everything pass, and what was kept back first.
     pub fn heal(&self) {
+        self.state.said.send_replace(None);
+        self.state.heard.send_replace(None);
         self.state.outward.send_replace(false);
         self.state.inward.send_replace(false);
     }
+}
+
+async fn contains(noted: &watch::Sender<Option<Vec<u8>>>, what: &str, bytes: &[u8]) {
+    let mut noted = noted.subscribe();
+    let awaited = noted.wait_for(|noted| noted.as_deref().is_some_and(|noted| is_in(noted, bytes)));
+    within_patience(what, awaited)
+        .await
+        .expect("the link holds the sender");
+}
+
+fn is_in(text: &[u8], bytes: &[u8]) -> bool {
+    text.windows(bytes.len()).any(|window| window == bytes)
 }
 
 async fn accept(listener: TcpListener, to: SocketAddr, state: Arc<State>) {
@@ -103,10 +163,14 @@ async fn accept(listener: TcpListener, to: SocketAddr, state: Arc<State>) {
 async fn relay(node: TcpStream, redis: TcpStream, state: &State) {
     let _ = (node.set_nodelay(true), redis.set_nodelay(true));
     let ((from_node, to_node), (from_redis, to_redis)) = (node.into_split(), redis.into_split());
+    let (outward, inward) = (state.outward.subscribe(), state.inward.subscribe());
+    let mut broken = state.broken.subscribe();
     // Whoever closes first ends both directions: nobody half-closes a connection to Redis.
     tokio::select! {
-        () = pump(from_node, to_redis, state.outward.subscribe(), Some(&state.kept)) => {}
-        () = pump(from_redis, to_node, state.inward.subscribe(), None) => {}
+        biased;
+        _ = broken.changed() => {}
+        () = pump(from_node, to_redis, outward, |bytes| state.says(bytes)) => {}
+        () = pump(from_redis, to_node, inward, |bytes| note(&state.heard, bytes)) => {}
     }
 }
 
@@ -114,7 +178,7 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut held: watch::Receiver<bool>,
-    kept: Option<&watch::Sender<Vec<u8>>>,
+    note: impl Fn(&[u8]),
 ) {
     let mut buffer = vec![0; 64 * 1024];
     let mut waiting = Vec::new();
@@ -124,9 +188,7 @@ async fn pump(
                 Ok(1..) if waiting.len() > 64 * 1024 * 1024 => return,
                 Ok(length @ 1..) => {
                     waiting.extend_from_slice(&buffer[..length]);
-                    if let Some(kept) = kept.filter(|_| *held.borrow()) {
-                        kept.send_modify(|kept| kept.extend_from_slice(&buffer[..length]));
-                    }
+                    note(&buffer[..length]);
                 }
                 // What is kept back of somebody who is gone was never said.
                 Ok(0) | Err(_) => return,
@@ -140,4 +202,14 @@ async fn pump(
             waiting.clear();
         }
     }
+}
+
+fn note(noted: &watch::Sender<Option<Vec<u8>>>, bytes: &[u8]) {
+    noted.send_if_modified(|noted| match noted {
+        Some(noted) => {
+            noted.extend_from_slice(bytes);
+            true
+        }
+        None => false,
+    });
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
-use crate::browser::{Browser, Fetch};
+use crate::browser::{Answer, Browser, Fetch};
 use crate::stack::{SESSION_COOKIE, Stack};
 use crate::wait::eventually;
 
@@ -50,6 +50,21 @@ pub struct Answered {
     pub received: Instant,
     /// Its status.
     pub status: u16,
+    /// Whether it came as an outage has to: a 503 that says when to come again. No answer may touch a cookie.
+    pub is_served_or_outage: bool,
+}
+
+impl Answered {
+    fn new(sent: Instant, answer: &Answer) -> Self {
+        let headers = &answer.headers;
+        let is_outage = answer.status == 503 && headers.contains_key("retry-after");
+        Self {
+            sent,
+            received: Instant::now(),
+            status: answer.status,
+            is_served_or_outage: (answer.status == 200 || is_outage) && !headers.contains_key("set-cookie"),
+        }
+    }
 }
 
 /// Parallel loops of requests at one node, until this is dropped or stopped.
@@ -69,13 +84,8 @@ impl Load {
             tokio::spawn(async move {
                 while !is_over.load(Ordering::SeqCst) {
                     let sent = Instant::now();
-                    let status = ticket.fetch(node, address).await.status;
-                    let received = Instant::now();
-                    answers.lock().unwrap().push(Answered {
-                        sent,
-                        received,
-                        status,
-                    });
+                    let answered = Answered::new(sent, &ticket.fetch(node, address).await);
+                    answers.lock().unwrap().push(answered);
                 }
             })
         });
@@ -96,6 +106,14 @@ impl Load {
         eventually(what, || async {
             let answers = self.answers.lock().unwrap();
             answers.iter().any(&is_it).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits for an answer of this status to a request that was sent after this instant.
+    pub async fn sees_after(&self, instant: Instant, what: &str, status: u16) {
+        self.sees(what, |answered| {
+            answered.sent > instant && answered.status == status
         })
         .await;
     }

@@ -1,7 +1,7 @@
 //! A BFF in a process of its own.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::Mutex;
@@ -19,7 +19,9 @@ pub(super) struct Setup<'s> {
     pub(super) config: String,
     pub(super) clock: &'s Path,
     pub(super) client_secret: &'s str,
-    pub(super) redis: SocketAddr,
+    pub(super) admin_token: &'s str,
+    /// Where Redis is, if it is a single server; otherwise the configuration says it.
+    pub(super) redis: Option<SocketAddr>,
 }
 
 /// One node of a cluster. It can be killed, stopped, frozen and cut off from its Redis.
@@ -27,9 +29,10 @@ pub(super) struct Setup<'s> {
 pub struct Node {
     command: Vec<String>,
     log: PathBuf,
-    link: Link,
+    link: Option<Link>,
     // Of the process that runs, or of the last one that ran: every start has a port of its own.
     address: std::sync::Mutex<SocketAddr>,
+    management: std::sync::Mutex<Option<SocketAddr>>,
     process: Mutex<Option<Leashed>>,
 }
 
@@ -43,18 +46,25 @@ impl Node {
         };
         let (config, log) = (file("toml"), file("log"));
         fs::write(&config, &setup.config).expect("a file in a temporary folder");
-        let link = Link::start(setup.redis).await;
+        let link = match setup.redis {
+            Some(redis) => Some(Link::start(redis).await),
+            None => None,
+        };
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let through = link.as_ref().map_or(nowhere, Link::address);
         let node = Self {
             command: vec![
                 format!("CLIENT_SECRET={}", setup.client_secret),
-                format!("REDIS_URL=redis://{}/", link.address()),
+                format!("ADMIN_TOKEN={}", setup.admin_token),
+                format!("REDIS_URL=redis://{through}/"),
                 setup.program.to_owned(),
                 text(&config),
                 text(setup.clock),
                 text(&log),
             ],
             log,
-            address: std::sync::Mutex::new(link.address()),
+            address: std::sync::Mutex::new(nowhere),
+            management: std::sync::Mutex::default(),
             link,
             process: Mutex::default(),
         };
@@ -67,9 +77,17 @@ impl Node {
         *self.address.lock().unwrap()
     }
 
+    /// Where operators reach this node, if it is administered.
+    pub fn management(&self) -> Option<SocketAddr> {
+        *self.management.lock().unwrap()
+    }
+
     /// Its wire to Redis.
+    ///
+    /// # Panics
+    /// When Redis is not a single server.
     pub fn link(&self) -> &Link {
-        &self.link
+        self.link.as_ref().expect("Redis is a single server")
     }
 
     /// Starts a process for this node, on another port.
@@ -82,10 +100,12 @@ impl Node {
         let (process, printed) = within_patience("a node starts", started)
             .await
             .unwrap_or_else(|printed| panic!("a node did not start:\n{printed}"));
-        let address = printed.lines().find_map(|line| line.strip_prefix("listens on "));
-        *self.address.lock().unwrap() = address
-            .and_then(|address| address.parse().ok())
-            .expect("a node says where it listens");
+        let told = |prefix: &str| {
+            let address = printed.lines().find_map(|line| line.strip_prefix(prefix));
+            address.and_then(|address| address.parse().ok())
+        };
+        *self.address.lock().unwrap() = told("listens on ").expect("a node says where it listens");
+        *self.management.lock().unwrap() = told("is managed at ");
         *self.process.lock().await = Some(process);
     }
 

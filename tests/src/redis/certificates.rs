@@ -1,5 +1,6 @@
-//! A certificate for this machine, and an authority that nobody else trusts.
+//! Certificates for this machine, and an authority that nobody else trusts.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -12,26 +13,47 @@ pub(super) const CERTIFICATE: &str = "server.pem";
 /// The server's key.
 pub(super) const KEY: &str = "server-key.pem";
 
-/// Makes all three in this folder.
-pub(super) fn write(folder: &Path) {
-    let authority_key = KeyPair::generate().expect("a key");
-    let mut authority = CertificateParams::new(Vec::new()).expect("an authority");
-    // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
-    authority
-        .distinguished_name
-        .push(DnType::CommonName, "The authority of the test");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).expect("a certificate");
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().expect("a key");
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-        .and_then(|server| server.signed_by(&key, &issuer))
-        .expect("a certificate");
-    for (name, pem) in [
-        (AUTHORITY, authority_certificate.pem()),
-        (CERTIFICATE, certificate.pem()),
-        (KEY, key.serialize_pem()),
-    ] {
-        fs::write(folder.join(name), pem).expect("a file in a temporary folder");
+/// Vouches for the servers of one Redis, of whichever form.
+pub(super) struct Authority {
+    certificate: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authority")
+    }
+}
+
+impl Authority {
+    /// A new one.
+    pub(super) fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut authority = CertificateParams::new(Vec::new()).expect("an authority");
+        // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, "The authority of the test");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = authority.self_signed(&key).expect("a certificate").pem();
+        Self {
+            certificate,
+            issuer: Issuer::new(authority, key),
+        }
+    }
+
+    /// Puts its certificate and those of a server into this folder.
+    pub(super) fn equip(&self, folder: &Path) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+            .and_then(|server| server.signed_by(&key, &self.issuer))
+            .expect("a certificate");
+        for (name, pem) in [
+            (AUTHORITY, self.certificate.clone()),
+            (CERTIFICATE, certificate.pem()),
+            (KEY, key.serialize_pem()),
+        ] {
+            fs::write(folder.join(name), pem).expect("a file in a temporary folder");
+        }
     }
 }

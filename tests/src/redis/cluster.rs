@@ -1,10 +1,16 @@
-//! Three masters that share the keys.
+//! Three masters that share the keys, with or without a replica of each.
 
+use std::time::Duration;
+
+use super::certificates::Authority;
 use super::{Program, Redis, free_port};
-use crate::wait::{eventually, within_patience};
+use crate::wait::{eventually_within, within_patience};
 
+const MASTERS: usize = 3;
 /// The slots of every cluster.
 const SLOTS: u16 = 16_384;
+/// To come up, or to fail over, takes what it takes.
+const SETTLES: Duration = Duration::from_secs(60);
 
 /// A running cluster.
 #[derive(Debug)]
@@ -18,26 +24,45 @@ impl RedisCluster {
     /// # Panics
     /// When it does not start.
     pub async fn start() -> Self {
+        Self::begin(0, None).await
+    }
+
+    /// Starts one in which each master has a replica that takes over from it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_replicated() -> Self {
+        Self::begin(1, None).await
+    }
+
+    /// Starts one with TLS, and a user who may do what the documentation says.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_secured() -> Self {
+        Self::begin(0, Some(&Authority::new())).await
+    }
+
+    async fn begin(replicas: usize, security: Option<&Authority>) -> Self {
+        let by_name = "tls-cluster yes\ncluster-announce-hostname localhost\n\
+                       cluster-preferred-endpoint-type hostname\n";
         let mut nodes = Vec::new();
-        for _ in 0..3 {
-            let node = Redis::begin(Program::Server, false, |_, _| {
+        for _ in 0..MASTERS * (1 + replicas) {
+            let node = Redis::begin(Program::Server, security, || {
                 format!(
-                    "port {{port}}\ncluster-enabled yes\ncluster-port {}\ncluster-node-timeout 5000\n\
-                     cluster-require-full-coverage no\n",
-                    free_port()
+                    "cluster-enabled yes\ncluster-port {}\ncluster-node-timeout 5000\n\
+                     cluster-require-full-coverage no\n{}",
+                    free_port(),
+                    security.map_or("", |_| by_name)
                 )
             });
             nodes.push(node.await);
         }
-        let addresses: Vec<_> = nodes
-            .iter()
-            .map(|node| format!("127.0.0.1:{}", node.port()))
-            .collect();
-        let mut cli = tokio::process::Command::new("redis-cli");
+        let mut cli = nodes[0].cli();
         cli.args(["--cluster", "create"])
-            .args(&addresses)
-            .args(["--cluster-replicas", "0", "--cluster-yes"])
-            .kill_on_drop(true);
+            // The servers meet by number, whatever names they have.
+            .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())))
+            .args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
         let output = within_patience("redis-cli makes the cluster", cli.output()).await;
         let output = output.expect("redis-cli runs");
         assert!(output.status.success(), "redis-cli --cluster create: {output:?}");
@@ -56,17 +81,39 @@ impl RedisCluster {
         &self.nodes
     }
 
+    /// The servers that are masters now and answer, this one left out.
+    pub async fn masters_but(&self, gone: Option<&Redis>) -> Vec<&Redis> {
+        let mut masters = Vec::new();
+        for node in &self.nodes {
+            if gone.is_some_and(|gone| gone.port() == node.port()) {
+                continue;
+            }
+            if node.command(&["ROLE"]).await[0] == "master" {
+                masters.push(node);
+            }
+        }
+        masters
+    }
+
+    /// Waits until the replica of a master that is gone has its slots.
+    pub async fn wait_for_the_replica_of(&self, gone: &Redis) {
+        eventually_within(SETTLES, "the replica takes over", async || {
+            (self.masters_but(Some(gone)).await.len() == MASTERS).then_some(())
+        })
+        .await;
+    }
+
     /// Empties all of it.
     pub async fn flush(&self) {
-        for node in &self.nodes {
+        for node in self.masters_but(None).await {
             node.command(&["FLUSHALL"]).await;
         }
     }
 
-    /// Every key, with the server that holds it.
+    /// Every key, with the master that holds it.
     pub async fn keys(&self) -> Vec<(&Redis, String)> {
         let mut keys = Vec::new();
-        for node in &self.nodes {
+        for node in self.masters_but(None).await {
             let found = node.command(&["--raw", "KEYS", "*"]).await;
             keys.extend(
                 found
@@ -107,17 +154,26 @@ impl RedisCluster {
         }
     }
 
-    async fn wait_until_ready(&self) {
+    /// Waits until every server is there, and agrees on all the others.
+    pub async fn wait_until_ready(&self) {
         for node in &self.nodes {
-            eventually("the cluster is whole", async || {
+            eventually_within(SETTLES, "the cluster is whole", async || {
                 let told = node.command(&["CLUSTER", "INFO"]).await.join("\n");
                 let is_whole = told.contains("cluster_state:ok")
                     && told.contains(&format!("cluster_slots_ok:{SLOTS}"))
-                    && told.contains("cluster_known_nodes:3");
-                is_whole.then_some(())
+                    && told.contains(&format!("cluster_known_nodes:{}", self.nodes.len()));
+                // A replica that has not caught up with its master must not take over.
+                let told = node.command(&["INFO", "replication"]).await.join("\n");
+                let follows = !told.contains("role:slave") || told.contains("master_link_status:up");
+                (is_whole && follows).then_some(())
             })
             .await;
         }
+        let replicas = self.nodes.len() - MASTERS;
+        eventually_within(SETTLES, "the replicas follow", async || {
+            (self.masters_but(None).await.len() + replicas == self.nodes.len()).then_some(())
+        })
+        .await;
     }
 }
 

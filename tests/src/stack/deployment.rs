@@ -23,6 +23,8 @@ pub enum StoreKind {
     RedisSentinel,
     /// Several masters.
     RedisCluster,
+    /// Several masters, each with a replica.
+    ReplicatedRedisCluster,
 }
 
 /// Who signs users in.
@@ -49,6 +51,7 @@ pub struct Deployment {
     pub(super) audiences: &'static str,
     pub(super) routes: Vec<(&'static str, &'static str)>,
     pub(super) redis_timeout: &'static str,
+    pub(super) is_administered: bool,
 }
 
 impl Deployment {
@@ -66,6 +69,7 @@ impl Deployment {
             audiences: "resource",
             routes: Vec::new(),
             redis_timeout: "2s",
+            is_administered: false,
         }
     }
 
@@ -87,6 +91,11 @@ impl Deployment {
     /// Sessions in a Redis cluster.
     pub fn with_redis_cluster() -> Self {
         Self::new(StoreKind::RedisCluster)
+    }
+
+    /// Sessions in a Redis cluster whose masters have replicas.
+    pub fn with_replicated_redis_cluster() -> Self {
+        Self::new(StoreKind::ReplicatedRedisCluster)
     }
 
     /// Users sign in at npm `oidc-provider`.
@@ -155,6 +164,13 @@ impl Deployment {
     #[must_use]
     pub fn with_redis_timeout(mut self, timeout: &'static str) -> Self {
         self.redis_timeout = timeout;
+        self
+    }
+
+    /// Operators may list and end sessions.
+    #[must_use]
+    pub fn with_administration(mut self) -> Self {
+        self.is_administered = true;
         self
     }
 
@@ -287,6 +303,9 @@ directory = {spa}
         spa = places.file("spa"),
     );
     file.push_str(&store(deployment, places));
+    if deployment.is_administered {
+        file.push_str("[management]\nlisten = \"127.0.0.1:0\"\nadmin_token_env = \"ADMIN_TOKEN\"\n");
+    }
     let standing = [
         ("/api", "access = \"session\""),
         ("/open", "access = \"anonymous\""),
@@ -323,7 +342,7 @@ fn store(deployment: &Deployment, places: &Places<'_>) -> String {
              nodes = {:?}\ntimeout = \"{}\"\n",
             places.redis_nodes, deployment.redis_timeout
         ),
-        StoreKind::RedisCluster => format!(
+        StoreKind::RedisCluster | StoreKind::ReplicatedRedisCluster => format!(
             "[store]\nkind = \"redis\"\n[store.redis]\ntopology = \"cluster\"\nnodes = {:?}\n\
              timeout = \"{}\"\n",
             places.redis_nodes, deployment.redis_timeout

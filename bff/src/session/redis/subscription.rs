@@ -13,6 +13,9 @@
 //! sentinels the beat goes to the master of the moment; it counts as a write there, so that a master which was replaced, or
 //! has lost its replicas, refuses it.
 //!
+//! A round that does not come back is a gap, in which changes may have been lost just so: between the servers of a
+//! cluster messages are dropped while their link is being remade. The next whole round makes this node forget its copies.
+//!
 //! A server that is emptied tells nobody. So a beat also says in which era its server is, and a new one makes this node
 //! forget its copies, as after a silence.
 //!
@@ -139,6 +142,7 @@ impl Subscription {
         let subscription = self.connection.address().subscribe(shard, &channels).await?;
         // Nobody knows what happened before.
         self.eras().clear();
+        self.beats().restart();
         self.listener.missed();
         tokio::select! {
             silence = self.hear(subscription.into_on_message()) => Ok(silence),
@@ -181,10 +185,13 @@ impl Subscription {
             self.listener.missed();
         }
         let whole = self.beats().heard(number);
-        if let Some(sent) = whole {
-            telemetry::round_heard(sent.elapsed());
+        if let Some(whole) = whole {
+            telemetry::round_heard(whole.sent.elapsed());
             telemetry::changes_heard(true);
-            self.listener.trusted_until(sent + self.staleness);
+            if whole.after_a_gap {
+                self.listener.missed();
+            }
+            self.listener.trusted_until(whole.sent + self.staleness);
             if let Some(lasted) = self.outage.worked(Instant::now()) {
                 let duration_ms = telemetry::millis(lasted);
                 tracing::info!(duration_ms, "changes of sessions are heard again");

@@ -7,6 +7,8 @@
     reason = "a test ends by panicking"
 )]
 
+mod sessions;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -23,7 +25,8 @@ fn bff() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bff"));
     command
         .env_remove("BFF_CONFIG")
-        .env("BFF_CLIENT_SECRET", "s3cret");
+        .env("BFF_CLIENT_SECRET", "s3cret")
+        .env("SHORT", "too-short-a-token");
     command
 }
 
