@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use e2e::browser::{Answer, Browser};
-use e2e::cluster::{Cluster, Load, Stolen};
+use e2e::cluster::{Cluster, Load, Node, Stolen};
 use e2e::on_redis;
 use e2e::stack::Deployment;
 use e2e::wait::eventually;
@@ -48,6 +48,21 @@ pub(super) async fn assert_all_serve(cluster: &Cluster, browser: &Browser, code:
     }
 }
 
+/// However many requests met the outage, the log says that it began, and that it is over.
+async fn assert_told_once(node: &Node) {
+    let end = "changes of sessions are heard again";
+    eventually(end, async || node.log().contains(end).then_some(())).await;
+    let log = node.log();
+    for told in [
+        "the session store does not answer",
+        "changes of sessions are not heard",
+    ] {
+        assert_eq!(log.matches(told).count(), 1, "{told}");
+    }
+    let loud = log.lines().filter(|line| line.contains(" ERROR ")).count();
+    assert_eq!(loud, 1, "only the outage itself is an error");
+}
+
 /// What a story does to Redis, and undoes.
 enum Outage {
     Killed,
@@ -71,6 +86,9 @@ async fn redis_goes_away_under_load(deployment: Deployment, outage: Outage) {
         Outage::Hung => redis.thaw().await,
     }
     assert_all_serve(&cluster, &browser, "store-unavailable").await;
+    for node in cluster.nodes() {
+        assert_told_once(node).await;
+    }
 
     load.was_served_or_told_of_an_outage().await;
     assert_eq!(browser.session_cookie(), cookie);

@@ -104,7 +104,9 @@ impl RedisStore {
     async fn put_ticket(&self, new: &NewSession) -> Result<(), StoreError> {
         let mut command = cmd("SET");
         command.arg(self.ticket_at(&new.ticket)).arg(new.key.as_str());
-        command.arg("EXAT").arg(new.stored.times.ends_at.as_secs());
+        command
+            .arg("EXAT")
+            .arg(new.stored.times.forgotten_from().as_secs());
         self.query(&command).await
     }
 
