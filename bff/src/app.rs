@@ -20,6 +20,7 @@ use self::parts::Parts;
 use crate::background::Background;
 use crate::config::{Config, StoreConfig, read_key_ring};
 use crate::guard::middleware::{add_security_headers, part_cookies};
+use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
 use crate::proxy::endpoint as proxy_endpoint;
@@ -37,7 +38,7 @@ const TASKS_PATIENCE: Duration = Duration::from_secs(8);
 pub struct Listeners {
     /// For browsers.
     pub public: TcpListener,
-    /// For operators; without it there are no health endpoints.
+    /// For operators; without it there are no health endpoints, and nothing is administered.
     pub management: Option<TcpListener>,
 }
 
@@ -45,6 +46,7 @@ pub struct Listeners {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    management_address: Option<SocketAddr>,
     public: Served,
     management: Option<Served>,
     background: Background,
@@ -60,6 +62,12 @@ impl Running {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where operators come in.
+    #[must_use]
+    pub const fn management_address(&self) -> Option<SocketAddr> {
+        self.management_address
     }
 
     /// Waits until a server ends by itself, which it does only on a failure.
@@ -133,23 +141,34 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     if let StoreConfig::Redis { address, .. } = &config.store {
         address.probe().await.context("store.redis")?;
     }
+    let admin_token = config.management.admin_token.clone();
     let parts = Parts::compose(config, clock, &background)?;
+    let admin = admin_token.map(|token| Administration {
+        token,
+        registry: parts.registry.clone().into_inner(),
+        background: background.clone(),
+    });
     let vault = parts.vault.clone();
     let address = listeners
         .public
         .local_addr()
         .context("the public socket has no address")?;
+    let management_address = listeners.management.as_ref().map(TcpListener::local_addr);
+    let management_address = management_address
+        .transpose()
+        .context("the management socket has no address")?;
     // A client that cannot be built fails here and not in a worker.
     ForwardClient::new().context("the TLS roots of this machine cannot be used")?;
 
     let health = parts.health.clone();
     let public = serve_public(parts, listeners.public, workers)?;
     let management = match listeners.management {
-        Some(listener) => Some(serve_management(health.clone(), listener)?),
+        Some(listener) => Some(serve_management(health.clone(), admin, listener)?),
         None => None,
     };
     Ok(Running {
         address,
+        management_address,
         public,
         management,
         background,
@@ -187,14 +206,21 @@ fn serve_public(parts: Parts, listener: TcpListener, workers: usize) -> anyhow::
     Ok((server.handle(), tokio::spawn(server)))
 }
 
-fn serve_management(health: Health, listener: TcpListener) -> anyhow::Result<Served> {
+fn serve_management(
+    health: Health,
+    admin: Option<Administration>,
+    listener: TcpListener,
+) -> anyhow::Result<Served> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(health.clone()))
             .configure(ops_endpoint::configure)
+            .configure(|app| admin_endpoint::configure(app, admin.as_ref()))
     })
     .workers(1)
     .disable_signals()
+    // As at the public address: who goes away is waited for by nothing.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(1)
     .listen(listener)?
     .run();

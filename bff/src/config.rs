@@ -3,6 +3,7 @@
 //! One file a section. Every key, its default and a sentence stand in `bff.example.toml`.
 
 mod log;
+mod management;
 mod provider;
 mod refresh;
 mod replica;
@@ -15,10 +16,11 @@ mod store;
 use resource_server::settings::{Document, Environment, Faults};
 
 pub use self::log::{LogConfig, LogFormat};
+pub use self::management::{AdminToken, ManagementConfig, Needs};
 pub use self::provider::ProviderConfig;
 pub use self::refresh::RefreshConfig;
 pub use self::replica::ReplicaConfig;
-pub use self::server::{ManagementConfig, PublicUrl, ServerConfig};
+pub use self::server::{PublicUrl, ServerConfig};
 pub use self::session::{SessionConfig, read_key_ring};
 pub use self::spa::SpaConfig;
 pub use self::store::StoreConfig;

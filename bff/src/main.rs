@@ -1,5 +1,7 @@
 //! `bff`: the backend for frontend as a program.
 
+mod command;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +16,8 @@ use resource_server::settings::process_environment;
 use resource_server::time::SystemClock;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::command::session::SessionCommand;
+
 /// Configuration that cannot be used (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIG: u8 = 78;
 
@@ -22,7 +26,7 @@ const EXIT_CONFIG: u8 = 78;
 #[command(version)]
 struct Arguments {
     /// The configuration file.
-    #[arg(long, default_value = "bff.toml", env = "BFF_CONFIG")]
+    #[arg(long, global = true, default_value = "bff.toml", env = "BFF_CONFIG")]
     config: PathBuf,
     /// Only says whether the configuration is valid, and what is wrong with it.
     #[arg(long)]
@@ -36,6 +40,9 @@ enum Command {
     /// The key ring that seals sessions.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// The sessions of a BFF that runs; it needs `management.listen` and an admin token.
+    #[command(subcommand)]
+    Session(SessionCommand),
 }
 
 #[derive(Subcommand)]
@@ -72,12 +79,16 @@ fn main() -> ExitCode {
     reason = "the answer of a command and the faults of a file"
 )]
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    if let Some(Command::Keys(KeysCommand::Generate { file, name })) = arguments.command {
-        write_key_ring(&file, &name)?;
-        println!("wrote {}", file.display());
-        return Ok(ExitCode::SUCCESS);
-    }
     let path = arguments.config;
+    match arguments.command {
+        Some(Command::Keys(KeysCommand::Generate { file, name })) => {
+            write_key_ring(&file, &name)?;
+            println!("wrote {}", file.display());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Session(command)) => return command::session::run(&command, &path),
+        None => {}
+    }
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) => {
@@ -116,6 +127,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             .transpose()?,
     };
     let mut running = bff::start(config, listeners, Arc::new(SystemClock)).await?;
+    if let Some(address) = running.management_address() {
+        tracing::info!(%address, "the management address listens");
+    }
     tracing::info!(address = %running.address(), "the BFF listens");
     loop {
         tokio::select! {

@@ -5,7 +5,9 @@
 use std::error::Error as StdError;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
@@ -14,6 +16,7 @@ use crate::login::CallbackError;
 use crate::provider::ProviderError;
 use crate::refresh::RefreshError;
 use crate::session::SessionError;
+use crate::session::registry::Incomplete;
 
 /// A refusal or failure on its way to the browser.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,15 @@ pub enum ApiError {
     /// Some sessions of the user may have ended and others not.
     #[error("not every session of the user has ended")]
     SignOutIncomplete(#[source] anyhow::Error),
+    /// The request does not carry the token of administrators.
+    #[error("this needs the admin token")]
+    AdminTokenRequired,
+    /// Which sessions an operator means is not said, or said twice.
+    #[error("the sessions that are meant are not named in exactly one way")]
+    InvalidSelector,
+    /// Some of the sessions that an operator meant have ended, as many as this says, and others not.
+    #[error("not every session that was meant has ended")]
+    EndIncomplete(#[source] anyhow::Error, usize),
     /// No route, no endpoint, no file.
     #[error("nothing is here")]
     NotFound,
@@ -127,6 +139,21 @@ impl ApiError {
                 "sign-out-incomplete",
                 "Some sessions may go on; try again",
             ),
+            Self::AdminTokenRequired => kind(
+                S::UNAUTHORIZED,
+                "admin-token-required",
+                "The admin token is needed",
+            ),
+            Self::InvalidSelector => kind(
+                S::BAD_REQUEST,
+                "invalid-selector",
+                "Name exactly one of user, sid, key and all=true, and nothing else",
+            ),
+            Self::EndIncomplete(..) => kind(
+                S::SERVICE_UNAVAILABLE,
+                "end-incomplete",
+                "Some sessions go on; doing it again ends the rest",
+            ),
             Self::NotFound => kind(S::NOT_FOUND, "route-not-found", "Nothing is here"),
             Self::InvalidPath => kind(S::BAD_REQUEST, "invalid-path", "The path is ambiguous"),
             Self::MethodNotAllowed(_) => kind(
@@ -154,7 +181,7 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::StoreUnavailable(_) | Self::SignOutIncomplete(_) => Some(1),
+            Self::StoreUnavailable(_) | Self::SignOutIncomplete(_) | Self::EndIncomplete(..) => Some(1),
             Self::ProviderUnavailable(_, seconds) => Some((*seconds).max(1)),
             _ => None,
         }
@@ -201,6 +228,9 @@ impl ApiError {
         {
             answer.insert_header((ALLOW, methods));
         }
+        if matches!(self, Self::AdminTokenRequired) {
+            answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
         answer.insert_header((CACHE_CONTROL, "no-store"));
         answer
     }
@@ -212,6 +242,8 @@ struct Problem {
     title: &'static str,
     status: u16,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<usize>,
 }
 
 // Actix's default body is the `Display` text, hence this.
@@ -227,6 +259,10 @@ impl ResponseError for ApiError {
             title: kind.title,
             status: kind.status.as_u16(),
             code: kind.code,
+            ended: match self {
+                Self::EndIncomplete(_, ended) => Some(*ended),
+                _ => None,
+            },
         };
         let body = serde_json::to_string(&problem).unwrap_or_default();
         self.answer().content_type("application/problem+json").body(body)
@@ -242,6 +278,13 @@ impl From<SessionError> for ApiError {
             }
             SessionError::KeyTaken => Self::Internal(error.into()),
         }
+    }
+}
+
+impl From<Incomplete> for ApiError {
+    fn from(incomplete: Incomplete) -> Self {
+        let ended = incomplete.ended;
+        Self::EndIncomplete(incomplete.into(), ended)
     }
 }
 
@@ -270,7 +313,7 @@ impl From<&RefreshError> for ApiError {
 impl From<CallbackError> for ApiError {
     fn from(error: CallbackError) -> Self {
         match error {
-            CallbackError::NoTransaction => Self::LoginExpired,
+            CallbackError::NoTransaction | CallbackError::LoggedOutMeanwhile => Self::LoginExpired,
             CallbackError::Denied => Self::LoginDenied,
             CallbackError::Invalid(cause) => Self::LoginFailed(cause),
             CallbackError::Provider(error) => error.into(),

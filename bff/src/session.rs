@@ -21,6 +21,7 @@ mod record;
 pub mod redis;
 pub mod registry;
 pub mod replica;
+pub mod shown;
 pub mod store;
 pub mod ticket;
 pub mod tokens;

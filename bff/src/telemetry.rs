@@ -1,8 +1,8 @@
 //! What operators can count and look up: metrics, and the audit trail.
 //!
 //! This is the one list of names. Metrics are shown at `/metrics` of the management address; audit events are log events of
-//! the target `bff::audit`, one for each login, refresh and end of a session, and for each failure of these. Neither ever
-//! holds a token, a cookie, a code, an address or a name of a person: a session is named by its key, a user by the keyed
+//! the target `bff::audit`, one for each login, refresh and end of a session, for each failure of these, and for whatever
+//! operators do to sessions. Neither ever holds a token, a cookie, a code, an address or a name of a person: a session is named by its key, a user by the keyed
 //! digest under which a store files their sessions.
 
 use std::time::Duration;
@@ -56,6 +56,10 @@ pub fn describe() {
     describe_counter!(
         "bff_key_ring_reloads_total",
         "Reloads of the key ring, by outcome"
+    );
+    describe_counter!(
+        "bff_admin_requests_total",
+        "Requests to administer sessions, by outcome"
     );
 }
 
@@ -129,4 +133,23 @@ pub fn record_unopenable(cause: &'static str) {
 /// The key ring was read again.
 pub fn key_ring_reloaded(outcome: &'static str) {
     counter!("bff_key_ring_reloads_total", "outcome" => outcome).increment(1);
+}
+
+/// An operator looked at a page of sessions: `of` names the user or the session as everywhere in the trail.
+pub fn sessions_listed(by: &'static str, of: Option<&str>, shown: usize) {
+    counter!("bff_admin_requests_total", "outcome" => "listed").increment(1);
+    tracing::info!(target: "bff::audit", by, of, shown, "an operator listed sessions");
+}
+
+/// An operator had sessions ended, all that were meant or some of them.
+pub fn sessions_ended_by_operator(by: &'static str, of: Option<&str>, ended: usize, complete: bool) {
+    let outcome = if complete { "ended" } else { "incomplete" };
+    counter!("bff_admin_requests_total", "outcome" => outcome).increment(1);
+    tracing::info!(target: "bff::audit", by, of, ended, complete, "an operator ended sessions");
+}
+
+/// Somebody without the token of administrators wanted to do what they do.
+pub fn operator_refused() {
+    counter!("bff_admin_requests_total", "outcome" => "unauthenticated").increment(1);
+    tracing::warn!(target: "bff::audit", "an operator was refused: the admin token is missing or wrong");
 }

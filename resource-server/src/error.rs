@@ -98,6 +98,10 @@ pub enum VerifyError {
     /// The token is bad, whatever the keys.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The token names a key that is not known, and newer keys were asked for a moment ago. A key that the issuer has just
+    /// begun to use looks like this for a cooldown at most.
+    #[error("the token is signed with a key that is not known yet")]
+    UnknownKeyForNow,
     /// The token cannot be judged, because the keys cannot be had.
     #[error("the keys to verify the token are not available")]
     KeysUnavailable(#[source] FetchKeysError),

@@ -95,16 +95,20 @@ impl KeyCache {
     /// cooldown. Has to be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`VerifyError::KeysUnavailable`] when only keys that cannot be had now could tell.
+    /// [`VerifyError::KeysUnavailable`] when only keys that cannot be had now could tell,
+    /// [`VerifyError::UnknownKeyForNow`] when it is too early to ask for them.
     pub async fn verify(&self, verifier: &Verifier, token: &str) -> Result<Claims, VerifyError> {
         let now = self.now();
         match self.verify_with_held_keys(verifier, token, now) {
             Err(TokenError::UnknownKey) => {}
             verdict => return verdict.map_err(VerifyError::Token),
         }
-        self.0.renew(now).await.map_err(VerifyError::KeysUnavailable)?;
-        let verdict = self.verify_with_held_keys(verifier, token, self.now());
-        verdict.map_err(VerifyError::Token)
+        let renewal = self.0.renew(now).await;
+        renewal.outcome.map_err(VerifyError::KeysUnavailable)?;
+        match self.verify_with_held_keys(verifier, token, self.now()) {
+            Err(TokenError::UnknownKey) if !renewal.was_asked => Err(VerifyError::UnknownKeyForNow),
+            verdict => verdict.map_err(VerifyError::Token),
+        }
     }
 
     /// Sees to it that there are keys, as a readiness probe wants to know.
@@ -116,7 +120,7 @@ impl KeyCache {
         if self.0.has_keys(now) {
             return Ok(());
         }
-        self.0.renew(now).await
+        self.0.renew(now).await.outcome
     }
 
     /// When a request that found no keys is worth being repeated.
@@ -226,15 +230,31 @@ enum Joined {
     CoolingDown(Outcome),
 }
 
+/// How asking for newer keys ended.
+struct Renewal {
+    outcome: Outcome,
+    /// Whether the endpoint was asked on this occasion; otherwise this is how it ended last time.
+    was_asked: bool,
+}
+
 impl Shared {
-    async fn renew(self: &Arc<Self>, now: UnixTime) -> Outcome {
+    async fn renew(self: &Arc<Self>, now: UnixTime) -> Renewal {
         let mut running = match self.join_fetch(now) {
             Joined::Running(running) => running,
-            Joined::CoolingDown(last) => return last,
+            Joined::CoolingDown(outcome) => {
+                return Renewal {
+                    outcome,
+                    was_asked: false,
+                };
+            }
         };
-        match running.wait_for(Option::is_some).await {
+        let outcome = match running.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Err(FetchKeysError::Interrupted)),
             Err(_) => Err(FetchKeysError::Interrupted),
+        };
+        Renewal {
+            outcome,
+            was_asked: true,
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
     apart(&["refresh"]),
     apart(&["login", "logout", "proxy", "spa", "ops"]),
     apart(&["app"]),
+    // Of the program and not of the library: clients of a BFF that runs.
+    apart(&["command"]),
 ];
 
 /// What is stored and signed below; the endpoints of the protocol, which lead to one another, above; `app` puts all
@@ -224,7 +226,12 @@ pub(crate) const DATABASES: &[(&str, &Library)] = &[
 ];
 
 /// Where `reqwest` and `hyper-util` clients are made: proxies, redirects, referrers and deadlines are decided there.
-const CLIENT_HOMES: &[&str] = &["provider/http", "proxy/forward", "http_keys"];
+const CLIENT_HOMES: &[&str] = &[
+    "provider/http",
+    "proxy/forward",
+    "http_keys",
+    "command/session/http",
+];
 
 /// Finds imports that run upwards.
 pub(crate) fn imports_run_downwards(sources: &[Source], layers: &[Layer]) -> Vec<String> {

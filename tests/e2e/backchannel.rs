@@ -43,6 +43,20 @@ async fn with_our_key(stack: &Stack) -> Signer {
     signer
 }
 
+/// A stack whose provider signs with its own key and with ours.
+async fn with_our_key_beside_theirs(stack: &Stack) -> Signer {
+    let signer = Signer::generate();
+    let jwks = format!("{}{}", stack.provider().url(), stack.endpoints().jwks);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let theirs: Value = client.get(jwks).send().await.unwrap().json().await.unwrap();
+    let both = signer.key_set_beside(theirs["keys"].as_array().unwrap());
+    stack
+        .provider()
+        .instead(stack.endpoints().jwks, Instead::Status(200, both));
+    stack.advance(Duration::from_secs(15)).await;
+    signer
+}
+
 fn claims(stack: &Stack, jti: &str, who: &Value) -> Value {
     let now = stack.clock().now().as_secs();
     let mut claims = json!({
@@ -164,6 +178,45 @@ async fn a_logout_of_a_user_ends_all_their_sessions(deployment: Deployment) {
     assert_lives(&bobs).await;
 }
 
+/// The provider signs a user out while their login is on its way here: the ID token is issued, the session not yet stored.
+async fn a_login_on_its_way_does_not_outlive_its_logout(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let signer = with_our_key_beside_theirs(&stack).await;
+    for (jti, names) in [("j1", &["sid"][..]), ("j2", &["sub"]), ("j3", &["sub", "sid"])] {
+        let browser = stack.browser();
+        let user = stack.user("alice");
+        let page = browser.visit("/bff/login").await;
+        let form = page.sign_in_form().unwrap().fill_in(&user.name, &user.password);
+        let callback = browser.submit_until_callback(&page, &form, &[]).await;
+        let gate = stack.provider().hold_answer(stack.endpoints().token);
+        let arriving = browser.clone();
+        let arrived = tokio::spawn(async move { arriving.visit(callback.as_str()).await });
+        gate.reached().await;
+
+        let (sub, sid) = newest_identity(&stack);
+        let mut who = json!({"sub": sub, "sid": sid});
+        who.as_object_mut()
+            .unwrap()
+            .retain(|name, _| names.contains(&name.as_str()));
+        let token = signer.sign(&signer.header("logout+jwt"), &claims(&stack, jti, &who));
+        assert_eq!(send(&stack, &token).await, 200);
+        let refresh_token = stack.newest_refresh_token();
+        gate.open();
+
+        arrived.await.unwrap().assert_status(400);
+        assert_eq!(browser.session_cookie(), None, "{names:?}");
+        let revocations = stack.provider().exchanges_at(stack.endpoints().revoke);
+        let is_revoked = revocations
+            .iter()
+            .any(|exchange| exchange.form("token") == Some(&refresh_token));
+        assert!(is_revoked, "{names:?}");
+        stack.advance(Duration::from_secs(1)).await;
+    }
+    // The next login is none that was on its way.
+    let browser = stack.browser_logged_in_as("alice").await;
+    assert_lives(&browser).await;
+}
+
 /// Claims that a logout token cannot have: what is wrong, the claim, its value if it has one.
 fn wrong_claims(stack: &Stack, sid: &str) -> Vec<(&'static str, &'static str, Option<Value>)> {
     let now = stack.clock().now().as_secs();
@@ -241,6 +294,11 @@ async fn no_forgery_ends_a_session(deployment: Deployment) {
     forgeries.push(("neither user nor session", signer.sign(&header, &nobody)));
 
     for (what, token) in forgeries {
+        // An unknown key is asked for once in ten seconds; in between nobody could say that there is none.
+        if what == "an unknown key" {
+            assert_eq!(send(&stack, &token).await, 503, "{what}");
+            stack.advance(Duration::from_secs(15)).await;
+        }
         assert_eq!(send(&stack, &token).await, 400, "{what}");
         assert_lives(&browser).await;
     }
@@ -299,6 +357,8 @@ async fn a_token_that_has_done_its_work_ends_no_later_session(deployment: Deploy
 
     stack.provider().heal();
     stack.restart_bff().await;
+    // Within the second of a logout nobody can tell a new login from one that was on its way.
+    stack.advance(Duration::from_secs(1)).await;
     let again = stack.browser_logged_in_as("alice").await;
     stack
         .provider()
@@ -361,6 +421,7 @@ on_every_store!(
     a_logout_ends_whom_it_names_and_nobody_else,
     a_logout_of_a_user_ends_all_their_sessions,
     a_token_that_has_done_its_work_ends_no_later_session,
+    a_login_on_its_way_does_not_outlive_its_logout,
 );
 on_one_store!(
     no_forgery_ends_a_session,

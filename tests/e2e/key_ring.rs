@@ -3,6 +3,7 @@
 use bff::session::key_ring::{KeyName, KeyRing};
 use e2e::on_every_store;
 use e2e::stack::{Deployment, Stack};
+use http::Method;
 
 /// A sealing key's line under another name.
 fn new_key(name: &str) -> String {
@@ -57,6 +58,35 @@ async fn what_a_missing_key_sealed_is_left_alone_and_counted(deployment: Deploym
     browser.fetch("/api/notes").await.assert_status(200);
 }
 
+async fn a_session_that_cannot_be_opened_keeps_nobody_from_signing_out_or_in(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let leaving = stack.browser_logged_in_as("alice").await;
+    let returning = stack.browser_logged_in_as("bob").await;
+    let without_old = format!(
+        "{}{}",
+        new_key("k2"),
+        stack.key_ring().replace("\nk1 ", "\n# k1 ")
+    );
+    stack.reload_key_ring(&without_old).await;
+    stack.restart_bff().await;
+    for browser in [&leaving, &returning] {
+        let answer = browser.fetch("/bff/user").await;
+        answer.assert_problem(503, "store-unavailable");
+    }
+
+    let signed_out = leaving.fetch("/bff/logout").method(Method::POST).await;
+    signed_out.assert_status(200);
+    assert_eq!(leaving.session_cookie(), None);
+    leaving
+        .fetch("/bff/user")
+        .await
+        .assert_problem(401, "session-required");
+
+    // The provider knows who it is.
+    returning.visit("/bff/login").await.assert_status(200);
+    returning.fetch("/api/notes").await.assert_status(200);
+}
+
 async fn a_faulty_ring_changes_nothing(deployment: Deployment) {
     let stack = deployment.start().await;
     let browser = stack.browser_logged_in_as("alice").await;
@@ -78,5 +108,6 @@ async fn a_faulty_ring_changes_nothing(deployment: Deployment) {
 on_every_store!(
     sessions_survive_a_rotation_without_restart,
     what_a_missing_key_sealed_is_left_alone_and_counted,
+    a_session_that_cannot_be_opened_keeps_nobody_from_signing_out_or_in,
     a_faulty_ring_changes_nothing,
 );

@@ -8,6 +8,7 @@
     reason = "a story reports what is wrong by failing the test"
 )]
 
+mod administration;
 mod answers;
 mod backchannel;
 mod cookies;

@@ -99,7 +99,20 @@ fn a_flushed_cluster_knows_nobody_and_loops_nobody() {
     e2e::story::run(async {
         let stack = Deployment::with_redis_cluster().start().await;
         let browser = stack.browser_logged_in_as("alice").await;
+        // A node that has served it knows it without Redis, and is told by no server that it was emptied.
+        browser.fetch("/api/notes").await.assert_status(200);
+        let keys = stack.redis_cluster().keys().await;
+        let (server, _) = keys
+            .iter()
+            .find(|(_, key)| key.ends_with(":session"))
+            .expect("a session is stored");
 
+        server.command(&["FLUSHALL"]).await;
+        eventually("the loss is noticed", async || {
+            let answer = browser.fetch("/api/notes").await;
+            (answer.status == 401).then_some(())
+        })
+        .await;
         stack.redis_cluster().flush().await;
 
         for _ in 0..3 {

@@ -110,6 +110,29 @@ async fn a_failing_provider_is_not_asked_by_every_request(deployment: Deployment
     assert_eq!(stack.provider().grants("refresh_token"), 1);
 }
 
+/// (52) "Come again later" is about all sessions of this node, and a new login is tried all the same.
+async fn a_provider_that_wants_to_be_left_alone_is_asked_for_one_session(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let alice = stack.browser_logged_in_as("alice").await;
+    let bob = stack.browser_logged_in_as("bob").await;
+    stack
+        .provider()
+        .instead(stack.endpoints().token, Instead::ComeAgainAfter(60));
+    stack.let_access_tokens_expire().await;
+
+    for browser in [&alice, &bob, &alice, &bob] {
+        browser
+            .fetch("/api/notes")
+            .await
+            .assert_unavailable("provider-unavailable");
+    }
+    assert_eq!(stack.provider().grants("refresh_token"), 1);
+
+    stack.provider().heal();
+    let carol = stack.browser_logged_in_as("alice").await;
+    carol.fetch("/api/notes").await.assert_status(200);
+}
+
 /// (52) While the access token is still good, nobody hears of the provider's trouble.
 async fn a_refresh_that_fails_early_disturbs_nobody(deployment: Deployment) {
     let stack = deployment.start().await;
@@ -212,6 +235,7 @@ on_every_store!(
 );
 on_one_store!(
     a_failing_provider_is_not_asked_by_every_request,
+    a_provider_that_wants_to_be_left_alone_is_asked_for_one_session,
     a_refresh_that_fails_early_disturbs_nobody,
     a_lost_answer_costs_no_session,
     a_login_while_the_provider_is_down_says_so,

@@ -15,8 +15,8 @@ use bff::session::index::{Indexer, Owner};
 use bff::session::key_ring::{KeyName, KeyRing};
 use bff::session::lifetime::Times;
 use bff::session::store::{
-    Claimed, Created, Ended, Mark, NewSession, Replaced, Revision, Sealed, SessionStore, StoreError, Stored,
-    Touched,
+    Claimed, Created, Ended, Mark, NewSession, Outline, Replaced, Revision, Sealed, SessionStore, StoreError,
+    Stored, Touched,
 };
 use bff::session::{SessionId, SessionKey};
 use futures_util::future::join_all;
@@ -126,6 +126,8 @@ async fn a_session_is_read_as_it_was_written(store: Store) {
 }
 
 async fn an_unknown_session_has_ended(store: Store) {
+    let nobody = SessionKey::generate();
+    assert_eq!(store.outline(&nobody).await.unwrap(), None);
     let key = SessionKey::generate();
     let sealed = Sealed(b"x".to_vec());
     assert_eq!(store.load(&key).await.unwrap(), None);
@@ -154,7 +156,12 @@ async fn a_key_is_taken_once(store: Store) {
         ..new_session(stored(b"second"))
     };
     assert_eq!(store.create(&second).await.unwrap(), Created::KeyTaken);
-    assert_eq!(store.load(&key).await.unwrap(), Some(first));
+    assert_eq!(store.load(&key).await.unwrap(), Some(first.clone()));
+    let outline = Outline {
+        times: first.times,
+        summary: first.summary,
+    };
+    assert_eq!(store.outline(&key).await.unwrap(), Some(outline));
     assert_eq!(store.session_of(&second.ticket).await.unwrap(), None);
 }
 

@@ -12,7 +12,7 @@ use http::Method;
 use crate::{SEALED, on_every_provider};
 
 /// For how long a node may go on with what it knows of a session, at most.
-const STALENESS_BOUND: Duration = Duration::from_secs(1);
+pub(crate) const STALENESS_BOUND: Duration = Duration::from_secs(1);
 
 async fn sign_out(browser: &Browser) {
     browser
@@ -158,8 +158,9 @@ async fn a_logout_that_is_not_answered_revokes_all_the_same(deployment: Deployme
     a_logout_whose_answer_is_lost(deployment, false).await;
 }
 
+/// No request that was sent later was served.
 #[track_caller]
-fn assert_nothing_served_after(instant: Instant, answers: &[Answered]) {
+pub(crate) fn assert_nothing_served_after(instant: Instant, answers: &[Answered]) {
     let late: Vec<_> = answers
         .iter()
         .filter(|answered| answered.status == 200 && answered.sent > instant)

@@ -10,6 +10,7 @@
     reason = "a story reports what is wrong by failing the test"
 )]
 
+mod administration;
 mod dumps;
 mod herd;
 mod logouts;

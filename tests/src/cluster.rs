@@ -25,6 +25,7 @@ pub use self::load::{Answered, Load, Stolen};
 pub use self::node::Node;
 use crate::browser::Browser;
 use crate::log::warnings_in;
+use crate::operator::Operator;
 use crate::stack::{Deployment, Stack};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -130,6 +131,15 @@ impl Cluster {
         browser
     }
 
+    /// Somebody with the admin token, at a node.
+    ///
+    /// # Panics
+    /// When the nodes are not administered.
+    pub fn operator_of(&self, node: &Node) -> Operator {
+        let address = node.management().expect("the nodes are administered");
+        self.stack.operator_at(address)
+    }
+
     /// Lets time pass, for everybody at once.
     pub async fn advance(&self, by: Duration) {
         self.time.advance(by).await;
@@ -200,6 +210,7 @@ async fn start_node(stack: &Stack, program: &str, name: &str, clock: &Path) -> N
         config: stack.bff_config("127.0.0.1:0"),
         clock,
         client_secret: stack.client_secret(),
+        admin_token: stack.admin_token(),
         redis: stack.redis_address(),
     })
     .await

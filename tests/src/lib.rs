@@ -23,6 +23,7 @@ pub mod gate;
 pub mod http_server;
 pub mod leash;
 pub mod log;
+pub mod operator;
 pub mod raw;
 pub mod redis;
 pub mod relay;

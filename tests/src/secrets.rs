@@ -21,6 +21,8 @@ pub enum Kind {
     CodeVerifier,
     /// Known to the BFF and the provider.
     ClientSecret,
+    /// Known to the BFF and its operators.
+    AdminToken,
     /// The user's; only the provider's form receives it.
     Password,
     /// The user's; not for logs.
@@ -39,6 +41,7 @@ impl Kind {
             | Self::Code
             | Self::CodeVerifier
             | Self::ClientSecret
+            | Self::AdminToken
             | Self::Password => true,
             // State is part of the redirect to the provider, the e-mail is a claim of the user's own, and cookies
             // are what `Set-Cookie` is for.

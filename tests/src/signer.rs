@@ -26,12 +26,19 @@ impl Signer {
 
     /// The JWK set with this key only. It lives as long as the process, as what a relay answers does.
     pub fn key_set(&self) -> &'static str {
+        self.key_set_beside(&[])
+    }
+
+    /// The JWK set with these keys and this one.
+    pub fn key_set_beside(&self, others: &[Value]) -> &'static str {
         let point = self.pair.public_key().as_ref();
-        let set = json!({"keys": [{
+        let own = json!({
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.kid,
             "x": BASE64_URL_SAFE_NO_PAD.encode(&point[1..33]),
             "y": BASE64_URL_SAFE_NO_PAD.encode(&point[33..]),
-        }]});
+        });
+        let keys = [others, &[own]].concat();
+        let set = json!({"keys": keys});
         set.to_string().leak()
     }
 

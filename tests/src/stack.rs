@@ -87,6 +87,7 @@ pub struct Stack {
     folder: TempDir,
     users: Vec<User>,
     client_secret: String,
+    admin_token: String,
     app: String,
     relay: Relay,
     upstream: Upstream,
@@ -116,6 +117,8 @@ impl Stack {
         let app = format!("http://localhost:{}", port_of(&bff_listener));
         let client_secret = random_text("client-secret");
         secrets.learn(Kind::ClientSecret, &client_secret);
+        let admin_token = random_text("admin-token");
+        secrets.learn(Kind::AdminToken, &admin_token);
         let users = ["alice", "bob"].map(|name| User::new(name, &secrets)).to_vec();
         let store = match deployment.store {
             StoreKind::Embedded => Store::Embedded,
@@ -134,6 +137,7 @@ impl Stack {
             folder,
             users,
             client_secret,
+            admin_token,
             app,
             store,
             bff_listener,

@@ -18,13 +18,6 @@ pub struct ServerConfig {
     pub workers: usize,
 }
 
-/// `[management]`: where operators come in.
-#[derive(Debug)]
-pub struct ManagementConfig {
-    /// The address of the health endpoints; none means that there are none.
-    pub listen: Option<SocketAddr>,
-}
-
 /// An origin without a path: what the browser's address bar begins with.
 #[derive(Debug, Clone)]
 pub struct PublicUrl(Url);
@@ -92,15 +85,7 @@ impl ServerConfig {
     }
 }
 
-impl ManagementConfig {
-    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
-        let listen = section.optional_parsed("listen", address);
-        section.finish();
-        Some(Self { listen: listen? })
-    }
-}
-
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| ADDRESS_RULE)
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use resource_server::time::UnixTime;
 use tokio::sync::oneshot;
 
 use super::ReturnTo;
@@ -12,7 +13,7 @@ use crate::parameters::Parameters;
 use crate::provider::{OAuthErrorCode, Provider, ProviderError, TokenAnswerError};
 use crate::refresh::Keeper;
 use crate::session::device::Device;
-use crate::session::registry::{EndReason, Room};
+use crate::session::registry::{EndReason, Endable, Room};
 use crate::session::store::{Claimed, SessionStore};
 use crate::session::ticket::Presented;
 use crate::session::{OpenSession, SessionContent, SessionError, SessionId, SessionKey, SessionRegistry};
@@ -33,6 +34,9 @@ pub enum CallbackError {
     /// The provider cannot be used now.
     #[error(transparent)]
     Provider(ProviderError),
+    /// The provider signed this user out while they were signing in.
+    #[error("the provider signed this user out meanwhile")]
+    LoggedOutMeanwhile,
     /// This user has as many sessions as allowed.
     #[error("the user has too many sessions")]
     TooManySessions,
@@ -70,6 +74,7 @@ impl CallbackError {
             Self::Provider(_) => "provider_unavailable",
             Self::Session(_) => "store_unavailable",
             Self::TooManySessions => "too_many_sessions",
+            Self::LoggedOutMeanwhile => "logged_out_meanwhile",
         }
     }
 }
@@ -182,13 +187,14 @@ impl Callback {
             )
             .await;
         let (granted, identity) = exchanged.map_err(exchange_failed)?;
+        let issued_at = identity.issued_at;
         let content = SessionContent {
             subject: identity.subject,
             provider_sid: identity.provider_sid,
             claims: identity.claims,
             tokens: self.keeper.token_set(granted),
         };
-        match self.start(&content, device, &presented).await {
+        match self.start(&content, issued_at, device, &presented).await {
             Ok((id, key)) => Ok(Completed::SignedIn(id, key, transaction.return_to)),
             Err(error) => {
                 if let Some(token) = &content.tokens.refresh_token {
@@ -204,16 +210,23 @@ impl Callback {
     async fn start(
         &self,
         content: &SessionContent,
+        issued_at: UnixTime,
         device: Device,
         presented: &Presented,
     ) -> Result<(SessionId, SessionKey), CallbackError> {
-        let earlier = self.registry.find_presented(presented, false).await?;
+        let earlier = self.registry.find_to_end(presented).await?;
         let (id, key) = self.registry.start(content, device).await?;
-        let Err(error) = self.take_place(&content.subject, &key, earlier).await else {
+        let taken = match self.registry.is_logged_out_since(content, issued_at).await {
+            Ok(false) => self.take_place(&content.subject, &key, earlier).await,
+            Ok(true) => Err(CallbackError::LoggedOutMeanwhile),
+            Err(error) => Err(error.into()),
+        };
+        let Err(error) = taken else {
             return Ok((id, key));
         };
         let reason = match error {
             CallbackError::TooManySessions => EndReason::SessionCap,
+            CallbackError::LoggedOutMeanwhile => EndReason::BackChannelLogout,
             _ => EndReason::Undelivered,
         };
         self.registry.end(&key, reason).await?;
@@ -225,15 +238,17 @@ impl Callback {
         &self,
         subject: &str,
         key: &SessionKey,
-        earlier: Option<OpenSession>,
+        earlier: Option<Endable>,
     ) -> Result<(), CallbackError> {
-        let replaced = earlier.as_ref().map(|earlier| &earlier.key);
+        let replaced = earlier.as_ref().map(Endable::key);
         match self.registry.make_room(subject, key, replaced).await? {
             Room::Made => {}
             Room::Refused => return Err(CallbackError::TooManySessions),
         }
-        if let Some(earlier) = earlier {
-            self.end(earlier, EndReason::Replaced).await?;
+        match earlier {
+            None => {}
+            Some(Endable::Open(earlier)) => self.end(*earlier, EndReason::Replaced).await?,
+            Some(Endable::Sealed(key)) => self.registry.end(&key, EndReason::Replaced).await?,
         }
         Ok(())
     }

@@ -5,14 +5,13 @@
 
 pub mod endpoint;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::background::Background;
-use crate::provider::{LoggedOut, LogoutToken, LogoutTokenError, LogoutTokens};
+use crate::provider::{LogoutToken, LogoutTokenError, LogoutTokens};
 use crate::session::registry::EndReason;
 use crate::session::store::{Claimed, SessionStore, StoreError};
-use crate::session::{SessionError, SessionKey, SessionRegistry};
+use crate::session::{SessionError, SessionRegistry};
 
 /// Why a back-channel logout was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +55,9 @@ impl BackChannel {
             tracing::info!("a logout token came again; it had done its work");
             return Ok(());
         }
-        let sessions = self.sessions_of(&token.who).await?;
         let ended = self
             .registry
-            .end_all_of(&sessions, EndReason::BackChannelLogout)
+            .end_logged_out(&token.who, Some(token.issued_at), EndReason::BackChannelLogout)
             .await?;
         match self.store.claim(&token.mark, token.remembered_until).await? {
             // Twice at the same moment is once.
@@ -67,21 +65,5 @@ impl BackChannel {
         }
         tracing::info!(ended, "the provider signed somebody out");
         Ok(())
-    }
-
-    async fn sessions_of(&self, who: &LoggedOut) -> Result<Vec<SessionKey>, SessionError> {
-        match who {
-            LoggedOut::User(sub) => self.registry.sessions_of_user(sub).await,
-            LoggedOut::Session(sid) => self.registry.sessions_of_provider_session(sid).await,
-            LoggedOut::SessionOfUser { sub, sid } => {
-                let of_user = self.registry.sessions_of_user(sub).await?;
-                let of_user: HashSet<_> = of_user.into_iter().collect();
-                let of_session = self.registry.sessions_of_provider_session(sid).await?;
-                Ok(of_session
-                    .into_iter()
-                    .filter(|key| of_user.contains(key))
-                    .collect())
-            }
-        }
     }
 }

@@ -13,7 +13,7 @@ use crate::background::Background;
 use crate::parameters::Parameters;
 use crate::problem::ApiError;
 use crate::provider::Provider;
-use crate::session::registry::EndReason;
+use crate::session::registry::{EndReason, Endable};
 use crate::session::ticket::Ticket;
 use crate::session::{OpenSession, SessionError, SessionRegistry};
 
@@ -41,15 +41,15 @@ pub async fn navigate(
 ) -> Result<HttpResponse, ApiError> {
     let parameters = Parameters::parse(request.query_string()).map_err(|_| ApiError::InvalidParameter)?;
     let sid = parameters.one("sid");
-    let session = logout.registry.find_presented(&ticket.presented(), false).await?;
+    let session = logout.registry.find_to_end(&ticket.presented()).await?;
     // Without a session nobody can be signed out against their will, so a stale link is no error.
     if session
         .as_ref()
-        .is_some_and(|session| sid != Some(session.key.as_str()))
+        .is_some_and(|session| sid != Some(session.key().as_str()))
     {
         return Err(ApiError::WrongSid);
     }
-    let onward = logout.end(session, EndReason::Logout).await?;
+    let onward = logout.end_found(session).await?;
     ticket.withdraw();
     let location = onward
         .as_ref()
@@ -62,8 +62,8 @@ pub async fn navigate(
 /// Ends this browser's session and says where its page should navigate to sign out at the provider too.
 #[tracing::instrument(name = "bff.logout", skip_all)]
 pub async fn post(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpResponse, ApiError> {
-    let session = logout.registry.find_presented(&ticket.presented(), false).await?;
-    let onward = logout.end(session, EndReason::Logout).await?;
+    let session = logout.registry.find_to_end(&ticket.presented()).await?;
+    let onward = logout.end_found(session).await?;
     ticket.withdraw();
     Ok(signed_out_to(onward.as_ref()))
 }
@@ -102,6 +102,18 @@ pub(super) struct Onward {
 }
 
 impl Logout {
+    /// Ends the session that a browser leaves, if it had one.
+    async fn end_found(&self, found: Option<Endable>) -> Result<Option<Onward>, ApiError> {
+        match found {
+            None => Ok(None),
+            Some(Endable::Open(session)) => self.end(*session, EndReason::Logout).await,
+            Some(Endable::Sealed(key)) => {
+                self.registry.end(&key, EndReason::Logout).await?;
+                Ok(None)
+            }
+        }
+    }
+
     /// Ends the session here, which is what counts; revokes its refresh token (RFC 7009); and names the provider's
     /// logout (OpenID Connect RP-Initiated Logout 1.0 §2) if the provider can be asked where that is. To sign out
     /// everywhere, the other sessions of its user end first; their refresh tokens are sealed for other browsers, so they
@@ -112,12 +124,9 @@ impl Logout {
     /// provider may be slow or down; the user waits a moment at most.
     pub(super) async fn end(
         &self,
-        session: Option<OpenSession>,
+        session: OpenSession,
         reason: EndReason,
     ) -> Result<Option<Onward>, ApiError> {
-        let Some(session) = session else {
-            return Ok(None);
-        };
         let (registry, provider) = (Arc::clone(&self.registry), Arc::clone(&self.provider));
         let background = self.background.clone();
         let ending = self.background.spawn(async move {

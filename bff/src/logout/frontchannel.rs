@@ -7,7 +7,7 @@ pub mod endpoint;
 
 use std::sync::Arc;
 
-use crate::session::registry::EndReason;
+use crate::session::registry::{EndReason, LoggedOut};
 use crate::session::{SessionError, SessionRegistry};
 
 /// Ends sessions by the provider's frame.
@@ -37,10 +37,10 @@ impl FrontChannel {
             tracing::warn!("a front-channel logout named another issuer");
             return Ok(());
         }
-        let sessions = self.registry.sessions_of_provider_session(sid).await?;
+        let who = LoggedOut::Session(sid.to_owned());
         let ended = self
             .registry
-            .end_all_of(&sessions, EndReason::FrontChannelLogout)
+            .end_logged_out(&who, None, EndReason::FrontChannelLogout)
             .await?;
         tracing::info!(ended, "a frame of the provider signed somebody out");
         Ok(())

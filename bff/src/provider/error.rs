@@ -24,6 +24,12 @@ pub enum ProviderError {
     /// Somebody else's attempt, for which this caller waited, did not reach it.
     #[error("the provider could not be reached, as another request found out meanwhile")]
     JustFailed,
+    /// The provider has asked this node to leave it alone for a while, so it was not asked.
+    #[error("the provider asked to be left alone, and was not asked")]
+    HeldOff {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// An answer above the size limit.
     #[error("the provider's answer is larger than any that is accepted")]
     TooLarge,
@@ -69,7 +75,9 @@ impl ProviderError {
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         match self {
-            Self::Status { retry_after, .. } | Self::TokenAnswer { retry_after, .. } => *retry_after,
+            Self::Status { retry_after, .. }
+            | Self::TokenAnswer { retry_after, .. }
+            | Self::HeldOff { retry_after } => *retry_after,
             Self::Unreachable(_)
             | Self::AnswerLost { .. }
             | Self::JustFailed

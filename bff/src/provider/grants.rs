@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use resource_server::verifier::TokenError;
+use tokio::time::Instant;
+
 use super::discovery::Discovered;
 use super::error::ProviderError;
 use super::http::Provider;
@@ -50,9 +53,27 @@ impl Audiences {
     }
 }
 
+/// Whether an ID token is neither proven nor disproven: its key is not known here, or the clocks differ. It came from the
+/// provider itself over TLS, and the session's user is known since the login.
+fn cannot_be_judged(error: &ProviderError) -> bool {
+    match error {
+        ProviderError::Keys(_) => true,
+        ProviderError::Unproven(cause) => matches!(
+            cause.downcast_ref::<TokenError>(),
+            Some(
+                TokenError::UnknownKey
+                    | TokenError::Expired
+                    | TokenError::NotYetValid
+                    | TokenError::IssuedInTheFuture
+            )
+        ),
+        _ => false,
+    }
+}
+
 impl Provider {
     /// Exchanges a refresh token (RFC 6749 §6). An ID token in the answer has to be about the same user; one that cannot
-    /// be verified now because the keys cannot be had is left out, since refusing the answer would lose the session.
+    /// be judged is left out, since refusing the answer would lose the session.
     ///
     /// # Errors
     /// When the provider refuses, cannot be reached, or its answer is about somebody else.
@@ -63,6 +84,7 @@ impl Provider {
         target: &Target,
         audiences: Audiences,
     ) -> Result<Granted, ProviderError> {
+        self.hold_off.pass(Instant::now())?;
         let discovered = self.discovered().await.map_err(ProviderError::beforehand)?;
         let mut form = vec![
             ("grant_type", "refresh_token"),
@@ -90,7 +112,7 @@ impl Provider {
             .await
         {
             Ok(_) => granted.id_token = Some(id_token),
-            Err(error @ ProviderError::Keys(_)) => {
+            Err(error) if cannot_be_judged(&error) => {
                 tracing::warn!(error = chain(&error), "a refreshed ID token was left out");
             }
             Err(error) => {
@@ -110,6 +132,7 @@ impl Provider {
         subject_token: &AccessToken,
         target: &Target,
     ) -> Result<Granted, ProviderError> {
+        self.hold_off.pass(Instant::now())?;
         let discovered = self.discovered().await?;
         let mut form = vec![
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
@@ -131,6 +154,7 @@ impl Provider {
         target: &Target,
         audiences: Audiences,
     ) -> Result<Granted, ProviderError> {
+        self.hold_off.pass(Instant::now())?;
         let discovered = self.discovered().await?;
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(audiences.fields(target));

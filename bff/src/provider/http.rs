@@ -18,6 +18,7 @@ use url::Url;
 use super::client_auth::{ClientAuth, Credentials};
 use super::discovery::{Discovered, Metadata, document_url};
 use super::error::{DEFAULT_RETRY_AFTER, ProviderError};
+use super::hold_off::HoldOff;
 use super::id_token::{self, ExpectedIdToken, IdTokenError, Identity};
 use super::token_endpoint::{Granted, TokenAnswerError, read_answer};
 use crate::background::Background;
@@ -28,6 +29,8 @@ use crate::session::tokens::{AccessToken, IdToken, RefreshToken};
 const BODY_LIMIT: usize = 512 * 1024;
 /// How long metadata is used before it is fetched again beside the requests that go on with the old.
 const METADATA_FRESH_FOR: Duration = Duration::from_secs(3600);
+/// How soon a connection whose other end says nothing is asked whether it is there, and how long the answer may take.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The provider and our registration with it, as configured.
@@ -61,6 +64,7 @@ pub struct Provider {
     discovered: ArcSwapOption<Known>,
     /// Held while the first metadata is fetched, so that there is one fetch at a time; when the last one failed.
     discovering: Mutex<Option<Instant>>,
+    pub(super) hold_off: HoldOff,
 }
 
 #[derive(Debug)]
@@ -87,6 +91,9 @@ impl Provider {
             .connect_timeout(settings.timeout)
             // Below the keep-alive time of common servers, so that a connection is not used as it is closed.
             .pool_idle_timeout(Duration::from_secs(4))
+            // A connection in use is never idle; one whose other end has vanished is noticed by pings.
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_INTERVAL)
             .user_agent(concat!("cloakroom-bff/", env!("CARGO_PKG_VERSION")))
             .build()?;
         let verifier = Verifier::id_token(&settings.issuer, &settings.client_id);
@@ -99,6 +106,7 @@ impl Provider {
             clock,
             discovered: ArcSwapOption::empty(),
             discovering: Mutex::new(None),
+            hold_off: HoldOff::default(),
         })
     }
 
@@ -289,7 +297,9 @@ impl Provider {
         let response = self
             .send(self.authenticated(&metadata.token_endpoint, form))
             .await?;
-        let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+        let (status, retry_after) = (response.status().as_u16(), named_retry_after(&response));
+        self.hold_off.note(status, retry_after, Instant::now());
+        let retry_after = retry_after.unwrap_or(DEFAULT_RETRY_AFTER);
         let body = read_body(response).await?;
         read(status, &body).map_err(|answer| ProviderError::TokenAnswer { answer, retry_after })
     }
@@ -304,6 +314,7 @@ impl Provider {
         let claims = match discovered.keys.verify(&self.verifier, id_token.expose()).await {
             Ok(claims) => claims,
             Err(VerifyError::Token(error)) => return Err(ProviderError::Unproven(error.into())),
+            Err(error @ VerifyError::UnknownKeyForNow) => return Err(ProviderError::Keys(error.into())),
             Err(VerifyError::KeysUnavailable(error)) => return Err(ProviderError::Keys(error.into())),
         };
         id_token::judge(
@@ -396,15 +407,15 @@ fn expect_success(call: &'static str, response: &Response) -> Result<(), Provide
     })
 }
 
-/// `Retry-After` in seconds (RFC 9110 §10.2.3), bounded; dates are taken as absent.
 fn retry_after(response: &Response) -> Duration {
-    let seconds = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    seconds.map_or(DEFAULT_RETRY_AFTER, |seconds| {
-        Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER)
-    })
+    named_retry_after(response).unwrap_or(DEFAULT_RETRY_AFTER)
+}
+
+/// `Retry-After` in seconds (RFC 9110 §10.2.3), bounded; dates are taken as absent.
+fn named_retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(RETRY_AFTER)?;
+    let seconds = value.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
 }
 
 async fn read_body(mut response: Response) -> Result<Vec<u8>, ProviderError> {

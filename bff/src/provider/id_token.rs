@@ -5,6 +5,7 @@
 use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use resource_server::time::UnixTime;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,6 +18,8 @@ pub struct Identity {
     pub subject: String,
     /// `sid`, if any.
     pub provider_sid: Option<String>,
+    /// `iat`: when the provider said so.
+    pub issued_at: UnixTime,
     /// The claims about the user, without those of the protocol.
     pub claims: Map<String, Value>,
 }
@@ -106,6 +109,7 @@ pub(super) fn judge(
     Ok(Identity {
         subject: subject.to_owned(),
         provider_sid: text(claims, "sid").map(str::to_owned),
+        issued_at: issued_at(claims),
         claims: about_the_user(claims),
     })
 }
@@ -116,6 +120,14 @@ pub(super) fn about_the_user(claims: &Map<String, Value>) -> Map<String, Value> 
         .iter()
         .filter(|(name, _)| !PROTOCOL_CLAIMS.contains(&name.as_str()));
     ours.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The verifier has seen to it that there is a number; one with a fraction counts as the second that it is in.
+fn issued_at(claims: &Map<String, Value>) -> UnixTime {
+    let iat = claims.get("iat");
+    let whole = iat.and_then(Value::as_i64);
+    let floor = || iat.and_then(Value::as_f64).map(|iat| iat.floor() as i64);
+    UnixTime::from_secs(whole.or_else(floor).unwrap_or_default())
 }
 
 /// OpenID Connect Core §3.1.3.7, items 4 and 5. The verifier has seen to it that the client is among the audiences.

@@ -12,6 +12,7 @@ use resource_server::time::{Clock, UnixTime};
 use resource_server::verifier::{TokenError, Verifier};
 
 use super::{Provider, ProviderError};
+use crate::session::registry::LoggedOut;
 use crate::session::store::Mark;
 
 /// How old a logout token may be. Providers send it at once and repeat it for a while; whoever finds one later finds
@@ -25,26 +26,12 @@ const LEEWAY: Duration = Duration::from_secs(30);
 pub struct LogoutToken {
     /// Whose sessions end.
     pub who: LoggedOut,
+    /// When the provider said so.
+    pub issued_at: UnixTime,
     /// What is remembered of it, so that it works once.
     pub mark: Mark,
     /// Until when it has to be remembered: afterwards it is too old anyway.
     pub remembered_until: UnixTime,
-}
-
-/// Whose sessions a logout token is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoggedOut {
-    /// All sessions of this `sub`.
-    User(String),
-    /// The sessions that began under this `sid`.
-    Session(String),
-    /// Those of this `sub` that began under this `sid`.
-    SessionOfUser {
-        /// `sub`.
-        sub: String,
-        /// `sid`.
-        sid: String,
-    },
 }
 
 /// Why a logout token is not taken. None of the texts quotes it.
@@ -90,6 +77,10 @@ impl LogoutTokens {
         let claims = match discovered.keys.verify(&self.verifier, token).await {
             Ok(claims) => claims,
             Err(VerifyError::Token(error)) => return Err(error.into()),
+            // A key that is new to us is not a forgery: the provider tries again when it hears "not now".
+            Err(error @ VerifyError::UnknownKeyForNow) => {
+                return Err(ProviderError::Keys(error.into()).into());
+            }
             Err(VerifyError::KeysUnavailable(error)) => return Err(ProviderError::Keys(error.into()).into()),
         };
         read(&claims, self.clock.now())
@@ -115,6 +106,7 @@ fn read(claims: &Claims, now: UnixTime) -> Result<LogoutToken, LogoutTokenError>
     let jti = claims.jti().ok_or(TokenError::MissingClaim("jti"))?;
     Ok(LogoutToken {
         who,
+        issued_at,
         mark: mark(claims.issuer(), jti),
         // The same instant as above, by a node whose clock is behind.
         remembered_until: issued_at + OLDEST + LEEWAY + LEEWAY,

@@ -143,7 +143,8 @@ fn lifetime(expires_in: Option<Seconds>) -> Option<Duration> {
         Some(Seconds::Text(text)) => text.parse().ok()?,
     };
     let lifetime = Duration::try_from_secs_f64(seconds).ok()?;
-    (lifetime >= Duration::from_secs(1)).then(|| lifetime.min(LONGEST_LIFETIME))
+    // A provider that hands out a token with what is left of its life may say 0. That is no reason to lose what came along.
+    Some(lifetime.clamp(Duration::from_secs(1), LONGEST_LIFETIME))
 }
 
 /// A member that no RFC knows fails no answer: what makes no sense is not known. Keycloak's 0 means "never ends".
@@ -212,7 +213,8 @@ mod tests {
             Err(TokenAnswerError::Malformed)
         );
         assert_eq!(with("99999999999").unwrap().lifetime, LONGEST_LIFETIME);
-        for nonsense in ["-1", "0", "\"soon\"", "[]", "true"] {
+        assert_eq!(with("0").unwrap().lifetime, Duration::from_secs(1));
+        for nonsense in ["-1", "\"soon\"", "[]", "true"] {
             assert_eq!(
                 with(nonsense).map(|g| g.lifetime),
                 Err(TokenAnswerError::Malformed),

@@ -228,7 +228,9 @@ impl Keeper {
                 .hold(self.obtain(&session, &wanted.target, grant, &lease))
                 .await;
             session = renewed?;
-            if is_last {
+            // Whoever was overtaken has what the other one brought, which may be a token for somebody else.
+            let is_there = session.content.tokens.get(&wanted.target).is_some();
+            if is_last && is_there {
                 return Ok(session);
             }
         }

@@ -197,6 +197,7 @@ pub(super) fn verdict(error: &ProviderError, target: &Target) -> Verdict {
         ProviderError::TooLarge | ProviderError::Unproven(_) => Verdict::Lost { again_at_once: false },
         ProviderError::Unreachable(_)
         | ProviderError::JustFailed
+        | ProviderError::HeldOff { .. }
         | ProviderError::Status { .. }
         | ProviderError::Metadata(_)
         | ProviderError::Keys(_) => Verdict::NotTaken,

@@ -19,14 +19,14 @@ use redb::ReadableDatabase;
 use resource_server::time::{Clock, UnixTime};
 
 use self::file::StoreFile;
-use self::layout::{INDEXES, MARKS, Row, SESSIONS, TICKETS, TicketRow};
+use self::layout::{INDEXES, LOGOUTS, MARKS, Row, SESSIONS, TICKETS, TicketRow};
 use self::leases::{Asked, Leases};
 use self::tables::Tables;
 use self::writer::Writer;
 use super::index::IndexKey;
 use super::store::{
     Change, ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession,
-    Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
+    Outline, Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
 };
 use super::{RecordKey, SessionKey};
 
@@ -134,6 +134,11 @@ impl SessionStore for EmbeddedStore {
             Ok(sessions.get(key.as_str())?.map(|row| row.value().to_vec()))
         })?;
         bytes.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    async fn outline(&self, key: &SessionKey) -> Result<Option<Outline>, StoreError> {
+        let stored = self.load(key).await?;
+        Ok(stored.map(|Stored { times, summary, .. }| Outline { times, summary }))
     }
 
     async fn replace(
@@ -260,7 +265,10 @@ impl SessionStore for EmbeddedStore {
         );
         let marked = marked.await.map(|leased| leased.unwrap_or(Leased::SessionEnded));
         if !matches!(marked, Ok(Leased::Yours { .. })) {
-            self.leases.give_back(key, holder, None);
+            // Somebody may have asked meanwhile, and waits.
+            if self.leases.give_back(key, holder, None) {
+                self.tell(&Change::Released(key.clone()));
+            }
         }
         marked
     }
@@ -332,6 +340,21 @@ impl SessionStore for EmbeddedStore {
         self.read(|transaction| {
             let marks = transaction.open_table(MARKS)?;
             Ok(marks.get(mark.0.as_str())?.is_some())
+        })
+    }
+
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError> {
+        let index = index.clone();
+        self.writer
+            .write(move |tables| tables.note_logout(&index, at, until))
+            .await
+    }
+
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        self.read(|transaction| {
+            let logouts = transaction.open_table(LOGOUTS)?;
+            let noted = logouts.get(index.as_str())?.map(|noted| noted.value());
+            Ok(noted.map(|(at, _)| UnixTime::from_secs(at)))
         })
     }
 

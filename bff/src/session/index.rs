@@ -28,7 +28,7 @@ impl IndexKey {
 pub struct Owner {
     /// All sessions of this user.
     pub user: IndexKey,
-    /// All sessions that began under this session of the provider, if it named one.
+    /// All sessions that began under this session of the provider; if it named none, all of this user that began so.
     pub provider_session: Option<IndexKey>,
 }
 
@@ -61,7 +61,10 @@ impl Indexer {
     pub fn owner(&self, sub: &str, sid: Option<&str>) -> Owner {
         Owner {
             user: self.user(sub),
-            provider_session: sid.map(|sid| self.provider_session(sid)),
+            provider_session: Some(match sid {
+                Some(sid) => self.provider_session(sid),
+                None => self.unnamed_provider_session(sub),
+            }),
         }
     }
 
@@ -75,6 +78,12 @@ impl Indexer {
     #[must_use]
     pub fn provider_session(&self, sid: &str) -> IndexKey {
         self.index("sid", sid)
+    }
+
+    /// All sessions of this user that began under a session which the issuer did not name.
+    #[must_use]
+    pub fn unnamed_provider_session(&self, sub: &str) -> IndexKey {
+        self.index("no sid", sub)
     }
 
     fn index(&self, kind: &str, value: &str) -> IndexKey {

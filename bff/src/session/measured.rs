@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::index::IndexKey;
 use super::store::{
-    ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession, Page,
-    Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
+    ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession, Outline,
+    Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
 };
 use super::{RecordKey, SessionKey};
 use crate::telemetry;
@@ -45,6 +45,10 @@ impl SessionStore for MeasuredStore {
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Stored>, StoreError> {
         measured("load", self.0.load(key)).await
+    }
+
+    async fn outline(&self, key: &SessionKey) -> Result<Option<Outline>, StoreError> {
+        measured("outline", self.0.outline(key)).await
     }
 
     async fn replace(
@@ -127,6 +131,14 @@ impl SessionStore for MeasuredStore {
 
     async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError> {
         measured("is_claimed", self.0.is_claimed(mark)).await
+    }
+
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError> {
+        measured("note_logout", self.0.note_logout(index, at, until)).await
+    }
+
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        measured("noted_logout", self.0.noted_logout(index)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

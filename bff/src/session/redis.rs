@@ -6,12 +6,15 @@
 //! | `{prefix}:ticket:DIGEST` | the session key |
 //! | `{prefix}:index:DIGEST` | sorted set of session keys by the second at which their sessions end at the latest |
 //! | `{prefix}:once:MARK` | a random text of the call that claimed it |
+//! | `{prefix}:logout:DIGEST` | the second at which the provider last signed out what that index leads to |
+//! | `{prefix}:era:{N}` | which era a server is in: lost together with the sessions (`beat.lua`) |
 //!
 //! | field | holds |
 //! |---|---|
 //! | `rev`, `created`, `used`, `ends`, `sealed`, `summary` | the record |
 //! | `user`, `provider` | the indexes that lead to it |
 //! | `lease`, `lease_until` | who may refresh, until when (milliseconds, by the server's clock) |
+//! | `lapsed` | the holder whose lease lapsed without being given back, and who has a last moment |
 //! | `sent`, `sent_rev` | how often the refresh token of which revision was sent without a stored answer |
 //! | `failed`, `failed_until` | why the provider is not to be asked again before when |
 //!
@@ -23,7 +26,9 @@ mod address;
 mod beats;
 mod connect;
 mod connection;
+mod eras;
 mod link;
+mod record;
 mod script;
 mod subscription;
 mod walk;
@@ -38,22 +43,19 @@ use resource_server::time::UnixTime;
 pub use self::address::{CertificateAuthority, Credentials, NodeAddress, RedisAddress, RedisAddressError};
 pub use self::connect::ConnectError;
 use self::connection::HeldConnection;
-use self::script::{Call, Script};
+use self::record::{FIELDS, OUTLINE_FIELDS, outline, stored, unreadable};
+use self::script::{Call, Scripts};
 use self::subscription::Subscription;
 use super::index::IndexKey;
-use super::lifetime::Times;
 use super::store::{
-    ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession, Page,
-    Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
+    ChangeListener, Claimed, Created, Ended, LeaseHolder, LeaseOutcome, Leased, Mark, NewSession, Outline,
+    Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
 };
 use super::{RecordKey, SessionKey};
 use crate::background::Background;
 use crate::errors::chain;
 use crate::random;
 
-/// The order in which scripts answer with a session.
-const FIELDS: [&str; 6] = ["rev", "created", "used", "ends", "sealed", "summary"];
-type Fields = (u64, i64, i64, i64, Vec<u8>, Vec<u8>);
 /// How many keys a step of a walk over all sessions looks at.
 const PAGE: usize = 500;
 
@@ -67,20 +69,6 @@ pub struct RedisStore {
     scripts: Scripts,
 }
 
-#[derive(Debug)]
-struct Scripts {
-    create: Script,
-    replace: Script,
-    touch: Script,
-    end: Script,
-    end_at: Script,
-    claim: Script,
-    index: Script,
-    lease: Script,
-    renew_lease: Script,
-    release_lease: Script,
-}
-
 impl RedisStore {
     /// A store at this address. Nothing is connected yet: a Redis that is down at start is an outage like any other.
     #[must_use]
@@ -89,18 +77,7 @@ impl RedisStore {
             connection: Arc::new(HeldConnection::new(address, background)),
             prefix,
             staleness,
-            scripts: Scripts {
-                create: Script::new(include_str!("redis/create.lua")),
-                replace: Script::new(include_str!("redis/replace.lua")),
-                touch: Script::new(include_str!("redis/touch.lua")),
-                end: Script::new(include_str!("redis/end.lua")),
-                end_at: Script::new(include_str!("redis/end_at.lua")),
-                claim: Script::new(include_str!("redis/claim.lua")),
-                index: Script::new(include_str!("redis/index.lua")),
-                lease: Script::new(include_str!("redis/lease.lua")),
-                renew_lease: Script::new(include_str!("redis/renew_lease.lua")),
-                release_lease: Script::new(include_str!("redis/release_lease.lua")),
-            },
+            scripts: Scripts::new(),
         }
     }
 
@@ -114,6 +91,10 @@ impl RedisStore {
 
     fn index_at(&self, index: &IndexKey) -> String {
         format!("{}:index:{}", self.prefix, index.as_str())
+    }
+
+    fn logout_at(&self, index: &IndexKey) -> String {
+        format!("{}:logout:{}", self.prefix, index.as_str())
     }
 
     fn changes_at(&self) -> String {
@@ -172,6 +153,8 @@ impl SessionStore for RedisStore {
         for index in new.owner.indexes() {
             self.put_index(index, new).await?;
         }
+        // Before the record, so that nothing can fail once the session is there. Until then it leads to nothing.
+        self.put_ticket(new).await?;
         let stored = &new.stored;
         let mut script = self.scripts.create.key(self.session_at(&new.key));
         script
@@ -185,9 +168,9 @@ impl SessionStore for RedisStore {
             .arg(new.owner.provider_session.as_ref().map_or("", IndexKey::as_str))
             .arg(new.garbage_from.as_secs());
         if !self.invoke::<bool>(&script).await? {
+            self.drop_ticket(&new.ticket).await?;
             return Ok(Created::KeyTaken);
         }
-        self.put_ticket(new).await?;
         Ok(Created::Now)
     }
 
@@ -199,6 +182,16 @@ impl SessionStore for RedisStore {
             return Ok(None);
         }
         stored(Value::Array(values)).map(Some)
+    }
+
+    async fn outline(&self, key: &SessionKey) -> Result<Option<Outline>, StoreError> {
+        let mut command = cmd("HMGET");
+        command.arg(self.session_at(key)).arg(&OUTLINE_FIELDS);
+        let values: Vec<Value> = self.query(&command).await?;
+        if values.iter().all(|value| *value == Value::Nil) {
+            return Ok(None);
+        }
+        outline(Value::Array(values)).map(Some)
     }
 
     async fn replace(
@@ -405,6 +398,19 @@ impl SessionStore for RedisStore {
         self.query(&command).await
     }
 
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError> {
+        let mut script = self.scripts.note_logout.key(self.logout_at(index));
+        script.arg(at.as_secs()).arg(until.as_secs());
+        self.invoke(&script).await
+    }
+
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        let mut command = cmd("GET");
+        command.arg(self.logout_at(index));
+        let at: Option<i64> = self.query(&command).await?;
+        Ok(at.map(UnixTime::from_secs))
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.query(&cmd("PING")).await
     }
@@ -412,25 +418,6 @@ impl SessionStore for RedisStore {
     async fn close(&self) {
         self.connection.close();
     }
-}
-
-fn stored(value: Value) -> Result<Stored, StoreError> {
-    let (revision, created_at, last_used_at, ends_at, sealed, summary) =
-        Fields::from_redis_value(value).map_err(unreadable)?;
-    Ok(Stored {
-        revision: Revision(revision),
-        times: Times {
-            created_at: UnixTime::from_secs(created_at),
-            last_used_at: UnixTime::from_secs(last_used_at),
-            ends_at: UnixTime::from_secs(ends_at),
-        },
-        sealed: Sealed(sealed),
-        summary: Sealed(summary),
-    })
-}
-
-fn unreadable(error: impl Into<anyhow::Error>) -> StoreError {
-    StoreError::Unreadable(error.into())
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -54,6 +54,15 @@ pub struct Stored {
     pub summary: Sealed,
 }
 
+/// What a list shows of a session: a [`Stored`] without its sealed part, which may be large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The instants that decide about its life.
+    pub times: Times,
+    /// What is shown of it.
+    pub summary: Sealed,
+}
+
 /// A session that begins, with all that leads to it.
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -236,12 +245,15 @@ pub enum StoreError {
 /// Where sessions rest between requests.
 #[async_trait]
 pub trait SessionStore: std::fmt::Debug + Send + Sync {
-    /// Stores a new session: first what leads to it by user and by provider session, then the record, then the ticket,
-    /// so that whatever is reachable for its browser is reachable for a logout.
+    /// Stores a new session: first what leads to it by user and by provider session and the ticket, then the record, so
+    /// that whatever is reachable for its browser is reachable for a logout.
     async fn create(&self, new: &NewSession) -> Result<Created, StoreError>;
 
     /// Reads a session; `None` once it has ended.
     async fn load(&self, key: &SessionKey) -> Result<Option<Stored>, StoreError>;
+
+    /// Reads what a list shows of a session; `None` once it has ended.
+    async fn outline(&self, key: &SessionKey) -> Result<Option<Outline>, StoreError>;
 
     /// Replaces the sealed part that was read at `seen`.
     async fn replace(
@@ -311,6 +323,13 @@ pub trait SessionStore: std::fmt::Debug + Send + Sync {
 
     /// Whether something has been claimed already; it stays as it is.
     async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError>;
+
+    /// Notes that the provider signed out whoever began under this index until `at`; the latest note counts, and may be
+    /// forgotten from `until` on.
+    async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError>;
+
+    /// The latest such note.
+    async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError>;
 
     /// Whether the store does its work now.
     async fn check(&self) -> Result<(), StoreError>;

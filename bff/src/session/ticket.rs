@@ -56,6 +56,17 @@ pub enum Presented {
     Outage,
 }
 
+impl Presented {
+    /// The session that a ticket names.
+    #[must_use]
+    pub const fn key(&self) -> Option<&SessionKey> {
+        match self {
+            Self::Ticket(_, key, _) => Some(key),
+            Self::Nothing | Self::Outage => None,
+        }
+    }
+}
+
 /// What the one who presented a ticket calls itself.
 #[derive(Debug, Clone)]
 pub struct UserAgent(Option<HeaderValue>);

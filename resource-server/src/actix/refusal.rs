@@ -41,6 +41,8 @@ impl Refusal {
     pub(super) fn of_token(realm: Arc<str>, error: &VerifyError, retry_after: Duration) -> Self {
         let reason = match error {
             VerifyError::Token(error) => Reason::InvalidToken(*error),
+            // Whoever sends one random name after the other is not told to come again.
+            VerifyError::UnknownKeyForNow => Reason::InvalidToken(TokenError::UnknownKey),
             VerifyError::KeysUnavailable(_) => Reason::KeysUnavailable(retry_after),
         };
         Self { realm, reason }

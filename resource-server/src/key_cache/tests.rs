@@ -87,7 +87,10 @@ impl Stage {
 }
 
 fn is_unknown_key(verdict: &Result<(), VerifyError>) -> bool {
-    matches!(verdict, Err(VerifyError::Token(TokenError::UnknownKey)))
+    matches!(
+        verdict,
+        Err(VerifyError::Token(TokenError::UnknownKey) | VerifyError::UnknownKeyForNow)
+    )
 }
 
 fn is_unavailable(verdict: &Result<(), VerifyError>) -> bool {

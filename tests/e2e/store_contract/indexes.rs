@@ -2,18 +2,20 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bff::session::SessionKey;
 use bff::session::store::{Ended, Revision};
 
 use futures_util::future::join_all;
 
-use super::{Store, contract, create, indexer, owned, stored};
+use super::{Store, contract, create, indexer, later, now, owned, stored};
 
 contract!(
     a_session_is_found_by_its_user_and_by_its_provider_session,
     an_ended_session_is_found_by_nobody,
     a_walk_meets_every_session,
+    the_latest_logout_of_an_index_is_noted,
 );
 
 async fn a_session_is_found_by_its_user_and_by_its_provider_session(store: Store) {
@@ -94,4 +96,21 @@ async fn everybody(store: &Store) -> HashSet<SessionKey> {
             return met;
         }
     }
+}
+
+async fn the_latest_logout_of_an_index_is_noted(store: Store) {
+    let indexer = indexer();
+    let (alice, bob) = (indexer.user("alice"), indexer.user("bob"));
+    let begun = now();
+    let noted = |seconds| begun + Duration::from_secs(seconds);
+    assert_eq!(store.noted_logout(&alice).await.unwrap(), None);
+
+    for seconds in [2, 3, 1] {
+        store.note_logout(&alice, noted(seconds), later()).await.unwrap();
+    }
+
+    assert_eq!(store.noted_logout(&alice).await.unwrap(), Some(noted(3)));
+    assert_eq!(store.noted_logout(&bob).await.unwrap(), None);
+    store.note_logout(&bob, noted(0), later()).await.unwrap();
+    assert!(store.noted_logout(&bob).await.unwrap().is_some());
 }

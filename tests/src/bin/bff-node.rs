@@ -35,6 +35,9 @@ async fn serve(config: bff::Config, clock: SharedClock) -> anyhow::Result<()> {
     let management = config.management.listen.map(TcpListener::bind).transpose()?;
     let listeners = bff::Listeners { public, management };
     let mut running = bff::start(config, listeners, Arc::new(clock)).await?;
+    if let Some(address) = running.management_address() {
+        println!("is managed at {address}");
+    }
     println!("listens on {}", running.address());
     tokio::select! {
         _ = terminate.recv() => {}

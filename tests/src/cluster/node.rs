@@ -19,6 +19,7 @@ pub(super) struct Setup<'s> {
     pub(super) config: String,
     pub(super) clock: &'s Path,
     pub(super) client_secret: &'s str,
+    pub(super) admin_token: &'s str,
     /// Where Redis is, if it is a single server; otherwise the configuration says it.
     pub(super) redis: Option<SocketAddr>,
 }
@@ -31,6 +32,7 @@ pub struct Node {
     link: Option<Link>,
     // Of the process that runs, or of the last one that ran: every start has a port of its own.
     address: std::sync::Mutex<SocketAddr>,
+    management: std::sync::Mutex<Option<SocketAddr>>,
     process: Mutex<Option<Leashed>>,
 }
 
@@ -53,6 +55,7 @@ impl Node {
         let node = Self {
             command: vec![
                 format!("CLIENT_SECRET={}", setup.client_secret),
+                format!("ADMIN_TOKEN={}", setup.admin_token),
                 format!("REDIS_URL=redis://{through}/"),
                 setup.program.to_owned(),
                 text(&config),
@@ -61,6 +64,7 @@ impl Node {
             ],
             log,
             address: std::sync::Mutex::new(nowhere),
+            management: std::sync::Mutex::default(),
             link,
             process: Mutex::default(),
         };
@@ -71,6 +75,11 @@ impl Node {
     /// Where browsers reach this node.
     pub fn address(&self) -> SocketAddr {
         *self.address.lock().unwrap()
+    }
+
+    /// Where operators reach this node, if it is administered.
+    pub fn management(&self) -> Option<SocketAddr> {
+        *self.management.lock().unwrap()
     }
 
     /// Its wire to Redis.
@@ -91,10 +100,12 @@ impl Node {
         let (process, printed) = within_patience("a node starts", started)
             .await
             .unwrap_or_else(|printed| panic!("a node did not start:\n{printed}"));
-        let address = printed.lines().find_map(|line| line.strip_prefix("listens on "));
-        *self.address.lock().unwrap() = address
-            .and_then(|address| address.parse().ok())
-            .expect("a node says where it listens");
+        let told = |prefix: &str| {
+            let address = printed.lines().find_map(|line| line.strip_prefix(prefix));
+            address.and_then(|address| address.parse().ok())
+        };
+        *self.address.lock().unwrap() = told("listens on ").expect("a node says where it listens");
+        *self.management.lock().unwrap() = told("is managed at ");
         *self.process.lock().await = Some(process);
     }
 

@@ -51,6 +51,7 @@ pub struct Deployment {
     pub(super) audiences: &'static str,
     pub(super) routes: Vec<(&'static str, &'static str)>,
     pub(super) redis_timeout: &'static str,
+    pub(super) is_administered: bool,
 }
 
 impl Deployment {
@@ -68,6 +69,7 @@ impl Deployment {
             audiences: "resource",
             routes: Vec::new(),
             redis_timeout: "2s",
+            is_administered: false,
         }
     }
 
@@ -162,6 +164,13 @@ impl Deployment {
     #[must_use]
     pub fn with_redis_timeout(mut self, timeout: &'static str) -> Self {
         self.redis_timeout = timeout;
+        self
+    }
+
+    /// Operators may list and end sessions.
+    #[must_use]
+    pub fn with_administration(mut self) -> Self {
+        self.is_administered = true;
         self
     }
 
@@ -294,6 +303,9 @@ directory = {spa}
         spa = places.file("spa"),
     );
     file.push_str(&store(deployment, places));
+    if deployment.is_administered {
+        file.push_str("[management]\nlisten = \"127.0.0.1:0\"\nadmin_token_env = \"ADMIN_TOKEN\"\n");
+    }
     let standing = [
         ("/api", "access = \"session\""),
         ("/open", "access = \"anonymous\""),

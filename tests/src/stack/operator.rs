@@ -1,12 +1,14 @@
 //! What an operator of a stack does and sees beside starting and stopping it.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Stack, port_of};
+use crate::operator::Operator;
 
 impl Stack {
     /// The text of the BFF's key ring file.
@@ -48,6 +50,24 @@ impl Stack {
             status,
             answer.json().await.expect("operators are answered in JSON"),
         )
+    }
+
+    /// Somebody with the admin token, at this stack's BFF.
+    pub fn operator(&self) -> Operator {
+        self.operator_at(SocketAddr::from((
+            Ipv4Addr::LOCALHOST,
+            port_of(&self.bff_management),
+        )))
+    }
+
+    /// Somebody with the admin token, at this management address.
+    pub(crate) fn operator_at(&self, address: SocketAddr) -> Operator {
+        Operator::new(address, &self.admin_token)
+    }
+
+    /// The secret of operators.
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
     }
 
     /// Where the files of this stack are: stores, keys, logs of its processes.

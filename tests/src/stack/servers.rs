@@ -70,6 +70,7 @@ impl Stack {
         let environment = |name: &str| match name {
             "CLIENT_SECRET" => Some(self.client_secret.clone()),
             "REDIS_URL" => redis_url.clone(),
+            "ADMIN_TOKEN" => Some(self.admin_token.clone()),
             _ => None,
         };
         let config =

@@ -1,16 +1,14 @@
 //! `GET /bff/sessions`, `DELETE /bff/sessions/{handle}` and `DELETE /bff/sessions`.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
-use resource_server::time::UnixTime;
 use serde_json::{Value, json};
 
 use crate::logout::endpoint::{Logout, signed_out_to};
 use crate::parameters::Parameters;
 use crate::problem::ApiError;
 use crate::session::registry::{EndReason, Living};
+use crate::session::shown::shown;
 use crate::session::ticket::Ticket;
 use crate::session::{OpenSession, SessionKey, SessionRegistry};
 
@@ -44,7 +42,7 @@ pub async fn end_one(
     let session = current(&ticket, &logout.registry, true).await?;
     let key = SessionKey::parse(&handle).ok_or(ApiError::SessionNotFound)?;
     if key == session.key {
-        let onward = logout.end(Some(session), EndReason::EndedByUser).await?;
+        let onward = logout.end(session, EndReason::EndedByUser).await?;
         ticket.withdraw();
         return Ok(signed_out_to(onward.as_ref()));
     }
@@ -60,7 +58,7 @@ pub async fn end_one(
 #[tracing::instrument(name = "bff.sessions.end_all", skip_all)]
 pub async fn end_all(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpResponse, ApiError> {
     let session = current(&ticket, &logout.registry, true).await?;
-    let ended = logout.end(Some(session), EndReason::Everywhere).await;
+    let ended = logout.end(session, EndReason::Everywhere).await;
     let onward = ended.map_err(|error| match error {
         ApiError::StoreUnavailable(cause) => ApiError::SignOutIncomplete(cause),
         other => other,
@@ -75,17 +73,8 @@ async fn current(ticket: &Ticket, registry: &SessionRegistry, slide: bool) -> Re
 }
 
 fn told(living: &Living, current: &SessionKey) -> Value {
-    json!({
-        "handle": living.key,
-        "created_at": rfc3339(living.times.created_at),
-        "last_used_at": rfc3339(living.times.last_used_at),
-        "device": {"browser": living.device.browser, "platform": living.device.platform},
-        "current": living.key == *current,
-    })
-}
-
-/// As `new Date(…)` reads it.
-fn rfc3339(instant: UnixTime) -> String {
-    let since_epoch = Duration::from_secs(u64::try_from(instant.as_secs()).unwrap_or(0));
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch).to_string()
+    let mut told = shown(living);
+    told.insert("handle".to_owned(), json!(living.key));
+    told.insert("current".to_owned(), json!(living.key == *current));
+    told.into()
 }

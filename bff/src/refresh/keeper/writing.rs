@@ -16,7 +16,9 @@ use crate::telemetry;
 /// would cost the session.
 const WRITE_ATTEMPTS_WAITED_FOR: u32 = 5;
 const WRITE_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_WRITE_PAUSE: Duration = Duration::from_secs(2);
+/// Shorter than the moment that a lapsed lease leaves to its holder (`lease.lua`): when Redis is back after a long outage, the
+/// new tokens are there before anybody presents the old refresh token.
+const LONGEST_WRITE_PAUSE: Duration = Duration::from_millis(300);
 
 impl Keeper {
     /// Writes the new tokens before anything uses them.

@@ -17,6 +17,8 @@ pub(super) const INDEXES: MultimapTableDefinition<'_, &str, &str> =
     MultimapTableDefinition::new("indexes.v1");
 /// What happened once → when that may be forgotten.
 pub(super) const MARKS: TableDefinition<'_, &str, i64> = TableDefinition::new("marks.v1");
+/// Index → when the provider last signed out what it leads to, and when that may be forgotten.
+pub(super) const LOGOUTS: TableDefinition<'_, &str, (i64, i64)> = TableDefinition::new("logouts.v1");
 
 /// From when on what may be forgotten, of which [`Kind`], under which key: in the order in which it is to be swept, so that
 /// a sweep looks at what is over and at nothing else.
@@ -28,6 +30,7 @@ pub(super) enum Kind {
     Session,
     Ticket,
     Mark,
+    Logout,
 }
 
 impl Kind {
@@ -36,6 +39,7 @@ impl Kind {
             Self::Session => 1,
             Self::Ticket => 2,
             Self::Mark => 3,
+            Self::Logout => 4,
         }
     }
 
@@ -44,6 +48,7 @@ impl Kind {
             1 => Some(Self::Session),
             2 => Some(Self::Ticket),
             3 => Some(Self::Mark),
+            4 => Some(Self::Logout),
             _ => None,
         }
     }
@@ -56,6 +61,7 @@ pub(super) fn create_tables(database: &Database) -> Result<(), redb::Error> {
     transaction.open_table(TICKETS)?;
     transaction.open_multimap_table(INDEXES)?;
     transaction.open_table(MARKS)?;
+    transaction.open_table(LOGOUTS)?;
     transaction.open_table(EXPIRIES)?;
     transaction.commit()?;
     Ok(())

@@ -8,7 +8,8 @@ use std::time::Duration;
 use redb::{MultimapTable, ReadableTable, Table, WriteTransaction};
 use resource_server::time::UnixTime;
 
-use super::layout::{EXPIRIES, INDEXES, Kind, MARKS, Row, SESSIONS, TICKETS, TicketRow};
+use super::layout::{EXPIRIES, INDEXES, Kind, LOGOUTS, MARKS, Row, SESSIONS, TICKETS, TicketRow};
+use crate::session::index::IndexKey;
 use crate::session::store::{Claimed, Created, Mark, NewSession};
 use crate::session::{RecordKey, SessionKey};
 
@@ -20,6 +21,7 @@ pub(super) struct Tables<'t> {
     tickets: Table<'t, &'static str, &'static [u8]>,
     indexes: MultimapTable<'t, &'static str, &'static str>,
     marks: Table<'t, &'static str, i64>,
+    logouts: Table<'t, &'static str, (i64, i64)>,
     expiries: Table<'t, (i64, u8, &'static str), ()>,
 }
 
@@ -30,6 +32,7 @@ impl<'t> Tables<'t> {
             tickets: transaction.open_table(TICKETS)?,
             indexes: transaction.open_multimap_table(INDEXES)?,
             marks: transaction.open_table(MARKS)?,
+            logouts: transaction.open_table(LOGOUTS)?,
             expiries: transaction.open_table(EXPIRIES)?,
         })
     }
@@ -111,6 +114,25 @@ impl<'t> Tables<'t> {
         Ok(Claimed::First)
     }
 
+    /// Notes a logout by the provider, unless a later one was noted already.
+    pub(super) fn note_logout(
+        &mut self,
+        index: &IndexKey,
+        at: UnixTime,
+        until: UnixTime,
+    ) -> Result<(), redb::Error> {
+        let name = index.as_str();
+        let noted = self.logouts.get(name)?.map(|noted| noted.value());
+        if let Some((noted_at, noted_until)) = noted {
+            if noted_at >= at.as_secs() {
+                return Ok(());
+            }
+            self.unfile(UnixTime::from_secs(noted_until), Kind::Logout, name)?;
+        }
+        self.logouts.insert(name, (at.as_secs(), until.as_secs()))?;
+        self.file(until, Kind::Logout, name)
+    }
+
     /// Removes what is over, at most `limit` of it; whether there is more.
     pub(super) fn sweep(&mut self, now: UnixTime, limit: usize) -> Result<bool, redb::Error> {
         let after = (now.as_secs().saturating_add(1), 0, "");
@@ -126,6 +148,7 @@ impl<'t> Tables<'t> {
                 Some(Kind::Session) => self.sweep_session(name, now)?,
                 Some(Kind::Ticket) => drop(self.tickets.remove(name.as_str())?),
                 Some(Kind::Mark) => drop(self.marks.remove(name.as_str())?),
+                Some(Kind::Logout) => drop(self.logouts.remove(name.as_str())?),
                 None => self.file_as(now + UNREADABLE_AGAIN, *number, name)?,
             }
         }

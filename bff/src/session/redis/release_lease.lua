@@ -4,7 +4,7 @@
 if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then
   return 0
 end
-redis.call('HDEL', KEYS[1], 'lease', 'lease_until')
+redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'lapsed')
 if ARGV[2] == '1' then
   redis.call('HDEL', KEYS[1], 'sent', 'sent_rev')
 end

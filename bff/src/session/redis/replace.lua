@@ -10,6 +10,6 @@ if rev ~= ARGV[1] then
   return redis.call('HMGET', KEYS[1], 'rev', 'created', 'used', 'ends', 'sealed', 'summary')
 end
 redis.call('HSET', KEYS[1], 'rev', ARGV[2], 'sealed', ARGV[3])
-redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'sent', 'sent_rev', 'failed', 'failed_until')
+redis.call('HDEL', KEYS[1], 'lease', 'lease_until', 'lapsed', 'sent', 'sent_rev', 'failed', 'failed_until')
 redis.call('PUBLISH', ARGV[4], 'replaced ' .. ARGV[5] .. ' ' .. ARGV[2])
 return 1

@@ -6,6 +6,40 @@ use deadpool_redis::redis::{
 
 use super::link::Link;
 
+/// The scripts of this store; each says in its file what it does.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    pub(super) create: Script,
+    pub(super) replace: Script,
+    pub(super) touch: Script,
+    pub(super) end: Script,
+    pub(super) end_at: Script,
+    pub(super) claim: Script,
+    pub(super) index: Script,
+    pub(super) lease: Script,
+    pub(super) renew_lease: Script,
+    pub(super) release_lease: Script,
+    pub(super) note_logout: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            create: Script::new(include_str!("create.lua")),
+            replace: Script::new(include_str!("replace.lua")),
+            touch: Script::new(include_str!("touch.lua")),
+            end: Script::new(include_str!("end.lua")),
+            end_at: Script::new(include_str!("end_at.lua")),
+            claim: Script::new(include_str!("claim.lua")),
+            index: Script::new(include_str!("index.lua")),
+            lease: Script::new(include_str!("lease.lua")),
+            renew_lease: Script::new(include_str!("renew_lease.lua")),
+            release_lease: Script::new(include_str!("release_lease.lua")),
+            note_logout: Script::new(include_str!("note_logout.lua")),
+        }
+    }
+}
+
 /// A script that works on one key.
 #[derive(Debug)]
 pub(super) struct Script {
@@ -14,7 +48,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new(text: &'static str) -> Self {
+    fn new(text: &'static str) -> Self {
         Self {
             text,
             hash: Hashed::new(text).get_hash().to_owned(),

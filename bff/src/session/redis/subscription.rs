@@ -13,6 +13,12 @@
 //! sentinels the beat goes to the master of the moment; it counts as a write there, so that a master which was replaced, or
 //! has lost its replicas, refuses it.
 //!
+//! A round that does not come back is a gap, in which changes may have been lost just so: between the servers of a
+//! cluster messages are dropped while their link is being remade. The next whole round makes this node forget its copies.
+//!
+//! A server that is emptied tells nobody. So a beat also says in which era its server is, and a new one makes this node
+//! forget its copies, as after a silence.
+//!
 //! One task does all this. It waits for its own beats with the store's time-out, has one round under way at a time, and never
 //! stands in the way of a command.
 
@@ -28,6 +34,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 use super::beats::Beats;
 use super::connect::ConnectError;
 use super::connection::HeldConnection;
+use super::eras::Eras;
 use super::link::Shard;
 use crate::errors::chain;
 use crate::random;
@@ -65,8 +72,11 @@ pub(super) struct Subscription {
     changes: String,
     /// Where this node alone listens: beats of a hundred nodes would be told to a hundred nodes otherwise.
     beats_at: String,
+    /// What the names of the keys begin with that say in which era a server is.
+    eras_at: String,
     staleness: Duration,
     beats: Mutex<Beats>,
+    eras: Mutex<Eras>,
 }
 
 impl Subscription {
@@ -81,8 +91,10 @@ impl Subscription {
             listener,
             changes: format!("{prefix}:changes"),
             beats_at: format!("{prefix}:beats:{}", random::text()),
+            eras_at: format!("{prefix}:era"),
             staleness,
             beats: Mutex::default(),
+            eras: Mutex::default(),
         }
     }
 
@@ -126,6 +138,8 @@ impl Subscription {
         let channels = [self.changes.as_str(), self.beats_at.as_str()];
         let subscription = self.connection.address().subscribe(shard, &channels).await?;
         // Nobody knows what happened before.
+        self.eras().clear();
+        self.beats().restart();
         self.listener.missed();
         tokio::select! {
             silence = self.hear(subscription.into_on_message()) => Ok(silence),
@@ -149,15 +163,31 @@ impl Subscription {
     fn tell(&self, message: &Msg) {
         let text = String::from_utf8_lossy(message.get_payload_bytes());
         if message.get_channel_name() == self.beats_at {
-            let whole = text.parse().ok().and_then(|number| self.beats().heard(number));
-            if let Some(sent) = whole {
-                telemetry::round_heard(sent.elapsed());
-                self.listener.trusted_until(sent + self.staleness);
-            }
+            self.beat_heard(&text);
         } else if let Some(change) = change(&text) {
             self.listener.changed(&change);
         } else {
             tracing::debug!("a message of another version about sessions was not understood");
+        }
+    }
+
+    fn beat_heard(&self, text: &str) {
+        let Some((number, era)) = beat(text) else {
+            return;
+        };
+        if let Some((place, era)) = era
+            && !self.eras().goes_on(place, era)
+        {
+            tracing::warn!("Redis has lost what it held; sessions in memory are looked up again");
+            self.listener.missed();
+        }
+        let whole = self.beats().heard(number);
+        if let Some(whole) = whole {
+            telemetry::round_heard(whole.sent.elapsed());
+            if whole.after_a_gap {
+                self.listener.missed();
+            }
+            self.listener.trusted_until(whole.sent + self.staleness);
         }
     }
 
@@ -191,7 +221,11 @@ impl Subscription {
         self.connection
             .run(|mut link| async move {
                 let mut beat = cmd("EVAL");
-                beat.arg(BEAT).arg(0).arg(&self.beats_at).arg(number);
+                beat.arg(BEAT)
+                    .arg(0)
+                    .arg(&self.beats_at)
+                    .arg(number)
+                    .arg(&self.eras_at);
                 link.run_on::<()>(shard, beat).await
             })
             .await
@@ -206,6 +240,18 @@ impl Subscription {
     fn beats(&self) -> std::sync::MutexGuard<'_, Beats> {
         self.beats.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn eras(&self) -> std::sync::MutexGuard<'_, Eras> {
+        self.eras.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a beat: its number, and where its server keeps which era, if it could say so.
+fn beat(text: &str) -> Option<(u64, Option<(u16, &str)>)> {
+    let mut words = text.splitn(3, ' ');
+    let number = words.next()?.parse().ok()?;
+    let place = words.next().and_then(|place| place.parse().ok());
+    Some((number, place.zip(words.next())))
 }
 
 /// Reads what the scripts publish.
@@ -232,6 +278,14 @@ mod tests {
         assert_eq!(replaced, Some(Change::Replaced(key.clone(), Revision(7))));
         assert_eq!(change(&format!("ended {key}")), Some(Change::Ended(key.clone())));
         assert_eq!(change(&format!("released {key}")), Some(Change::Released(key)));
+    }
+
+    #[test]
+    fn a_beat_is_read_as_the_script_writes_it() {
+        assert_eq!(beat("7 0 p:beats:x:3"), Some((7, Some((0, "p:beats:x:3")))));
+        assert_eq!(beat("7 12 a b"), Some((7, Some((12, "a b")))));
+        assert_eq!(beat("7"), Some((7, None)));
+        assert_eq!(beat("p:beats:x"), None);
     }
 
     #[test]

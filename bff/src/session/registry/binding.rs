@@ -71,8 +71,8 @@ impl Watch {
 }
 
 impl SessionRegistry {
-    /// Whether a request with this `User-Agent` may use the session, as far as its device goes. A session that has ended
-    /// is nobody's concern here.
+    /// Whether a request with this `User-Agent` may use the session, as far as its device goes. One that has ended is on no
+    /// device.
     ///
     /// # Errors
     /// When a session has to be compared or ended and the store is down. Under [`DeviceBinding::Report`] that is no error.
@@ -91,7 +91,10 @@ impl SessionRegistry {
         }
         let stored = match self.store.load(key).await {
             Ok(Some(stored)) => stored,
-            Ok(None) => return Ok(true),
+            Ok(None) => {
+                self.replica.forget(key);
+                return Ok(false);
+            }
             Err(_) if self.watch.policy == DeviceBinding::Report => return Ok(true),
             Err(error) => return Err(error.into()),
         };

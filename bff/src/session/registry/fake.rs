@@ -9,7 +9,7 @@ use super::*;
 use crate::session::RecordKey;
 use crate::session::index::IndexKey;
 use crate::session::store::{
-    Claimed, LeaseHolder, LeaseOutcome, Leased, Mark, Page, Sealed, StoreError, Touched,
+    Claimed, LeaseHolder, LeaseOutcome, Leased, Mark, Outline, Page, Sealed, StoreError, Touched,
 };
 
 #[derive(Debug, Default)]
@@ -61,6 +61,11 @@ impl SessionStore for FakeStore {
             self.permits.notified().await;
         }
         Ok(read)
+    }
+
+    async fn outline(&self, key: &SessionKey) -> Result<Option<Outline>, StoreError> {
+        let stored = self.load(key).await?;
+        Ok(stored.map(|Stored { times, summary, .. }| Outline { times, summary }))
     }
 
     async fn replace(
@@ -165,6 +170,14 @@ impl SessionStore for FakeStore {
 
     async fn is_claimed(&self, _: &Mark) -> Result<bool, StoreError> {
         unreachable!("finding claims nothing")
+    }
+
+    async fn note_logout(&self, _: &IndexKey, _: UnixTime, _: UnixTime) -> Result<(), StoreError> {
+        unreachable!("finding notes nothing")
+    }
+
+    async fn noted_logout(&self, _: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
+        unreachable!("finding asks for no note")
     }
 
     async fn check(&self) -> Result<(), StoreError> {

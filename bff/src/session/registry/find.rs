@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use resource_server::time::UnixTime;
 
-use super::{EndReason, SessionError, SessionRegistry};
+use super::{EndReason, EndedUnlessRenewed, SessionError, SessionRegistry};
 use crate::errors::chain;
 use crate::session::lifetime::{Standing, Times};
 use crate::session::replica::Kept;
@@ -15,6 +15,26 @@ use crate::telemetry;
 
 /// When a use that could not be written down is tried again.
 const TOUCH_AGAIN: Duration = Duration::from_secs(5);
+
+/// A session that is about to end.
+#[derive(Debug)]
+pub enum Endable {
+    /// Its tokens are at hand, to be revoked.
+    Open(Box<OpenSession>),
+    /// This node cannot open it. That must not keep its browser from signing out or in again.
+    Sealed(SessionKey),
+}
+
+impl Endable {
+    /// Its name.
+    #[must_use]
+    pub const fn key(&self) -> &SessionKey {
+        match self {
+            Self::Open(session) => &session.key,
+            Self::Sealed(key) => key,
+        }
+    }
+}
 
 /// What came of writing a use down.
 enum Use {
@@ -43,6 +63,21 @@ impl SessionRegistry {
                 self.find(id, key, slide).await
             }
             Presented::Outage => Err(SessionError::TicketUnknown),
+        }
+    }
+
+    /// Finds the session of a browser that is about to lose it.
+    ///
+    /// # Errors
+    /// When the store is down.
+    pub async fn find_to_end(&self, presented: &Presented) -> Result<Option<Endable>, SessionError> {
+        match (self.find_presented(presented, false).await, presented.key()) {
+            (Ok(found), _) => Ok(found.map(|session| Endable::Open(Box::new(session)))),
+            (Err(SessionError::Unopenable(error)), Some(key)) => {
+                tracing::warn!(session.key = %key, error = chain(&error), "a session ends whose tokens cannot be revoked");
+                Ok(Some(Endable::Sealed(key.clone())))
+            }
+            (Err(error), _) => Err(error),
         }
     }
 
@@ -92,7 +127,14 @@ impl SessionRegistry {
         }
         let mut session = self.open(id, key, &stored)?;
         if now >= session.lives_until {
-            return self.end_by_time(key, EndReason::RefreshTokenExpired).await;
+            return match self
+                .end_unless_renewed(&session, EndReason::RefreshTokenExpired)
+                .await?
+            {
+                EndedUnlessRenewed::Ended => Ok(None),
+                // By whoever refreshed it in its last second; what that brought is judged when it is used.
+                EndedUnlessRenewed::Renewed(session) => Ok(Some(*session)),
+            };
         }
         if slide && self.limits.touch_is_due(&stored.times, now) {
             match self.touch(key, &stored.times, now).await {

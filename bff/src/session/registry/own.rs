@@ -6,22 +6,24 @@ use super::{EndReason, SessionError, SessionRegistry};
 use crate::errors::chain;
 use crate::session::device::Device;
 use crate::session::lifetime::{Standing, Times};
-use crate::session::store::{Ended, StoreError};
+use crate::session::store::StoreError;
 use crate::session::{OpenSession, SessionKey};
 
 /// How many of a user's sessions are looked at for one answer. People have a handful; whoever has more is a program, and
 /// must not cost more than this.
-const LOOKED_AT: usize = 1_000;
+const LOOKED_AT: usize = 200;
 /// How many calls to the store run at a time on behalf of one request.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
-/// A session that lives, as its user is told of it.
+/// A session that lives, as its user and operators are told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Living {
     /// Its name.
     pub key: SessionKey,
     /// When it began and was used last.
     pub times: Times,
+    /// `sub` of who signed in; unknown when the record's summary was sealed under a key that this node does not have.
+    pub subject: Option<String>,
     /// The device that signed in; unknown as well when the record's summary was sealed under a key that this node does not
     /// have. It is told all the same: a session that nobody sees is one that nobody ends.
     pub device: Device,
@@ -65,8 +67,8 @@ impl SessionRegistry {
         Ok(LivingSessions { sessions, are_all })
     }
 
-    async fn living(&self, key: SessionKey) -> Result<Option<Living>, SessionError> {
-        let stored = match self.store.load(&key).await {
+    pub(super) async fn living(&self, key: SessionKey) -> Result<Option<Living>, SessionError> {
+        let stored = match self.store.outline(&key).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
             // One record that nobody can read must not hide the others, nor keep its user from signing in.
@@ -80,16 +82,17 @@ impl SessionRegistry {
             Standing::LivesUntil(_) => {}
             Standing::IdleTooLong | Standing::TooOld => return Ok(None),
         }
-        let device = match self.vault.open_summary(&key, &stored.summary) {
-            Ok(summary) => summary.device,
+        let (subject, device) = match self.vault.open_summary(&key, &stored.summary) {
+            Ok(summary) => (Some(summary.subject), summary.device),
             Err(error) => {
                 tracing::debug!(session.key = %key, error = chain(&error), "a session is listed without its device");
-                Device::default()
+                (None, Device::default())
             }
         };
         Ok(Some(Living {
             key,
             times: stored.times,
+            subject,
             device,
         }))
     }
@@ -103,11 +106,7 @@ impl SessionRegistry {
         if !own.contains(key) {
             return Ok(false);
         }
-        let ended = self.store.end(key).await? == Ended::Now;
-        if ended {
-            super::report_end(key, EndReason::EndedByUser);
-        }
-        Ok(ended)
+        self.end_now(key, EndReason::EndedByUser).await
     }
 
     /// Ends all sessions of a session's user but this one. Those that begin meanwhile may stay.
@@ -128,97 +127,21 @@ impl SessionRegistry {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-    use std::time::Duration;
-
     use futures_util::future::join_all;
-    use resource_server::time::{ManualClock, UnixTime};
-    use serde_json::Map;
 
     use super::*;
-    use crate::session::embedded::EmbeddedStore;
-    use crate::session::index::Indexer;
-    use crate::session::key_ring::{KeyName, KeyRing};
-    use crate::session::lifetime::Limits;
-    use crate::session::replica::Replica;
-    use crate::session::store::SessionStore;
-    use crate::session::tokens::{AccessToken, IssuedToken, TokenSet};
-    use crate::session::{SessionContent, Vault};
-
-    struct Scene {
-        store: Arc<dyn SessionStore>,
-        ring: String,
-        clock: ManualClock,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Scene {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let clock = ManualClock::new(UnixTime::from_secs(1_000_000));
-            let store =
-                EmbeddedStore::open(&folder.path().join("sessions"), Arc::new(clock.clone())).unwrap();
-            Self {
-                store: Arc::new(store),
-                ring: KeyRing::generate(&KeyName::parse("k1").unwrap()).to_string(),
-                clock,
-                _folder: folder,
-            }
-        }
-
-        fn registry(&self, ring: &str) -> SessionRegistry {
-            let ring = Arc::new(KeyRing::parse(ring).unwrap());
-            let limits = Limits {
-                idle: Duration::from_secs(3_600),
-                absolute: Duration::from_secs(3_600),
-            };
-            SessionRegistry::new(
-                Arc::clone(&self.store),
-                Vault::new(Arc::clone(&ring)),
-                Indexer::new(&ring, "https://op.example".to_owned()),
-                limits,
-                Arc::new(self.clock.clone()),
-                Replica::new(1 << 20),
-            )
-        }
-    }
+    use crate::session::registry::scene::{Scene, start};
 
     async fn listed(registry: &SessionRegistry) -> Vec<Living> {
         let anyone = SessionKey::generate();
         registry.living_sessions("alice", &anyone).await.unwrap().sessions
     }
 
-    async fn start(registry: &SessionRegistry) -> OpenSession {
-        let content = SessionContent {
-            subject: "alice".to_owned(),
-            provider_sid: None,
-            claims: Map::new(),
-            tokens: TokenSet {
-                access: IssuedToken {
-                    token: AccessToken::new("access".to_owned()),
-                    obtained_at: UnixTime::from_secs(0),
-                    refresh_from: UnixTime::NEVER,
-                    expires_at: UnixTime::NEVER,
-                    scope: None,
-                },
-                others: BTreeMap::new(),
-                refresh_token: None,
-                refresh_expires_at: None,
-                id_token: None,
-            },
-        };
-        let device =
-            Device::of_agent("Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0");
-        let (id, key) = registry.start(&content, device).await.unwrap();
-        registry.find(&id, &key, false).await.unwrap().unwrap()
-    }
-
     #[tokio::test]
     async fn a_list_is_bounded_and_signing_out_everywhere_is_not() {
         let scene = Scene::new();
         let registry = scene.registry(&scene.ring);
-        let sessions = join_all((0..LOOKED_AT + 50).map(|_| start(&registry))).await;
+        let sessions = join_all((0..LOOKED_AT + 50).map(|_| start(&registry, "alice"))).await;
 
         // Whoever asks is in it.
         for own in sessions.iter().step_by(150) {
@@ -238,7 +161,7 @@ mod tests {
     async fn a_session_sealed_under_another_key_is_listed_without_its_device_and_ends() {
         let scene = Scene::new();
         let registry = scene.registry(&scene.ring);
-        let session = start(&registry).await;
+        let session = start(&registry, "alice").await;
         let kept: Vec<_> = scene
             .ring
             .lines()

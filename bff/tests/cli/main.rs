@@ -7,6 +7,8 @@
     reason = "a test ends by panicking"
 )]
 
+mod sessions;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -18,6 +20,7 @@ fn bff() -> Command {
     command
         .env_remove("BFF_CONFIG")
         .env("BFF_CLIENT_SECRET", "s3cret")
+        .env("SHORT", "too-short-a-token")
         .env("RUST_LOG", "info");
     command
 }
