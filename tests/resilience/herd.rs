@@ -1,6 +1,6 @@
 //! Many nodes and one refresh token: one refresh for each expiry, however many requests wait for it wherever (47–49).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use e2e::cluster::{Cluster, Stolen};
@@ -43,25 +43,36 @@ async fn two_thousand_requests_cause_twenty_refreshes(deployment: Deployment, de
     let nodes = cluster.nodes();
     let calls = (0..REQUESTS).flat_map(|number| {
         let node = nodes[number % nodes.len()].address();
+        let browsers = browsers.iter().enumerate();
         browsers
-            .iter()
-            .map(move |browser| browser.at(node).fetch("/api/lab/x").spawn())
+            .map(move |(session, browser)| browser.at(node).fetch(&format!("/api/lab/of-{session}")).spawn())
     });
     for answer in join_all(calls.collect::<Vec<_>>()).await {
         answer.unwrap().assert_status(200);
     }
 
     assert_eq!(provider.grants("refresh_token"), SESSIONS);
-    let used = cluster.stack().upstream().received();
-    let tokens: HashSet<_> = used
-        .iter()
-        .map(|received| received.header("authorization"))
-        .collect();
-    assert_eq!(
-        (used.len(), tokens.len()),
-        (SESSIONS * REQUESTS, SESSIONS),
-        "each session's requests used its one new token"
+    let mut used: HashMap<_, Vec<_>> = HashMap::new();
+    for received in cluster.stack().upstream().received() {
+        let token = received.header("authorization");
+        used.entry(received.target.clone()).or_default().push(token);
+    }
+    assert!(
+        used.len() == SESSIONS && used.values().all(|tokens| tokens.len() == REQUESTS),
+        "a request is missing"
     );
+    let tokens: HashSet<_> = used
+        .values()
+        .map(|tokens| {
+            let first = &tokens[0];
+            assert!(
+                tokens.iter().all(|token| token == first),
+                "a session used two tokens"
+            );
+            first
+        })
+        .collect();
+    assert_eq!(tokens.len(), SESSIONS, "two sessions used one token");
     for browser in &browsers {
         // And it is a token that an API takes.
         browser.fetch("/api/notes").await.assert_status(200);
