@@ -27,6 +27,7 @@ mod beats;
 mod connect;
 mod connection;
 mod eras;
+mod eviction;
 mod link;
 mod record;
 mod script;
