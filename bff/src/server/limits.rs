@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// What a client may take up before it is refused or hung up on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at a time; who comes next waits in the backlog of the socket.
     pub max_connections: usize,
