@@ -56,6 +56,7 @@ pub struct Running {
     vault: Vault,
     key_ring_file: PathBuf,
     certificates: Option<Arc<Certificates>>,
+    drain_delay: Duration,
 }
 
 type Served = (ServerHandle, JoinHandle<std::io::Result<()>>);
@@ -122,10 +123,11 @@ impl Running {
         }
     }
 
-    /// Says on the management address that it is not ready, takes no more connections, lets requests and the tasks
+    /// Says on the management address that it is not ready, after `drain_delay` takes no more connections, lets requests and the tasks
     /// behind them finish, and closes the store.
     pub async fn stop(self) {
         self.health.is_draining.store(true, Ordering::SeqCst);
+        tokio::time::sleep(self.drain_delay).await;
         self.public.stop().await;
         if !self.background.finish(TASKS_PATIENCE).await {
             tracing::warn!("tasks were still running at shutdown");
@@ -155,6 +157,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (workers, limits) = (config.server.workers, config.server.limits);
     let certificates = config.server.certificates.clone();
+    let drain_delay = config.server.drain_delay;
     let background = Background::current();
     let key_ring_file = config.session.key_ring_file.clone();
     metrics::install();
@@ -197,6 +200,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         vault,
         key_ring_file,
         certificates,
+        drain_delay,
     })
 }
 

@@ -9,4 +9,5 @@
 
 mod connections;
 mod floods;
+mod lifecycle;
 mod tls;

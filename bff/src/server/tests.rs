@@ -293,7 +293,7 @@ async fn a_reader_who_leaves_is_noticed_in_both_protocols() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_requests_finish_and_cuts_who_rests() {
+async fn a_stop_lets_requests_finish_and_then_closes_who_rests() {
     let scene = Scene::set(LIMITS, None);
     let mut resting = scene.connect().await;
     resting
@@ -313,8 +313,6 @@ async fn a_stop_lets_requests_finish_and_cuts_who_rests() {
 
     let doors = scene.doors.clone();
     let stopping = tokio::spawn(scene.server.stop());
-    let mut rest = Vec::new();
-    soon(resting.read_to_end(&mut rest)).await.unwrap();
     late.write_all(b"GET /facts HTTP/1.1\r\nHost: late\r\n\r\n")
         .await
         .unwrap();
@@ -324,6 +322,8 @@ async fn a_stop_lets_requests_finish_and_cuts_who_rests() {
         answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
         "{answer}"
     );
+    let mut rest = Vec::new();
+    soon(resting.read_to_end(&mut rest)).await.unwrap();
     doors.open.add_permits(2);
     let first = soon(first).await.unwrap().unwrap();
     assert_eq!(first.headers()["connection"], "close");
