@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod random;
 pub mod refresh;
 pub mod routing;
+pub mod server;
 pub mod session;
 pub mod spa;
 pub mod telemetry;

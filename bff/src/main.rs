@@ -137,7 +137,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(address = %running.address(), "the BFF listens");
     loop {
         tokio::select! {
-            _ = hangup.recv() => running.reload_key_ring(),
+            _ = hangup.recv() => {
+                running.reload_key_ring();
+                running.reload_certificates();
+            }
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             failed = running.failed() => {

@@ -94,6 +94,9 @@ pub enum ApiError {
     /// The upstream took too long.
     #[error("the upstream took too long")]
     UpstreamTimeout,
+    /// The header lines of the request are longer than anybody needs.
+    #[error("the head of the request is too long")]
+    HeadTooLong,
     /// A fault of this program.
     #[error("something went wrong")]
     Internal(#[source] anyhow::Error),
@@ -206,6 +209,11 @@ impl ApiError {
                 kind(S::BAD_GATEWAY, "upstream-unavailable", "The API does not answer")
             }
             Self::UpstreamTimeout => kind(S::GATEWAY_TIMEOUT, "upstream-timeout", "The API took too long"),
+            Self::HeadTooLong => kind(
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-long",
+                "The header lines of the request are too long",
+            ),
             Self::Internal(_) => kind(S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong"),
         }
     }

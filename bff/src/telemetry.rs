@@ -93,6 +93,11 @@ fn describe_sessions() {
         "bff_admin_requests_total",
         "Requests to administer sessions, by outcome"
     );
+    describe_gauge!("bff_connections", "Connections of clients that are open");
+    describe_counter!(
+        "bff_connections_given_up_total",
+        "Connections that were closed because of what their clients did not do, by reason"
+    );
 }
 
 /// A session began.
@@ -305,4 +310,14 @@ pub fn sessions_ended_by_operator(by: &'static str, of: Option<&str>, ended: usi
 pub fn operator_refused() {
     counter!("bff_admin_requests_total", "outcome" => "unauthenticated").increment(1);
     tracing::warn!(target: "bff::audit", "an operator was refused: the admin token is missing or wrong");
+}
+
+/// A client has connected, or its connection ended.
+pub fn connections_changed(by: f64) {
+    gauge!("bff_connections").increment(by);
+}
+
+/// A connection was closed because of what its client did not do.
+pub fn connection_given_up(reason: &'static str) {
+    counter!("bff_connections_given_up_total", "reason" => reason).increment(1);
 }

@@ -88,6 +88,14 @@ impl Leashed {
         self.pid
     }
 
+    /// How much memory the program holds, its children not counted.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn resident_bytes(&self) -> u64 {
+        crate::process::resident_bytes(self.pid)
+    }
+
     /// Freezes the program: it keeps its connections and answers nothing.
     pub fn freeze(&self) {
         self.signal("-STOP");

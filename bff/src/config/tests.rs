@@ -63,6 +63,7 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 
     assert_eq!(example.server.listen, default.server.listen);
     assert_eq!(example.server.base_path, default.server.base_path);
+    assert_eq!(example.server.limits, default.server.limits);
     assert_eq!(example.provider.scope, default.provider.scope);
     assert_eq!(
         example.provider.settings.timeout,
@@ -166,7 +167,7 @@ fn the_example_names_every_key_that_is_read_and_no_other() {
 fn all_faults_are_told_at_once() {
     let text = "\
         colour = 1\n\
-        [server]\nlisten = \"8080\"\npublic_url = \"http://app.example.com/x\"\nbase_path = \"bff/\"\n\
+        [server]\nlisten = \"8080\"\npublic_url = \"http://app.example.com/x\"\nbase_path = \"bff/\"\ntls_key_file = \"x\"\n\
         [provider]\nissuer = \"op\"\nscopes = [\"profile\"]\nclient_auth = \"jwt\"\nclient_secret_env = \"MISSING\"\n\
         [session]\nidle_timeout = \"9h\"\nkey_ring_file = \"/nowhere/keys\"\n\
         max_per_user = 101\nwhen_exceeded = \"youngest_out\"\ndevice_binding = true\n\
@@ -183,6 +184,7 @@ fn all_faults_are_told_at_once() {
         "server.listen",
         "server.public_url",
         "server.base_path",
+        "server.tls_certificate_file",
         "provider.issuer",
         "provider.client_id",
         "provider.scopes",
