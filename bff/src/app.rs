@@ -23,6 +23,7 @@ use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
+use crate::proxy::Streams;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
 use crate::session::Vault;
@@ -51,6 +52,7 @@ pub struct Running {
     management: Option<Served>,
     background: Background,
     health: Health,
+    streams: Arc<Streams>,
     vault: Vault,
     key_ring_file: PathBuf,
 }
@@ -102,10 +104,11 @@ impl Running {
         }
     }
 
-    /// Says on the management address that it is not ready, takes no more connections, lets requests and the tasks
-    /// behind them finish, and closes the store.
+    /// Says on the management address that it is not ready, takes no more connections, ends what has no end of its own
+    /// (WebSockets, events), lets requests and the tasks behind them finish, and closes the store.
     pub async fn stop(self) {
         self.health.is_draining.store(true, Ordering::SeqCst);
+        self.streams.stop();
         stop_server(self.public).await;
         if !self.background.finish(TASKS_PATIENCE).await {
             tracing::warn!("tasks were still running at shutdown");
@@ -161,6 +164,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     ForwardClient::new().context("the TLS roots of this machine cannot be used")?;
 
     let health = parts.health.clone();
+    let streams = Arc::clone(&parts.proxy.streams);
     let public = serve_public(parts, listeners.public, workers)?;
     let management = match listeners.management {
         Some(listener) => Some(serve_management(health.clone(), admin, listener)?),
@@ -173,6 +177,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         management,
         background,
         health,
+        streams,
         vault,
         key_ring_file,
     })

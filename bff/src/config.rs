@@ -5,6 +5,7 @@
 mod log;
 mod management;
 mod provider;
+mod proxy;
 mod refresh;
 mod replica;
 mod routes;
@@ -18,6 +19,7 @@ use resource_server::settings::{Document, Environment, Faults};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::management::{AdminToken, ManagementConfig, Needs};
 pub use self::provider::ProviderConfig;
+pub use self::proxy::ProxyConfig;
 pub use self::refresh::RefreshConfig;
 pub use self::replica::ReplicaConfig;
 pub use self::server::{PublicUrl, ServerConfig};
@@ -43,6 +45,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// `[replica]`.
     pub replica: ReplicaConfig,
+    /// `[proxy]`.
+    pub proxy: ProxyConfig,
     /// `[[route]]`.
     pub routes: RouteTable,
     /// `[spa]`.
@@ -75,6 +79,7 @@ impl Config {
             provider.as_ref().map(|provider| provider.settings.timeout),
         );
         let replica = ReplicaConfig::read(root.section("replica"));
+        let proxy = ProxyConfig::read(root.section("proxy"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
         let routes = routes::read(&mut root, base_path, provider.as_ref());
         let spa = SpaConfig::read(root.section("spa"));
@@ -89,6 +94,7 @@ impl Config {
             store: store?,
             refresh: refresh?,
             replica: replica?,
+            proxy: proxy?,
             routes: routes?,
             spa: spa?,
             log: log?,

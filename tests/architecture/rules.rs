@@ -91,7 +91,14 @@ pub(crate) const ACTIX: &[(&str, &Library)] = &[
         "bff",
         &Library {
             crates: ACTIX_CRATES,
-            home: &["problem", "session/ticket", "proxy/body", "proxy/http_types"],
+            home: &[
+                "problem",
+                "session/ticket",
+                "proxy/body",
+                "proxy/ends",
+                "proxy/http_types",
+                "proxy/upgrade",
+            ],
             because: EDGE_ONLY,
         },
     ),

@@ -3,6 +3,8 @@
 //! Under `/lab/` it answers by itself with what no well-behaved API does: huge bodies, bodies that stop half-way,
 //! headers that a proxy must not let through.
 
+mod socket;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +21,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 
+pub use self::socket::Sockets;
 use crate::gate::Gate;
 use crate::http_server::{Body, BodyError, Cut, HttpServer, answer};
 use crate::stack::SESSION_COOKIE;
@@ -62,6 +65,7 @@ struct Inner {
     gates: Mutex<Vec<(String, Gate)>>,
     received: Mutex<Vec<Received>>,
     refused: Mutex<Refused>,
+    sockets: Sockets,
 }
 
 /// The access tokens that are not taken.
@@ -82,6 +86,7 @@ impl Upstream {
             gates: Mutex::default(),
             received: Mutex::default(),
             refused: Mutex::default(),
+            sockets: Sockets::default(),
         });
         let handler = Arc::clone(&inner);
         let server = HttpServer::start(move |request| {
@@ -117,6 +122,11 @@ impl Upstream {
     /// When there was none.
     pub fn last(&self) -> Received {
         self.received().pop().expect("the upstream received a request")
+    }
+
+    /// The WebSockets that were opened at `/lab/socket`.
+    pub fn sockets(&self) -> &Sockets {
+        &self.inner.sockets
     }
 
     /// Refuses the access token of this `Authorization` header from now on, as RFC 6750 says, after reading the request.
@@ -164,6 +174,9 @@ impl Inner {
                 .find(|(held, _)| *held == path)
                 .map(|(_, gate)| gate.clone())
         };
+        if path == "/lab/socket" {
+            return self.sockets.open(request);
+        }
         if let Some(experiment) = path.strip_prefix("/lab/") {
             return experiment_with(experiment, request, gate).await;
         }
