@@ -7,4 +7,18 @@
     reason = "a story reports what is wrong by failing the test"
 )]
 
+mod bodies;
+mod streams;
 mod websockets;
+
+use e2e::browser::Browser;
+use e2e::wait::eventually;
+
+/// Waits until the store's outage is felt: a node may serve what it has in memory for as long as it may trust it.
+async fn until_the_store_is_missed(browser: &Browser) {
+    eventually("the outage is felt", async || {
+        let answer = browser.fetch("/api/notes").await;
+        (answer.status == 503).then_some(())
+    })
+    .await;
+}
