@@ -209,6 +209,8 @@ impl Inner {
             "/lab/silence" => return self.feeds.keep_silent().await,
             "/lab/stored" => return Ok(stored(request.headers())),
             "/lab/compressed" => return Ok(compressed()),
+            "/lab/flood" => return Ok(flood(request.uri())),
+            "/lab/swallow" => return swallow(request).await,
             "/lab/sink" => {
                 let outcome = sink(request).await;
                 if outcome.is_err() {
@@ -304,6 +306,26 @@ fn source(uri: &Uri) -> Response<Body> {
         .unwrap_or(0);
     let frames = pieces(bytes).map(|piece| Ok(Frame::data(piece)));
     streaming(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
+}
+
+/// Sends `?bytes=` bytes as fast as they are taken: all the same, so that making them costs nothing.
+fn flood(uri: &Uri) -> Response<Body> {
+    let bytes = uri
+        .query()
+        .and_then(|query| query.strip_prefix("bytes=")?.parse().ok())
+        .unwrap_or(0);
+    let piece = Bytes::from(vec![7; PIECE]);
+    let frames = (0..bytes / PIECE).map(move |_| Ok(Frame::data(piece.clone())));
+    streaming(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
+}
+
+/// Reads everything and answers how much it was.
+async fn swallow(request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    let (mut body, mut bytes) = (request.into_body(), 0);
+    while let Some(frame) = body.frame().await {
+        bytes += frame.map_err(|_| Cut)?.data_ref().map_or(0, Bytes::len);
+    }
+    Ok(answer(StatusCode::OK, "text/plain", bytes.to_string()))
 }
 
 /// Sends one half, then waits at the gate, then sends the other.
