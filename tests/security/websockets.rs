@@ -4,8 +4,11 @@ use e2e::browser::Closed;
 use e2e::raw;
 use e2e::secrets::Kind;
 use e2e::stack::{Deployment, SESSION_COOKIE};
+use e2e::wait::within_patience;
 use e2e::{on_every_store, on_one_store};
 use http::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 const SOCKET: &str = "/api/lab/socket";
 
@@ -153,6 +156,68 @@ async fn extensions_pass_untouched(deployment: Deployment) {
     drop(socket);
 }
 
+/// What a WebSocket carries is nobody's business in between: reserved bits and opcodes, half a frame, bytes that are none.
+async fn bytes_pass_as_they_are_once_both_ends_have_agreed(deployment: Deployment) {
+    const AGREED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: x\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
+    const SAID: &[u8] = b"\xc1\x87\x01\x02\x03\x04\xf3\x4a\xce\xcd\xc8\x05\x03\xf3\x83";
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = upstream.local_addr().unwrap();
+    let route = deployment.with_route(
+        "/raw",
+        format!("access = \"anonymous\"\nupstream = \"http://{address}\""),
+    );
+    let stack = route.start().await;
+    let mut browser = TcpStream::connect(stack.bff_address()).await.unwrap();
+    let host = stack.browser().app().authority().to_owned();
+    let handshake = format!(
+        "GET /raw HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    );
+    // It says something before it has an answer, too.
+    browser
+        .write_all(&[handshake.as_bytes(), SAID].concat())
+        .await
+        .unwrap();
+    let (mut upstream, _) = within_patience("the BFF comes", upstream.accept()).await.unwrap();
+    let asked = up_to(&mut upstream, b"\r\n\r\n").await;
+    let asked = String::from_utf8_lossy(&asked).to_lowercase();
+    assert!(
+        asked.contains("upgrade: websocket") && asked.contains("connection: upgrade"),
+        "{asked}"
+    );
+    upstream.write_all(AGREED).await.unwrap();
+
+    let answer = up_to(&mut browser, &AGREED[AGREED.len() - 9..]).await;
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.starts_with("HTTP/1.1 101"), "{text}");
+    assert!(
+        text.contains("sec-websocket-extensions: permessage-deflate"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("content-length") && !text.contains("transfer-encoding"),
+        "{text}"
+    );
+    assert_eq!(up_to(&mut upstream, SAID).await, SAID);
+    drop(upstream);
+    let mut rest = Vec::new();
+    within_patience("the end", browser.read_to_end(&mut rest))
+        .await
+        .unwrap();
+    assert!(rest.is_empty());
+}
+
+/// Reads until these bytes have come, and not one more.
+async fn up_to(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
+    let mut read = Vec::new();
+    while !read.ends_with(end) {
+        let byte = within_patience("it goes on", stream.read_u8()).await;
+        read.push(byte.expect("it was not all"));
+    }
+    read
+}
+
 async fn without_a_session_there_is_no_websocket(deployment: Deployment) {
     let stack = deployment.start().await;
     let browser = stack.browser();
@@ -228,6 +293,7 @@ async fn c40_an_upgrade_that_no_browser_asks_for_is_refused(deployment: Deployme
 
 on_every_store!(c30_a_websocket_of_a_foreign_or_unnamed_origin_is_refused);
 on_one_store!(
+    bytes_pass_as_they_are_once_both_ends_have_agreed,
     c37_a_websocket_reaches_the_upstream_with_the_token_and_nothing_of_the_browsers,
     c40_an_upgrade_that_no_browser_asks_for_is_refused,
     c44_a_browser_that_vanishes_is_noticed_by_the_upstream,

@@ -52,7 +52,8 @@ impl SessionRegistry {
         loop {
             // Before the look, so that what happens during it is heard.
             let mut waiting = self.changes().wait_for(&latest.key);
-            match self.find(&latest.id, &latest.key, uses.take()).await {
+            let is_used = uses.take();
+            match self.find(&latest.id, &latest.key, is_used).await {
                 Ok(None) => return Over::Ended,
                 Ok(Some(found)) => {
                     latest = found;
@@ -61,6 +62,9 @@ impl SessionRegistry {
                 // However often it was used elsewhere, it does not outlive this.
                 Err(_) if self.now() >= latest.times.ends_at => return Over::Ended,
                 Err(_) => {
+                    if is_used {
+                        uses.note();
+                    }
                     let since = *unvouched_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= grace {
                         return Over::Unvouched;
