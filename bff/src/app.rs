@@ -24,6 +24,7 @@ use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
 use crate::problem::middleware::tell_problems;
+use crate::proxy::Streams;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
 use crate::server::middleware::refuse_long_heads;
@@ -54,6 +55,7 @@ pub struct Running {
     management: Option<Served>,
     background: Background,
     health: Health,
+    streams: Arc<Streams>,
     vault: Vault,
     key_ring_file: PathBuf,
     certificates: Option<Arc<Certificates>>,
@@ -124,11 +126,12 @@ impl Running {
         }
     }
 
-    /// Says on the management address that it is not ready, after `drain_delay` takes no more connections, lets requests and the tasks
-    /// behind them finish, and closes the store.
+    /// Says on the management address that it is not ready, after `drain_delay` takes no more connections, ends what has no end of its
+    /// own (WebSockets, events), lets requests and the tasks behind them finish, and closes the store.
     pub async fn stop(self) {
         self.health.is_draining.store(true, Ordering::SeqCst);
         tokio::time::sleep(self.drain_delay).await;
+        self.streams.stop();
         self.public.stop().await;
         if !self.background.finish(TASKS_PATIENCE).await {
             tracing::warn!("tasks were still running at shutdown");
@@ -188,6 +191,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     ForwardClient::new().context("the TLS roots of this machine cannot be used")?;
 
     let health = parts.health.clone();
+    let streams = Arc::clone(&parts.proxy.streams);
     let public = serve_public(parts, listeners.public, workers, limits, certificates.clone())?;
     let management = match listeners.management {
         Some(listener) => Some(serve_management(health.clone(), admin, listener)?),
@@ -200,6 +204,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         management,
         background,
         health,
+        streams,
         vault,
         key_ring_file,
         certificates,

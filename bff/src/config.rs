@@ -5,6 +5,7 @@
 mod log;
 mod management;
 mod provider;
+mod proxy;
 mod refresh;
 mod replica;
 mod routes;
@@ -19,6 +20,7 @@ pub use self::log::{LogConfig, LogFormat};
 pub use self::management::{AdminToken, ManagementConfig, Needs};
 pub use self::provider::ProviderConfig;
 use self::provider::ProviderFacts;
+pub use self::proxy::ProxyConfig;
 pub use self::refresh::RefreshConfig;
 pub use self::replica::ReplicaConfig;
 pub use self::server::{PublicUrl, ServerConfig};
@@ -44,6 +46,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// `[replica]`.
     pub replica: ReplicaConfig,
+    /// `[proxy]`.
+    pub proxy: ProxyConfig,
     /// `[[route]]`.
     pub routes: RouteTable,
     /// `[spa]`.
@@ -74,6 +78,7 @@ impl Config {
         let store = StoreConfig::read(root.section("store"));
         let refresh = RefreshConfig::read(root.section("refresh"), facts.timeout);
         let replica = ReplicaConfig::read(root.section("replica"));
+        let proxy = ProxyConfig::read(root.section("proxy"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
         let routes = routes::read(&mut root, base_path, &facts);
         let spa = SpaConfig::read(root.section("spa"));
@@ -88,6 +93,7 @@ impl Config {
             store: store?,
             refresh: refresh?,
             replica: replica?,
+            proxy: proxy?,
             routes: routes?,
             spa: spa?,
             log: log?,

@@ -79,6 +79,9 @@ pub enum ApiError {
     /// A path that has more than one reading.
     #[error("the path is ambiguous")]
     InvalidPath,
+    /// The connection is to become a WebSocket, in a way that no browser asks for.
+    #[error("the upgrade is not one to a WebSocket")]
+    InvalidUpgrade,
     /// The route does not take this method; the value lists those it takes.
     #[error("the method is not allowed here")]
     MethodNotAllowed(String),
@@ -190,6 +193,7 @@ impl ApiError {
             ),
             Self::NotFound => kind(S::NOT_FOUND, "route-not-found", "Nothing is here"),
             Self::InvalidPath => kind(S::BAD_REQUEST, "invalid-path", "The path is ambiguous"),
+            Self::InvalidUpgrade => kind(S::BAD_REQUEST, "invalid-upgrade", "No WebSocket handshake"),
             Self::MethodNotAllowed(_) => kind(
                 S::METHOD_NOT_ALLOWED,
                 "method-not-allowed",

@@ -98,6 +98,10 @@ fn describe_sessions() {
         "bff_connections_given_up_total",
         "Connections that were closed because of what their clients did not do, by reason"
     );
+    describe_counter!(
+        "bff_streams_ended_total",
+        "Streams that the BFF ended although both ends would have gone on, by kind and cause"
+    );
 }
 
 /// A session began.
@@ -304,6 +308,13 @@ pub fn sessions_ended_by_operator(by: &'static str, of: Option<&str>, ended: usi
     let outcome = if complete { "ended" } else { "incomplete" };
     counter!("bff_admin_requests_total", "outcome" => outcome).increment(1);
     tracing::info!(target: "bff::audit", by, of, ended, complete, "an operator ended sessions");
+}
+
+/// A stream had to end before its time.
+pub fn stream_ended(kind: &'static str, cause: &'static str, key: Option<&SessionKey>) {
+    counter!("bff_streams_ended_total", "kind" => kind, "cause" => cause).increment(1);
+    let key = key.map(SessionKey::as_str);
+    tracing::info!(kind, cause, session.key = key, "a stream was ended");
 }
 
 /// Somebody without the token of administrators wanted to do what they do.

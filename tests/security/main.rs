@@ -4,10 +4,25 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a check reports what is wrong by failing the test"
+    reason = "a story reports what is wrong by failing the test"
 )]
 
+mod bodies;
 mod connections;
 mod floods;
 mod lifecycle;
+mod streams;
 mod tls;
+mod websockets;
+
+use e2e::browser::Browser;
+use e2e::wait::eventually;
+
+/// Waits until the store's outage is felt: a node may serve what it has in memory for as long as it may trust it.
+async fn until_the_store_is_missed(browser: &Browser) {
+    eventually("the outage is felt", async || {
+        let answer = browser.fetch("/api/notes").await;
+        (answer.status == 503).then_some(())
+    })
+    .await;
+}

@@ -10,6 +10,7 @@ mod html;
 mod inspect;
 mod jar;
 mod site;
+mod socket;
 mod variant;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub use self::html::Form;
 pub use self::jar::StoredCookie;
 use self::jar::{Context, Jar};
 use self::site::{Initiator, Relation, is_same_site, origin_header, referrer};
+pub use self::socket::{Closed, Handshake, Socket};
 use crate::secrets::Secrets;
 use crate::stack::SESSION_COOKIE;
 
@@ -198,6 +200,11 @@ impl Browser {
             .map(|cookie| format!("{}={}", cookie.name, cookie.value))
             .collect::<Vec<_>>()
             .join("; ")
+    }
+
+    /// A WebSocket to this address, opened by a script of the app.
+    pub fn socket(&self, address: &str) -> Handshake {
+        Handshake::new(self.clone(), self.resolve(address))
     }
 
     /// Puts a cookie into the jar, as somebody at the keyboard could.

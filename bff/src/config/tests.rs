@@ -84,6 +84,11 @@ fn the_defaults_in_the_example_are_the_real_ones() {
     assert_eq!(example.refresh.margin, default.refresh.margin);
     assert_eq!(example.replica.max_bytes, default.replica.max_bytes);
     assert_eq!(example.replica.staleness, default.replica.staleness);
+    assert_eq!(example.proxy.stream_grace, default.proxy.stream_grace);
+    assert_eq!(
+        example.proxy.websocket_close_code,
+        default.proxy.websocket_close_code
+    );
     assert_eq!(example.provider.audiences, default.provider.audiences);
     assert_eq!(example.refresh.lease, default.refresh.lease);
     assert_eq!(
@@ -106,13 +111,14 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("../config.rs"),
     include_str!("log.rs"),
     include_str!("management.rs"),
     include_str!("provider.rs"),
     include_str!("refresh.rs"),
     include_str!("replica.rs"),
+    include_str!("proxy.rs"),
     include_str!("routes.rs"),
     include_str!("server.rs"),
     include_str!("session.rs"),
@@ -174,6 +180,7 @@ fn all_faults_are_told_at_once() {
         [store]\nkind = \"memcached\"\n\
         [refresh]\nmargin = 30\n\
         [replica]\nmax_size = \"64\"\nstaleness = \"1m\"\n\
+        [proxy]\nstream_grace = \"2h\"\nwebsocket_close_code = 1009\n\
         [[route]]\nprefix = \"/bff/x\"\nupstream = \"ftp://x\"\n\
         [[route]]\nprefix = \"/a/../b\"\nupstream = \"http://x\"\naccess = \"anybody\"\nmethods = [\"get\"]\n\
         [spa]\ndirectory = \"/nowhere\"\n\
@@ -199,6 +206,8 @@ fn all_faults_are_told_at_once() {
         "refresh.margin",
         "replica.max_size",
         "replica.staleness",
+        "proxy.stream_grace",
+        "proxy.websocket_close_code",
         "route[0].prefix",
         "route[0].upstream",
         "route[1].prefix",

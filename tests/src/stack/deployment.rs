@@ -48,9 +48,10 @@ pub struct Deployment {
     pub(super) provider_timeout: &'static str,
     pub(super) upstream_timeout: &'static str,
     pub(super) session_rules: &'static str,
+    pub(super) proxy_rules: &'static str,
     pub(super) lease: Option<&'static str>,
     pub(super) audiences: &'static str,
-    pub(super) routes: Vec<(&'static str, &'static str)>,
+    pub(super) routes: Vec<(&'static str, String)>,
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
     pub(super) server_rules: &'static str,
@@ -68,6 +69,7 @@ impl Deployment {
             provider_timeout: "10s",
             upstream_timeout: "30s",
             session_rules: "",
+            proxy_rules: "",
             lease: None,
             audiences: "resource",
             routes: Vec::new(),
@@ -130,6 +132,13 @@ impl Deployment {
         self
     }
 
+    /// Lines of the BFF's `[proxy]`.
+    #[must_use]
+    pub fn with_proxy_rules(mut self, lines: &'static str) -> Self {
+        self.proxy_rules = lines;
+        self
+    }
+
     /// How long the BFF waits for the provider.
     #[must_use]
     pub fn with_provider_timeout(mut self, timeout: &'static str) -> Self {
@@ -158,10 +167,10 @@ impl Deployment {
         self
     }
 
-    /// One more route of the BFF to the upstream, with these lines of configuration.
+    /// One more route of the BFF with these lines of configuration; to the upstream, unless they name another.
     #[must_use]
-    pub fn with_route(mut self, prefix: &'static str, rules: &'static str) -> Self {
-        self.routes.push((prefix, rules));
+    pub fn with_route(mut self, prefix: &'static str, rules: impl Into<String>) -> Self {
+        self.routes.push((prefix, rules.into()));
         self
     }
 
@@ -287,8 +296,8 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         idle_timeout,
         absolute_timeout,
         provider_timeout,
-        upstream_timeout,
         session_rules,
+        proxy_rules,
         audiences,
         server_rules,
         ..
@@ -323,7 +332,9 @@ key_ring_file = {key_ring}
 {session_rules}
 [refresh]
 margin = "30s"
-{lease}[spa]
+{lease}[proxy]
+{proxy_rules}
+[spa]
 directory = {spa}
 "#,
         key_ring = places.file("bff-keys"),
@@ -333,6 +344,13 @@ directory = {spa}
     if deployment.is_administered {
         file.push_str("[management]\nlisten = \"127.0.0.1:0\"\nadmin_token_env = \"ADMIN_TOKEN\"\n");
     }
+    file.push_str(&routes(deployment, upstream));
+    file
+}
+
+fn routes(deployment: &Deployment, upstream: &str) -> String {
+    let upstream_timeout = deployment.upstream_timeout;
+    let mut file = String::new();
     let standing = [
         ("/api", "access = \"session\""),
         ("/open", "access = \"anonymous\""),
@@ -340,12 +358,18 @@ directory = {spa}
         ("/read", "access = \"session\"\nmethods = [\"GET\", \"HEAD\"]"),
         ("/page", "access = \"session\"\nlogin_redirect = true"),
     ];
-    for (prefix, rules) in standing.iter().chain(&deployment.routes) {
+    let further = deployment
+        .routes
+        .iter()
+        .map(|(prefix, rules)| (*prefix, rules.as_str()));
+    for (prefix, rules) in standing.into_iter().chain(further) {
         let _ = write!(
             file,
-            "[[route]]\nprefix = \"{prefix}\"\nupstream = \"{upstream}\"\nstrip_prefix = true\n\
-             timeout = \"{upstream_timeout}\"\n{rules}\n"
+            "[[route]]\nprefix = \"{prefix}\"\nstrip_prefix = true\ntimeout = \"{upstream_timeout}\"\n{rules}\n"
         );
+        if !rules.contains("upstream") {
+            let _ = writeln!(file, "upstream = \"{upstream}\"");
+        }
     }
     file
 }
