@@ -61,6 +61,10 @@ pub fn describe() {
         "bff_admin_requests_total",
         "Requests to administer sessions, by outcome"
     );
+    describe_counter!(
+        "bff_rate_limited_total",
+        "Requests that were one too many, by limit"
+    );
 }
 
 /// A session began.
@@ -152,4 +156,9 @@ pub fn sessions_ended_by_operator(by: &'static str, of: Option<&str>, ended: usi
 pub fn operator_refused() {
     counter!("bff_admin_requests_total", "outcome" => "unauthenticated").increment(1);
     tracing::warn!(target: "bff::audit", "an operator was refused: the admin token is missing or wrong");
+}
+
+/// A request was one too many.
+pub fn rate_limited(limit: &'static str) {
+    counter!("bff_rate_limited_total", "limit" => limit).increment(1);
 }

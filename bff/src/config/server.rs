@@ -3,6 +3,8 @@ use std::net::SocketAddr;
 use resource_server::settings::Section;
 use url::{Host, Origin, Url};
 
+use crate::guard::client_address::{AddressHeader, TrustedProxies};
+
 const ADDRESS_RULE: &str = "must be an address and a port such as 127.0.0.1:8080";
 
 /// `[server]`: where browsers come in.
@@ -16,6 +18,8 @@ pub struct ServerConfig {
     pub base_path: String,
     /// Worker threads.
     pub workers: usize,
+    /// Who may say whose request it is.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// An origin without a path: what the browser's address bar begins with.
@@ -74,6 +78,14 @@ impl ServerConfig {
         let base_path = section.parsed_or("base_path", "/bff", base_path);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = section.number_or("workers", cores as u64, 1..=512);
+        let networks = section.texts_or("trusted_proxies", &[]);
+        let networks = super::each(
+            &section,
+            "trusted_proxies",
+            networks,
+            TrustedProxies::parse_network,
+        );
+        let header = section.parsed_or("client_address_header", "x-forwarded-for", AddressHeader::parse);
         section.finish();
 
         Some(Self {
@@ -81,6 +93,10 @@ impl ServerConfig {
             public_url: public_url?,
             base_path: base_path?,
             workers: usize::try_from(workers?).ok()?,
+            trusted_proxies: TrustedProxies {
+                networks: networks?,
+                header: header?,
+            },
         })
     }
 }

@@ -52,6 +52,9 @@ pub struct Deployment {
     pub(super) routes: Vec<(&'static str, &'static str)>,
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
+    pub(super) server_rules: &'static str,
+    pub(super) limits: &'static str,
+    pub(super) further_sections: String,
 }
 
 impl Deployment {
@@ -70,6 +73,10 @@ impl Deployment {
             routes: Vec::new(),
             redis_timeout: "2s",
             is_administered: false,
+            server_rules: "",
+            // The servers' clock stands still unless a story moves it, so a rate would run out.
+            limits: "login_per_address = \"off\"",
+            further_sections: String::new(),
         }
     }
 
@@ -174,6 +181,27 @@ impl Deployment {
         self
     }
 
+    /// Further lines of the BFF's `[server]`.
+    #[must_use]
+    pub fn with_server_rules(mut self, lines: &'static str) -> Self {
+        self.server_rules = lines;
+        self
+    }
+
+    /// The lines of the BFF's `[limits]`.
+    #[must_use]
+    pub fn with_limits(mut self, lines: &'static str) -> Self {
+        self.limits = lines;
+        self
+    }
+
+    /// Further sections at the end of the BFF's configuration file.
+    #[must_use]
+    pub fn with_sections(mut self, text: &str) -> Self {
+        self.further_sections.push_str(text);
+        self
+    }
+
     /// How long access tokens live.
     #[must_use]
     pub fn with_access_tokens_for(mut self, lifetime: Duration) -> Self {
@@ -271,6 +299,8 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         upstream_timeout,
         session_rules,
         audiences,
+        server_rules,
+        limits,
         ..
     } = deployment;
     let lease = deployment
@@ -282,6 +312,9 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
 listen = "{listen}"
 public_url = "{app}"
 workers = 2
+{server_rules}
+[limits]
+{limits}
 [provider]
 issuer = "{issuer}"
 client_id = "{CLIENT_ID}"
@@ -320,6 +353,7 @@ directory = {spa}
              timeout = \"{upstream_timeout}\"\n{rules}\n"
         );
     }
+    file.push_str(&deployment.further_sections);
     file
 }
 
