@@ -8,4 +8,32 @@
     reason = "a check reports what is wrong by failing the test"
 )]
 
+mod addresses;
+mod cors;
 mod csrf;
+mod headers;
+mod limits;
+mod pages;
+mod smuggling;
+
+use e2e::browser::Browser;
+use e2e::raw::{self, RawAnswer};
+use e2e::stack::{SESSION_COOKIE, Stack};
+
+/// The `Cookie` header of a browser that is signed in.
+fn cookie_line(browser: &Browser) -> String {
+    let ticket = browser.session_cookie().expect("signed in");
+    format!("Cookie: {SESSION_COOKIE}={ticket}")
+}
+
+/// Calls a route with the session of a browser, with these header lines besides.
+async fn call(stack: &Stack, browser: &Browser, target: &str, lines: &[&str]) -> RawAnswer {
+    let cookie = cookie_line(browser);
+    let lines: Vec<&str> = [cookie.as_str(), "X-CSRF: 1"]
+        .iter()
+        .chain(lines)
+        .copied()
+        .collect();
+    let bytes = raw::request("GET", target, browser.app().authority(), &lines);
+    raw::send(stack.bff_address(), &bytes).await
+}
