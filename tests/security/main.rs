@@ -14,6 +14,7 @@ mod csrf;
 mod headers;
 mod limits;
 mod pages;
+mod routes;
 mod smuggling;
 
 use e2e::browser::Browser;

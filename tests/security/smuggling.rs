@@ -163,6 +163,8 @@ async fn c40_odd_but_legal_requests_have_one_reading(deployment: Deployment) {
             "Transfer-Encoding: CHUNKED\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         ),
         ("a plain length", "Content-Length: 3\r\n\r\nabc"),
+        // RFC 9112 §2.2 lets a server take a bare line feed for the end of a line; what goes on has none.
+        ("bare line feeds", "X-A: 1\nContent-Length: 3\n\nabc"),
     ] {
         let last = "GET /api/lab/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-CSRF: 1\r\n";
         let (answer, received) = sent(&stack, &cookie, &format!("{rest}{last}{cookie}\r\n\r\n")).await;

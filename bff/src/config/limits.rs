@@ -31,3 +31,52 @@ impl LimitsConfig {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ServerConfig, cors};
+    use resource_server::settings::{Document, Faults};
+
+    /// The faults of the sections that say who is believed, who may call, and how often.
+    fn faults_of(text: &str) -> Vec<String> {
+        let faults = Faults::default();
+        let document = Document::parse(text, &|_| None).unwrap();
+        let mut root = document.root(&faults);
+        let server = ServerConfig::read(root.section("server"));
+        let cors = cors::read(root.section("cors"));
+        let limits = LimitsConfig::read(root.section("limits"));
+        root.finish();
+        let read = server.zip(cors).zip(limits);
+        match faults.into_result(read) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.list().iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn each_network_origin_and_rate_is_judged() {
+        let good = "[server]\npublic_url = \"http://localhost\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n\
+                    [cors]\nallowed_origins = [\"https://app.example.com\"]\n\
+                    [limits]\nlogin_per_address = \"off\"\napi_per_session = \"50/1s\"\n";
+        assert_eq!(faults_of(good), Vec::<String>::new());
+        let bad = "[server]\npublic_url = \"http://localhost\"\ntrusted_proxies = [\"10.0.0.0/8\", \"::/0\"]\n\
+                   client_address_header = \"x-real-ip\"\n\
+                   [cors]\nallowed_origins = [\"*\", \"https://app.example.com/\"]\n\
+                   [limits]\nlogin_per_address = \"0/1m\"\napi_per_session = \"1/2d\"\nconcurrent_logins = 0\n";
+        let faults = faults_of(bad);
+        for key in [
+            "server.trusted_proxies[1]",
+            "server.client_address_header",
+            "cors.allowed_origins[0]",
+            "cors.allowed_origins[1]",
+            "limits.login_per_address",
+            "limits.api_per_session",
+            "limits.concurrent_logins",
+        ] {
+            let told = faults.iter().filter(|fault| fault.starts_with(key)).count();
+            assert_eq!(told, 1, "{key} in {faults:#?}");
+        }
+        assert_eq!(faults.len(), 7, "{faults:#?}");
+    }
+}
