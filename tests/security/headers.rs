@@ -83,7 +83,18 @@ async fn c39_hop_by_hop_headers_never_cross(deployment: Deployment) {
     );
 }
 
-const SPOOFED: [&str; 31] = [
+const SPOOFED: [&str; 42] = [
+    "X-Forwarded",
+    "X-Original-Host",
+    "X-Original-Forwarded-For",
+    "X-Host",
+    "X-Scheme",
+    "Proxy",
+    "Proxy-Client-IP",
+    "Front-End-Https",
+    "X-Goog-Authenticated-User-Email",
+    "X-MS-Client-Principal",
+    "X-WebAuth-User",
     "X-Forwarded-For",
     "X-Forwarded-Host",
     "X-Forwarded-Proto",

@@ -21,36 +21,44 @@ const HOP_BY_HOP: [&str; 9] = [
 
 /// What only we may say to an upstream: who calls and from where. A client's version is dropped, never merged. Upstreams
 /// behind other gateways trust names of those gateways, so these are here as well.
-const SAID_BY_US: [&str; 25] = [
+const SAID_BY_US: [&str; 33] = [
     "authorization",
     "cf-connecting-ip",
     "client-cert",
     "client-cert-chain",
     "cookie",
     "fastly-client-ip",
+    "fly-client-ip",
     "forwarded",
+    "front-end-https",
     "host",
+    "proxy",
+    "proxy-client-ip",
     "remote-addr",
     "remote-email",
     "remote-groups",
     "remote-name",
     "remote-user",
     "true-client-ip",
+    "wl-proxy-client-ip",
+    "x-azure-clientip",
     "x-client-cert",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-email",
+    "x-forwarded",
+    "x-host",
     "x-method-override",
-    "x-original-method",
-    "x-original-uri",
-    "x-original-url",
+    "x-originating-ip",
     "x-real-ip",
     "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
     "x-user",
 ];
 
 /// Names that begin like this are ours to say too.
-const SAID_BY_US_PREFIXES: [&str; 14] = [
+const SAID_BY_US_PREFIXES: [&str; 15] = [
     "cf-access-",
     "ssl-client-",
     "x-amzn-oidc-",
@@ -62,6 +70,7 @@ const SAID_BY_US_PREFIXES: [&str; 14] = [
     "x-goog-iap-",
     "x-http-method",
     "x-ms-client-principal",
+    "x-original-",
     "x-remote-",
     "x-ssl-client-",
     "x-webauth-",
