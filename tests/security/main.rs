@@ -15,6 +15,7 @@ mod headers;
 mod limits;
 mod pages;
 mod routes;
+mod secrets;
 mod smuggling;
 
 use e2e::browser::Browser;
