@@ -18,13 +18,14 @@ use tokio::task::JoinHandle;
 
 use self::parts::Parts;
 use crate::background::Background;
-use crate::config::{Config, StoreConfig, read_key_ring};
+use crate::config::{Config, read_key_ring};
 use crate::guard::client_address::middleware::note_client;
 use crate::guard::cors::middleware::share_with_allowed_origins;
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
+use crate::problem::middleware::tell_problems;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
 use crate::session::Vault;
@@ -140,9 +141,11 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let key_ring_file = config.session.key_ring_file.clone();
     metrics::install();
     metrics::keep_up(&background);
-    if let StoreConfig::Redis { address, .. } = &config.store {
-        address.probe().await.context("store.redis")?;
-    }
+    config
+        .store
+        .probe()
+        .await
+        .map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let admin_token = config.management.admin_token.clone();
     let parts = Parts::compose(config, clock, &background)?;
     let admin = admin_token.map(|token| Administration {
@@ -194,6 +197,7 @@ fn serve_public(parts: Parts, listener: TcpListener, workers: usize) -> anyhow::
             .app_data(parts.guards.allowed_origins.clone())
             .wrap(from_fn(note_client))
             .wrap(from_fn(share_with_allowed_origins))
+            .wrap(from_fn(tell_problems))
             .wrap(from_fn(add_security_headers))
     })
     .workers(workers)
@@ -222,6 +226,7 @@ fn serve_management(
             .app_data(web::Data::new(health.clone()))
             .configure(ops_endpoint::configure)
             .configure(|app| admin_endpoint::configure(app, admin.as_ref()))
+            .wrap(from_fn(tell_problems))
     })
     .workers(1)
     .disable_signals()

@@ -35,6 +35,7 @@ use crate::session::replica::Replica;
 use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
 use crate::spa::endpoint::PagePolicy;
+use crate::telemetry::UpstreamTimes;
 
 /// Everything that the handlers of one program share.
 #[derive(Clone)]
@@ -122,6 +123,7 @@ impl Parts {
             scheme: server.public_url.scheme().to_owned(),
             host: server.public_url.authority().to_owned(),
             base_path: base_path.clone(),
+            times: Arc::new(config.routes.prefixes().map(times).collect()),
         };
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
@@ -141,7 +143,7 @@ impl Parts {
             origin: web::Data::new(own_origin(&server.public_url)),
             base_path,
             page_policy: web::Data::new(page_policy(&config.spa)?),
-            health: health(&store, client),
+            health: Health::new(Arc::clone(&store), client),
             registry: web::Data::from(registry),
             spa: config.spa.directory,
         })
@@ -185,6 +187,10 @@ fn logout(
         post_logout_redirect_uri: returns_to,
         sends_id_token_hint,
     }
+}
+
+fn times(prefix: &str) -> (String, UpstreamTimes) {
+    (prefix.to_owned(), UpstreamTimes::of_route(prefix))
 }
 
 fn refresh_settings(config: &RefreshConfig, audiences: Audiences) -> RefreshSettings {
@@ -260,14 +266,6 @@ fn back_channel(
         registry: Arc::clone(registry),
         store: Arc::clone(store),
         background: background.clone(),
-    }
-}
-
-fn health(store: &Arc<dyn SessionStore>, provider: Arc<Provider>) -> Health {
-    Health {
-        store: Arc::clone(store),
-        provider,
-        is_draining: Arc::default(),
     }
 }
 

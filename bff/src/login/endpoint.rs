@@ -161,7 +161,7 @@ fn refusal(error: &ApiError, base_path: &str) -> Result<HttpResponse, ApiError> 
         }
         ApiError::LoginExpired => "It took too long, was finished already, or was begun in another browser.",
         ApiError::Busy => "Many people are signing in right now. Please reload this page in a moment.",
-        ApiError::ProviderUnavailable(..) | ApiError::StoreUnavailable(_) => {
+        ApiError::ProviderUnavailable(..) | ApiError::StoreUnavailable(..) => {
             "This is our fault and not yours. Please try again in a moment."
         }
         _ => "The answer of the sign-in service did not fit. Please try again.",
