@@ -85,6 +85,15 @@ pub enum ApiError {
     /// The route does not take this method; the value lists those it takes.
     #[error("the method is not allowed here")]
     MethodNotAllowed(String),
+    /// This client or session asks too often; seconds until it may again.
+    #[error("too many requests")]
+    TooManyRequests(u64),
+    /// As many as can be served at a time are being served.
+    #[error("too much is going on at once")]
+    Busy,
+    /// The request has been here before.
+    #[error("a route leads back to this BFF")]
+    LoopDetected,
     /// The session store does not answer.
     #[error("the session store does not answer")]
     StoreUnavailable(#[source] anyhow::Error, Known),
@@ -144,6 +153,7 @@ const fn kind(status: StatusCode, code: &'static str, title: &'static str) -> Ki
 }
 
 impl ApiError {
+    #[expect(clippy::too_many_lines, reason = "it is a table: one row for each problem")]
     fn kind(&self) -> Kind {
         use StatusCode as S;
         match self {
@@ -199,6 +209,13 @@ impl ApiError {
                 "method-not-allowed",
                 "The method is not allowed here",
             ),
+            Self::TooManyRequests(_) => kind(
+                S::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Slow down and try again later",
+            ),
+            Self::Busy => kind(S::SERVICE_UNAVAILABLE, "busy", "Too much is going on; try again"),
+            Self::LoopDetected => kind(S::LOOP_DETECTED, "loop-detected", "The route leads back here"),
             Self::StoreUnavailable(..) => kind(
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",
@@ -224,7 +241,11 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::StoreUnavailable(..) | Self::SignOutIncomplete(_) | Self::EndIncomplete(..) => Some(1),
+            Self::StoreUnavailable(..)
+            | Self::SignOutIncomplete(_)
+            | Self::EndIncomplete(..)
+            | Self::Busy => Some(1),
+            Self::TooManyRequests(seconds) => Some((*seconds).max(1)),
             Self::ProviderUnavailable(_, _, seconds) => Some((*seconds).max(1)),
             _ => None,
         }
@@ -234,7 +255,10 @@ impl ApiError {
     fn told(&self, kind: &Kind) -> Told {
         let known = matches!(
             self,
-            Self::StoreUnavailable(_, Known::Already) | Self::ProviderUnavailable(_, Known::Already, _)
+            Self::StoreUnavailable(_, Known::Already)
+                | Self::ProviderUnavailable(_, Known::Already, _)
+                // A flood is counted (`bff_problems_total`), and not told of ten thousand times.
+                | Self::Busy
         );
         let cause = self.source();
         let severity = match (kind.status.is_server_error(), cause) {
@@ -411,6 +435,7 @@ impl From<CallbackError> for ApiError {
             CallbackError::Invalid(cause) => Self::LoginFailed(cause),
             CallbackError::Provider(error) => error.into(),
             CallbackError::TooManySessions => Self::SessionLimit,
+            CallbackError::Busy => Self::Busy,
             CallbackError::Session(error) => error.into(),
         }
     }

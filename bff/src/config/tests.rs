@@ -111,8 +111,10 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
     include_str!("../config.rs"),
+    include_str!("cors.rs"),
+    include_str!("limits.rs"),
     include_str!("log.rs"),
     include_str!("management.rs"),
     include_str!("provider.rs"),

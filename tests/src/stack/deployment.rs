@@ -56,6 +56,8 @@ pub struct Deployment {
     pub(super) is_administered: bool,
     pub(super) server_rules: &'static str,
     pub(super) has_tls: bool,
+    pub(super) limits: &'static str,
+    pub(super) further_sections: String,
 }
 
 impl Deployment {
@@ -77,6 +79,9 @@ impl Deployment {
             is_administered: false,
             server_rules: "",
             has_tls: false,
+            // The servers' clock stands still unless a story moves it, so a rate would run out.
+            limits: "login_per_address = \"off\"",
+            further_sections: String::new(),
         }
     }
 
@@ -202,6 +207,20 @@ impl Deployment {
         self
     }
 
+    /// The lines of the BFF's `[limits]`.
+    #[must_use]
+    pub fn with_limits(mut self, lines: &'static str) -> Self {
+        self.limits = lines;
+        self
+    }
+
+    /// Further sections at the end of the BFF's configuration file.
+    #[must_use]
+    pub fn with_sections(mut self, text: &str) -> Self {
+        self.further_sections.push_str(text);
+        self
+    }
+
     /// How long access tokens live.
     #[must_use]
     pub fn with_access_tokens_for(mut self, lifetime: Duration) -> Self {
@@ -300,6 +319,7 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         proxy_rules,
         audiences,
         server_rules,
+        limits,
         ..
     } = deployment;
     let tls = if deployment.has_tls {
@@ -318,7 +338,9 @@ listen = "{listen}"
 public_url = "{app}"
 workers = 2
 {server_rules}
-{tls}[provider]
+{tls}[limits]
+{limits}
+[provider]
 issuer = "{issuer}"
 client_id = "{CLIENT_ID}"
 client_secret_env = "CLIENT_SECRET"
@@ -371,6 +393,7 @@ fn routes(deployment: &Deployment, upstream: &str) -> String {
             let _ = writeln!(file, "upstream = \"{upstream}\"");
         }
     }
+    file.push_str(&deployment.further_sections);
     file
 }
 
