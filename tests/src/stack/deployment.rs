@@ -293,12 +293,6 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         server_rules,
         ..
     } = deployment;
-    let tls = if deployment.has_tls {
-        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
-        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}\n")
-    } else {
-        String::new()
-    };
     let lease = deployment
         .lease
         .map_or_else(String::new, |lease| format!("lease = \"{lease}\"\n"));
@@ -309,7 +303,8 @@ listen = "{listen}"
 public_url = "{app}"
 workers = 2
 {server_rules}
-{tls}[provider]
+{tls}
+[provider]
 issuer = "{issuer}"
 client_id = "{CLIENT_ID}"
 client_secret_env = "CLIENT_SECRET"
@@ -328,6 +323,7 @@ directory = {spa}
 "#,
         key_ring = places.file("bff-keys"),
         spa = places.file("spa"),
+        tls = tls(deployment, places),
     );
     file.push_str(&store(deployment, places));
     if deployment.is_administered {
@@ -348,6 +344,15 @@ directory = {spa}
         );
     }
     file
+}
+
+fn tls(deployment: &Deployment, places: &Places<'_>) -> String {
+    if deployment.has_tls {
+        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
+        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}")
+    } else {
+        String::new()
+    }
 }
 
 fn store(deployment: &Deployment, places: &Places<'_>) -> String {
