@@ -18,11 +18,12 @@ use tokio::task::JoinHandle;
 
 use self::parts::Parts;
 use crate::background::Background;
-use crate::config::{Config, StoreConfig, read_key_ring};
+use crate::config::{Config, read_key_ring};
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
+use crate::problem::middleware::tell_problems;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
 use crate::server::middleware::refuse_long_heads;
@@ -162,9 +163,11 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let key_ring_file = config.session.key_ring_file.clone();
     metrics::install();
     metrics::keep_up(&background);
-    if let StoreConfig::Redis { address, .. } = &config.store {
-        address.probe().await.context("store.redis")?;
-    }
+    config
+        .store
+        .probe()
+        .await
+        .map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let admin_token = config.management.admin_token.clone();
     let parts = Parts::compose(config, clock, &background)?;
     let admin = admin_token.map(|token| Administration {
@@ -228,6 +231,7 @@ fn serve_public(
             .wrap(from_fn(part_cookies))
             .app_data(parts.routes.clone())
             .wrap(from_fn(refuse_long_heads))
+            .wrap(from_fn(tell_problems))
             .wrap(from_fn(add_security_headers))
     })
 }
@@ -242,6 +246,7 @@ fn serve_management(
             .app_data(web::Data::new(health.clone()))
             .configure(ops_endpoint::configure)
             .configure(|app| admin_endpoint::configure(app, admin.as_ref()))
+            .wrap(from_fn(tell_problems))
     })
     .workers(1)
     .disable_signals()

@@ -25,6 +25,7 @@ pub mod http_server;
 pub mod leash;
 pub mod log;
 pub mod operator;
+pub mod process;
 pub mod raw;
 pub mod redis;
 pub mod relay;

@@ -29,6 +29,7 @@ use crate::session::replica::Replica;
 use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
 use crate::spa::endpoint::PagePolicy;
+use crate::telemetry::UpstreamTimes;
 
 /// Everything that the handlers of one program share.
 #[derive(Clone)]
@@ -111,11 +112,12 @@ impl Parts {
             scheme: server.public_url.scheme().to_owned(),
             host: server.public_url.authority().to_owned(),
             base_path: base_path.clone(),
+            times: Arc::new(config.routes.prefixes().map(times).collect()),
         };
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
-            health: health(&store, client),
+            health: Health::new(Arc::clone(&store), client),
             vault,
             cookie_key,
             registry: web::Data::from(registry),
@@ -132,6 +134,10 @@ impl Parts {
             spa: config.spa.directory,
         })
     }
+}
+
+fn times(prefix: &str) -> (String, UpstreamTimes) {
+    (prefix.to_owned(), UpstreamTimes::of_route(prefix))
 }
 
 fn refresh_settings(config: &RefreshConfig, audiences: Audiences) -> RefreshSettings {
@@ -207,14 +213,6 @@ fn back_channel(
         registry: Arc::clone(registry),
         store: Arc::clone(store),
         background: background.clone(),
-    }
-}
-
-fn health(store: &Arc<dyn SessionStore>, provider: Arc<Provider>) -> Health {
-    Health {
-        store: Arc::clone(store),
-        provider,
-        is_draining: Arc::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The handlers of configured routes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -11,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use http::header::CONTENT_LENGTH;
 use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
 use url::form_urlencoded;
 
 use super::authority::Authority;
@@ -26,6 +28,7 @@ use crate::refresh::{Keeper, RefreshError, ServiceTokens};
 use crate::routing::{Access, NormalPath, Route, RouteTable};
 use crate::session::ticket::Ticket;
 use crate::session::{OpenSession, SessionRegistry};
+use crate::telemetry::{self, UpstreamTimes};
 
 /// The route that a request matched, and its path in the form that matched.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct Proxy {
     pub(crate) scheme: String,
     pub(crate) host: String,
     pub(crate) base_path: String,
+    /// For each route, by its prefix.
+    pub(crate) times: Arc<HashMap<String, UpstreamTimes>>,
 }
 
 /// Reads the path in its one form and notes the route; a path with two readings goes no further.
@@ -187,7 +192,7 @@ async fn forward(
     proxy: &Proxy,
     client: &ForwardClient,
 ) -> Result<HttpResponse, ApiError> {
-    let progress = Progress::begin();
+    let (progress, began) = (Progress::begin(), Instant::now());
     let has_token = authority.token(&found.route).is_some();
     let body = RequestBody::of(request, if has_token { proxy.replay_body_limit } else { 0 });
     let first = body.begin(payload, &progress);
@@ -200,7 +205,13 @@ async fn forward(
         authority = another;
         answer = send(request, again, found, &authority, proxy, client, &progress).await?;
     }
-    report(request, found, authority.session(), answer.status().as_u16());
+    report(
+        request,
+        found,
+        authority.session(),
+        answer.status().as_u16(),
+        began,
+    );
     incoming(answer, request.method() == Method::HEAD, has_token)
         .ok_or_else(|| ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told")))
 }
@@ -227,7 +238,12 @@ async fn send(
     let outgoing = outgoing(request, body, found, authority, proxy).ok_or_else(|| {
         ApiError::Internal(anyhow::anyhow!("a request could not be written for its upstream"))
     })?;
+    let began = Instant::now();
     let answer = client.send(outgoing, found.route.timeout, progress).await;
+    if let Some(times) = proxy.times.get(&found.route.prefix) {
+        let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        times.answered(status, began.elapsed());
+    }
     answer.map_err(|error| match error {
         ForwardError::Silent => ApiError::UpstreamTimeout,
         ForwardError::Unreachable(_) => ApiError::UpstreamUnavailable(error.into()),
@@ -313,10 +329,25 @@ fn others_cookies(request: &HttpRequest) -> Option<http::HeaderValue> {
 }
 
 /// Paths hold names, e-mail addresses and reset links: the log gets the route, and only who asks for it the path.
-fn report(request: &HttpRequest, found: &MatchedRoute, session: Option<&OpenSession>, status: u16) {
+fn report(
+    request: &HttpRequest,
+    found: &MatchedRoute,
+    session: Option<&OpenSession>,
+    status: u16,
+    began: Instant,
+) {
     let (method, route) = (request.method().as_str(), found.route.prefix.as_str());
     let key = session.map(|session| session.key.as_str());
-    tracing::info!(method, route, status, session.key = key, "request proxied");
+    let duration_ms = telemetry::millis(began.elapsed());
+    tracing::info!(
+        target: "bff::access",
+        method,
+        route,
+        status,
+        duration_ms,
+        session.key = key,
+        "request proxied"
+    );
     let path = found.path.as_str();
     tracing::debug!(target: "bff::trail", method, path, status, session.key = key, "request proxied");
 }

@@ -149,13 +149,12 @@ impl Node {
         self.process.lock().await.as_ref().expect("the node runs").thaw();
     }
 
-    /// How much memory it holds.
+    /// Its process.
     ///
     /// # Panics
     /// When it does not run.
-    pub async fn resident_bytes(&self) -> u64 {
-        let process = self.process.lock().await;
-        process.as_ref().expect("the node runs").resident_bytes()
+    pub async fn pid(&self) -> u32 {
+        self.process.lock().await.as_ref().expect("the node runs").pid()
     }
 
     /// What it logged, all its processes together.
