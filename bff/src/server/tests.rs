@@ -376,13 +376,13 @@ async fn a_connection_that_rests_too_long_is_closed() {
 
     soon(async {
         while client.ready().await.is_ok() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;
     soon(async {
         while client2.ready().await.is_ok() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;

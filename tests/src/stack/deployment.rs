@@ -322,12 +322,6 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         limits,
         ..
     } = deployment;
-    let tls = if deployment.has_tls {
-        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
-        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}\n")
-    } else {
-        String::new()
-    };
     let lease = deployment
         .lease
         .map_or_else(String::new, |lease| format!("lease = \"{lease}\"\n"));
@@ -338,7 +332,8 @@ listen = "{listen}"
 public_url = "{app}"
 workers = 2
 {server_rules}
-{tls}[limits]
+{tls}
+[limits]
 {limits}
 [provider]
 issuer = "{issuer}"
@@ -361,6 +356,7 @@ directory = {spa}
 "#,
         key_ring = places.file("bff-keys"),
         spa = places.file("spa"),
+        tls = tls(deployment, places),
     );
     file.push_str(&store(deployment, places));
     if deployment.is_administered {
@@ -395,6 +391,15 @@ fn routes(deployment: &Deployment, upstream: &str) -> String {
     }
     file.push_str(&deployment.further_sections);
     file
+}
+
+fn tls(deployment: &Deployment, places: &Places<'_>) -> String {
+    if deployment.has_tls {
+        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
+        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}")
+    } else {
+        String::new()
+    }
 }
 
 fn store(deployment: &Deployment, places: &Places<'_>) -> String {
