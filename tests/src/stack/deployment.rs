@@ -195,7 +195,7 @@ impl Deployment {
         self
     }
 
-    /// Further sections at the end of the BFF's configuration file.
+    /// Further sections at the end of the BFF's configuration file; `{app}` is its own address.
     #[must_use]
     pub fn with_sections(mut self, text: &str) -> Self {
         self.further_sections.push_str(text);
@@ -353,7 +353,7 @@ directory = {spa}
              timeout = \"{upstream_timeout}\"\n{rules}\n"
         );
     }
-    file.push_str(&deployment.further_sections);
+    file.push_str(&deployment.further_sections.replace("{app}", app));
     file
 }
 
