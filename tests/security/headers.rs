@@ -296,7 +296,10 @@ async fn c34_a_request_that_comes_back_is_not_sent_on_again(deployment: Deployme
     call(&stack, &browser, "/api/lab/x", &["Via: 1.0 cdn.example"]).await;
     let received = stack.upstream().last();
     let via = received.header("via").join(", ");
-    assert_eq!(via, format!("1.0 cdn.example, 1.1 {}", browser.app().authority()));
+    assert_eq!(
+        via,
+        format!("1.0 cdn.example, 1.1 cloakroom-{}", browser.app().authority())
+    );
 
     // The upstream's address was our own: the request arrives again as it was sent.
     let before = stack.upstream().received().len();
@@ -337,7 +340,23 @@ async fn c36_a_method_that_a_route_does_not_take_goes_no_further(deployment: Dep
     );
 }
 
+/// A route whose upstream is the BFF itself: the second time is the last.
+async fn c34_a_route_that_leads_back_ends_at_once(deployment: Deployment) {
+    let route = "[[route]]\nprefix = \"/loop\"\nupstream = \"{app}\"\naccess = \"anonymous\"\n";
+    let stack = deployment.with_sections(route).start().await;
+
+    let answer = stack.browser().fetch("/loop/x").await;
+
+    answer.assert_problem(508, "loop-detected");
+    let metrics = stack.metrics().await;
+    assert!(
+        metrics.contains("bff_problems_total{code=\"loop-detected\"} "),
+        "{metrics}"
+    );
+}
+
 on_one_store!(
+    c34_a_route_that_leads_back_ends_at_once,
     c34_a_request_that_comes_back_is_not_sent_on_again,
     c36_a_method_that_a_route_does_not_take_goes_no_further,
     c37_the_upstream_gets_our_token_and_no_cookie_of_ours,

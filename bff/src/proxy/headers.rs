@@ -82,6 +82,10 @@ const FOR_US_ONLY: [&str; 2] = ["x-csrf", "expect"];
 /// What an upstream may not say to the browser in our name: it could clear our cookie or move our origin.
 const NOT_FOR_UPSTREAMS: [&str; 3] = ["alt-svc", "clear-site-data", "strict-transport-security"];
 
+/// What stands before the public host in our `Via`: a proxy in front commonly calls itself by that host alone (Apache's
+/// `ProxyVia`).
+const VIA_PREFIX: &str = "cloakroom-";
+
 /// Who may read an answer that a token was given for is not the upstream's to say: see `guard::cors`.
 const GRANTS_TO_OTHER_ORIGINS: [&str; 5] = [
     "access-control-allow-credentials",
@@ -138,7 +142,7 @@ pub fn for_upstream(client: &HeaderMap, forwarding: &Forwarding<'_>) -> Option<H
         HeaderValue::from_str(forwarding.host).ok()?,
     );
     // RFC 9110 §7.6.3, and how a loop is recognised.
-    let via = format!("{} {}", forwarding.protocol, forwarding.host);
+    let via = format!("{} {VIA_PREFIX}{}", forwarding.protocol, forwarding.host);
     headers.append(VIA, HeaderValue::from_str(&via).ok()?);
     if let Some(cookies) = &forwarding.cookies {
         headers.insert(COOKIE, cookies.clone());
@@ -163,7 +167,14 @@ pub fn has_passed<'v>(mut via: impl Iterator<Item = &'v [u8]>, host: &str) -> bo
                     .filter(|word| !word.is_empty())
                     .nth(1)
             })
-            .any(|received_by| received_by.eq_ignore_ascii_case(host.as_bytes()))
+            .any(|received_by| is_us(received_by, host))
+    })
+}
+
+fn is_us(received_by: &[u8], host: &str) -> bool {
+    let parts = received_by.split_at_checked(VIA_PREFIX.len());
+    parts.is_some_and(|(prefix, rest)| {
+        prefix.eq_ignore_ascii_case(VIA_PREFIX.as_bytes()) && rest.eq_ignore_ascii_case(host.as_bytes())
     })
 }
 

@@ -214,7 +214,7 @@ impl Deployment {
         self
     }
 
-    /// Further sections at the end of the BFF's configuration file.
+    /// Further sections at the end of the BFF's configuration file; `{app}` is its own address.
     #[must_use]
     pub fn with_sections(mut self, text: &str) -> Self {
         self.further_sections.push_str(text);
@@ -389,7 +389,7 @@ fn routes(deployment: &Deployment, upstream: &str) -> String {
             let _ = writeln!(file, "upstream = \"{upstream}\"");
         }
     }
-    file.push_str(&deployment.further_sections);
+    file.push_str(&deployment.further_sections.replace("{app}", app));
     file
 }
 

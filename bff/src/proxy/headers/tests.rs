@@ -178,19 +178,24 @@ fn an_upstream_cannot_set_our_cookie_or_clear_our_site() {
 fn a_request_that_has_passed_here_is_known_by_its_via() {
     let host = "app.example:8443";
     let passed = |lines: &[&str]| has_passed(lines.iter().map(|line| line.as_bytes()), host);
-    assert!(passed(&["1.1 app.example:8443"]));
+    assert!(passed(&["1.1 cloakroom-app.example:8443"]));
     assert!(passed(&[
         "1.0 cdn",
-        "HTTP/2  APP.example:8443 (comment), 1.1 gateway"
+        "HTTP/2  Cloakroom-APP.example:8443 (comment), 1.1 gateway"
     ]));
     assert!(!passed(&[]));
-    assert!(!passed(&[
-        "1.1 app.example",
-        "app.example:8443",
-        "1.1 x (app.example:8443)"
-    ]));
+    for other in [
+        // The proxy in front, which has our public name.
+        "1.1 app.example:8443",
+        "1.1 cloakroom-app.example",
+        "cloakroom-app.example:8443",
+        "1.1 x (cloakroom-app.example:8443)",
+        "1.1 cloakroom-",
+    ] {
+        assert!(!passed(&[other]), "{other}");
+    }
     let sent = sent(&[("via", "1.0 cdn")]);
-    assert_eq!(all(&sent, "via"), ["1.0 cdn", "1.1 app.example"]);
+    assert_eq!(all(&sent, "via"), ["1.0 cdn", "1.1 cloakroom-app.example"]);
 }
 
 /// Checklist 29.
