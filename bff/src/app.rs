@@ -13,18 +13,20 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use resource_server::settings::Faults;
 use resource_server::time::Clock;
 use tokio::task::JoinHandle;
 
 use self::parts::Parts;
 use crate::background::Background;
-use crate::config::{Config, StoreConfig, read_key_ring};
+use crate::config::{Config, Fixed, StoreConfig, read_key_ring};
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
+use crate::routing::Routes;
 use crate::server::middleware::refuse_long_heads;
 use crate::server::{Certificates, Limits, Server, Settings};
 use crate::session::Vault;
@@ -56,6 +58,8 @@ pub struct Running {
     vault: Vault,
     key_ring_file: PathBuf,
     certificates: Option<Arc<Certificates>>,
+    routes: Arc<Routes>,
+    fixed: Fixed,
 }
 
 type Served = (ServerHandle, JoinHandle<std::io::Result<()>>);
@@ -122,6 +126,33 @@ impl Running {
         }
     }
 
+    /// Takes over the routes of a configuration that was read again; a request keeps the one that it began with. Faults go to
+    /// the log, and the routes in use stay. So does the name of everything else that has changed, which needs a restart.
+    pub fn reload_routes(&self, read: Result<Config, Faults>) {
+        match read {
+            Ok(config) => {
+                let count = config.routes.len();
+                self.routes.replace(config.routes);
+                telemetry::routes_reloaded("taken");
+                tracing::info!(count, "the routes were reloaded");
+                let changed = self.fixed.changed_in(&config.fixed);
+                if !changed.is_empty() {
+                    let changed = changed.join(", ");
+                    tracing::warn!(
+                        changed,
+                        "what else has changed in the configuration needs a restart"
+                    );
+                }
+            }
+            Err(faults) => {
+                telemetry::routes_reloaded("refused");
+                for fault in faults.list() {
+                    tracing::error!(%fault, "the routes were not reloaded; those in use stay");
+                }
+            }
+        }
+    }
+
     /// Says on the management address that it is not ready, takes no more connections, lets requests and the tasks
     /// behind them finish, and closes the store.
     pub async fn stop(self) {
@@ -157,6 +188,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let certificates = config.server.certificates.clone();
     let background = Background::current();
     let key_ring_file = config.session.key_ring_file.clone();
+    let fixed = config.fixed.clone();
     metrics::install();
     metrics::keep_up(&background);
     if let StoreConfig::Redis { address, .. } = &config.store {
@@ -182,6 +214,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     ForwardClient::new().context("the TLS roots of this machine cannot be used")?;
 
     let health = parts.health.clone();
+    let routes = parts.routes.clone().into_inner();
     let public = serve_public(parts, listeners.public, workers, limits, certificates.clone())?;
     let management = match listeners.management {
         Some(listener) => Some(serve_management(health.clone(), admin, listener)?),
@@ -197,6 +230,8 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         vault,
         key_ring_file,
         certificates,
+        routes,
+        fixed,
     })
 }
 

@@ -78,6 +78,9 @@ pub enum ApiError {
     /// The route does not take this method; the value lists those it takes.
     #[error("the method is not allowed here")]
     MethodNotAllowed(String),
+    /// The request's body is longer than the route allows.
+    #[error("the request's body is too long")]
+    BodyTooLong,
     /// The session store does not answer.
     #[error("the session store does not answer")]
     StoreUnavailable(#[source] anyhow::Error),
@@ -164,6 +167,7 @@ impl ApiError {
                 "method-not-allowed",
                 "The method is not allowed here",
             ),
+            Self::BodyTooLong => kind(S::PAYLOAD_TOO_LARGE, "body-too-long", "The request is too long"),
             Self::StoreUnavailable(_) => kind(
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",

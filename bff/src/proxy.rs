@@ -6,10 +6,13 @@
 //!
 //! What was matched is what the upstream gets. Bodies stream both ways.
 
+mod attempts;
 mod authority;
 mod body;
 mod challenge;
 pub mod endpoint;
 pub mod forward;
+mod grpc;
 pub mod headers;
 mod http_types;
+mod trailers;

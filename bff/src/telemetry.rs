@@ -61,6 +61,20 @@ pub fn describe() {
         "bff_admin_requests_total",
         "Requests to administer sessions, by outcome"
     );
+    describe_histogram!(
+        "bff_upstream_duration_seconds",
+        Unit::Seconds,
+        "From sending a request to its upstream to the beginning of the answer, by route and class of status"
+    );
+    describe_counter!(
+        "bff_upstream_failures_total",
+        "Requests that got no answer from an upstream's address, by route and reason"
+    );
+    describe_counter!(
+        "bff_upstream_ejections_total",
+        "How often an address was left out because no connection could be made, by route and address"
+    );
+    describe_counter!("bff_route_reloads_total", "Reloads of the routes, by outcome");
 }
 
 /// A session began.
@@ -152,4 +166,33 @@ pub fn sessions_ended_by_operator(by: &'static str, of: Option<&str>, ended: usi
 pub fn operator_refused() {
     counter!("bff_admin_requests_total", "outcome" => "unauthenticated").increment(1);
     tracing::warn!(target: "bff::audit", "an operator was refused: the admin token is missing or wrong");
+}
+
+/// An upstream has begun to answer.
+pub fn upstream_answered(route: &str, status: u16, took: Duration) {
+    let class = match status / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    };
+    histogram!("bff_upstream_duration_seconds", "route" => route.to_owned(), "status_class" => class)
+        .record(took);
+}
+
+/// An upstream's address gave no answer.
+pub fn upstream_failed(route: &str, reason: &'static str) {
+    counter!("bff_upstream_failures_total", "route" => route.to_owned(), "reason" => reason).increment(1);
+}
+
+/// An address is left out for a while.
+pub fn upstream_ejected(route: &str, upstream: &str) {
+    counter!("bff_upstream_ejections_total", "route" => route.to_owned(), "upstream" => upstream.to_owned())
+        .increment(1);
+}
+
+/// The routes were read again.
+pub fn routes_reloaded(outcome: &'static str) {
+    counter!("bff_route_reloads_total", "outcome" => outcome).increment(1);
 }

@@ -19,7 +19,7 @@ use crate::ops::endpoint::Health;
 use crate::provider::{Audiences, LogoutTokens, Provider};
 use crate::proxy::endpoint::Proxy;
 use crate::refresh::{Keeper, RefreshSettings, ServiceTokens};
-use crate::routing::RouteTable;
+use crate::routing::Routes;
 use crate::session::embedded::EmbeddedStore;
 use crate::session::endpoint::UserEndpoint;
 use crate::session::index::Indexer;
@@ -42,7 +42,7 @@ pub(super) struct Parts {
     pub(super) front_channel: web::Data<FrontChannel>,
     pub(super) proxy: web::Data<Proxy>,
     pub(super) user: web::Data<UserEndpoint>,
-    pub(super) routes: web::Data<RouteTable>,
+    pub(super) routes: web::Data<Routes>,
     pub(super) origin: web::Data<OwnOrigin>,
     pub(super) health: Health,
     pub(super) vault: Vault,
@@ -88,12 +88,14 @@ impl Parts {
             background: background.clone(),
             redirect_uri: redirect_uri.clone(),
         };
+        let routes = Arc::new(Routes::new(config.routes));
         let login = Login {
             transactions,
             provider: Arc::clone(&client),
             redirect_uri,
             scope: provider.scope,
-            resources: resources(provider.audiences, &config.routes),
+            audiences: provider.audiences,
+            routes: Arc::clone(&routes),
             base_path: base_path.clone(),
         };
         let logout = Logout {
@@ -125,7 +127,7 @@ impl Parts {
             front_channel: web::Data::new(front_channel),
             proxy: web::Data::new(proxy),
             user: web::Data::new(user_endpoint(&base_path, clock)),
-            routes: web::Data::new(config.routes),
+            routes: web::Data::from(routes),
             origin: web::Data::new(own_origin(&server.public_url)),
             base_path,
             page_policy: web::Data::new(page_policy(&config.spa)?),
@@ -234,14 +236,6 @@ fn own_origin(public_url: &PublicUrl) -> OwnOrigin {
     OwnOrigin {
         origin: public_url.origin(),
         https: public_url.scheme() == "https",
-    }
-}
-
-/// What a login has to name so that later refreshes may ask for it.
-fn resources(audiences: Audiences, routes: &RouteTable) -> Vec<String> {
-    match audiences {
-        Audiences::Resource => routes.session_audiences(),
-        Audiences::Exchange => Vec::new(),
     }
 }
 

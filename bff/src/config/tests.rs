@@ -105,7 +105,7 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("../config.rs"),
     include_str!("log.rs"),
     include_str!("management.rs"),
@@ -113,6 +113,7 @@ const SOURCES: [&str; 11] = [
     include_str!("refresh.rs"),
     include_str!("replica.rs"),
     include_str!("routes.rs"),
+    include_str!("routes/upstreams.rs"),
     include_str!("server.rs"),
     include_str!("session.rs"),
     include_str!("spa.rs"),

@@ -1,29 +1,36 @@
 //! The handlers of configured routes.
 
+mod outgoing;
+mod request_body;
+
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard::GuardContext;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, TRANSFER_ENCODING};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use http::header::CONTENT_LENGTH;
 use hyper::body::{Body, Incoming};
 use url::form_urlencoded;
 
+use self::outgoing::Outgoing;
+use self::request_body::RequestBody;
 use super::authority::Authority;
-use super::body::{self, Kept, Progress, UpstreamRequestBody, UpstreamResponseBody};
+use super::body::{Pause, Progress, UpstreamResponseBody};
 use super::challenge;
-use super::forward::{ForwardClient, ForwardError};
-use super::headers::{self, Forwarding};
+use super::forward::ForwardClient;
+use super::grpc;
+use super::headers;
 use super::http_types;
 use crate::guard::csrf::Proof;
-use crate::guard::middleware::{OthersCookies, Proxied, facts_of};
+use crate::guard::middleware::{Proxied, facts_of};
 use crate::problem::ApiError;
 use crate::refresh::{Keeper, RefreshError, ServiceTokens};
-use crate::routing::{Access, NormalPath, Route, RouteTable};
+use crate::routing::{Access, NormalPath, Route, Routes};
+use crate::server::Trailers;
 use crate::session::ticket::Ticket;
 use crate::session::{OpenSession, SessionRegistry};
 
@@ -59,8 +66,8 @@ pub async fn match_route(
         return Ok(request.into_response(ApiError::InvalidPath.error_response()));
     };
     let found = request
-        .app_data::<web::Data<RouteTable>>()
-        .and_then(|table| table.find(&path).cloned());
+        .app_data::<web::Data<Routes>>()
+        .and_then(|routes| routes.find(&path));
     if let Some(route) = found {
         let proof = if route.login_redirect {
             Proof::Navigation
@@ -70,7 +77,32 @@ pub async fn match_route(
         request.extensions_mut().insert(proof);
         request.extensions_mut().insert(MatchedRoute { route, path });
     }
-    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+    let answer = next.call(request).await?.map_into_boxed_body();
+    Ok(in_words_of_grpc(answer))
+}
+
+/// A refusal of ours as gRPC clients understand it: 200, and the outcome in `grpc-status`.
+fn in_words_of_grpc(answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let content_type = answer.request().headers().get(CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|value| grpc::is_grpc(value.as_bytes()));
+    let is_ours = answer.response().extensions().get::<Proxied>().is_none();
+    let status = answer.status();
+    if !(is_grpc && is_ours && (status.is_client_error() || status.is_server_error())) {
+        return answer;
+    }
+    let mut refusal = HttpResponse::Ok();
+    refusal
+        .content_type("application/grpc")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header(("grpc-status", grpc::status(status.as_u16()).to_string()))
+        .insert_header(("grpc-message", status.canonical_reason().unwrap_or("Refused")));
+    // Clients look for the outcome in the headers only if these end the stream.
+    let refusal = if answer.request().version() == Version::HTTP_2 {
+        refusal.body(actix_web::body::None::new())
+    } else {
+        refusal.finish()
+    };
+    answer.into_response(refusal)
 }
 
 /// Whether a request goes to a route that may look a session up.
@@ -183,25 +215,36 @@ async fn forward(
     request: &HttpRequest,
     payload: web::Payload,
     found: &MatchedRoute,
-    mut authority: Authority,
+    authority: Authority,
     proxy: &Proxy,
     client: &ForwardClient,
 ) -> Result<HttpResponse, ApiError> {
     let progress = Progress::begin();
     let has_token = authority.token(&found.route).is_some();
-    let body = RequestBody::of(request, if has_token { proxy.replay_body_limit } else { 0 });
-    let first = body.begin(payload, &progress);
-    let mut answer = send(request, first, found, &authority, proxy, client, &progress).await?;
+    let replay_limit = if has_token { proxy.replay_body_limit } else { 0 };
+    let body = RequestBody::begin(request, payload, &found.route, replay_limit, &progress)?;
+    let mut outgoing = Outgoing {
+        request,
+        found,
+        authority: &authority,
+        proxy,
+        client,
+        progress: &progress,
+    };
+    let mut answer = outgoing.send(&body, |body| body.first()).await?;
     // Once: an upstream that refuses the next token as well means it.
+    let another;
     if challenge::refuses_token(answer.status(), answer.headers())
-        && let Some(again) = body.again()
-        && let Some(another) = with_another_token(&authority, found, proxy).await?
+        && body.again().is_some()
+        && let Some(renewed) = with_another_token(&authority, found, proxy).await?
     {
-        authority = another;
-        answer = send(request, again, found, &authority, proxy, client, &progress).await?;
+        another = renewed;
+        outgoing.authority = &another;
+        answer = outgoing.send(&body, |body| body.again()).await?;
     }
-    report(request, found, authority.session(), answer.status().as_u16());
-    incoming(answer, request.method() == Method::HEAD, has_token)
+    let session = outgoing.authority.session();
+    report(request, found, session, answer.status().as_u16());
+    incoming(request, answer, has_token, &found.route, progress)
         .ok_or_else(|| ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told")))
 }
 
@@ -214,104 +257,6 @@ async fn with_another_token(
     another.map_err(|error| ApiError::from(&error))
 }
 
-async fn send(
-    request: &HttpRequest,
-    body: UpstreamRequestBody,
-    found: &MatchedRoute,
-    authority: &Authority,
-    proxy: &Proxy,
-    client: &ForwardClient,
-    progress: &Progress,
-) -> Result<http::Response<Incoming>, ApiError> {
-    progress.note();
-    let outgoing = outgoing(request, body, found, authority, proxy).ok_or_else(|| {
-        ApiError::Internal(anyhow::anyhow!("a request could not be written for its upstream"))
-    })?;
-    let answer = client.send(outgoing, found.route.timeout, progress).await;
-    answer.map_err(|error| match error {
-        ForwardError::Silent => ApiError::UpstreamTimeout,
-        ForwardError::Unreachable(_) => ApiError::UpstreamUnavailable(error.into()),
-    })
-}
-
-/// The body of a request, and whether it can be sent twice.
-enum RequestBody {
-    Absent,
-    /// It is short enough to be kept while it passes.
-    Kept(Kept),
-    PassesOnce,
-}
-
-impl RequestBody {
-    /// A body may be kept if it says that it is no longer than `limit`.
-    fn of(request: &HttpRequest, limit: usize) -> Self {
-        if request.headers().contains_key(TRANSFER_ENCODING) {
-            return Self::PassesOnce;
-        }
-        let Some(length) = request.headers().get(actix_web::http::header::CONTENT_LENGTH) else {
-            return Self::Absent;
-        };
-        match length
-            .to_str()
-            .ok()
-            .and_then(|length| length.parse::<usize>().ok())
-        {
-            Some(0) => Self::Absent,
-            Some(length) if length <= limit => Self::Kept(Kept::new(length)),
-            _ => Self::PassesOnce,
-        }
-    }
-
-    fn begin(&self, payload: web::Payload, progress: &Progress) -> UpstreamRequestBody {
-        match self {
-            Self::Absent => body::empty(),
-            Self::Kept(kept) => body::stream(payload, progress.clone(), Some(kept.clone())),
-            Self::PassesOnce => body::stream(payload, progress.clone(), None),
-        }
-    }
-
-    fn again(&self) -> Option<UpstreamRequestBody> {
-        match self {
-            Self::Absent => Some(body::empty()),
-            Self::Kept(kept) => kept.again(),
-            Self::PassesOnce => None,
-        }
-    }
-}
-
-fn outgoing(
-    request: &HttpRequest,
-    body: UpstreamRequestBody,
-    found: &MatchedRoute,
-    authority: &Authority,
-    proxy: &Proxy,
-) -> Option<http::Request<UpstreamRequestBody>> {
-    let mut client_headers = http::HeaderMap::with_capacity(request.headers().len());
-    for (name, value) in request.headers() {
-        client_headers.append(http_types::name(name)?, http_types::value(value)?);
-    }
-    let forwarding = Forwarding {
-        client: request.peer_addr().map(|address| address.ip().to_string()),
-        scheme: &proxy.scheme,
-        host: &proxy.host,
-        upstream: found.route.upstream.authority().as_str(),
-        access_token: authority.token(&found.route),
-        cookies: others_cookies(request),
-    };
-    let mut outgoing = http::Request::new(body);
-    *outgoing.method_mut() = http_types::method(request.method())?;
-    *outgoing.uri_mut() = found.route.target(&found.path, request.query_string())?;
-    *outgoing.headers_mut() = headers::for_upstream(&client_headers, &forwarding)?;
-    Some(outgoing)
-}
-
-fn others_cookies(request: &HttpRequest) -> Option<http::HeaderValue> {
-    request
-        .extensions()
-        .get::<OthersCookies>()
-        .and_then(|cookies| http_types::value(&cookies.0))
-}
-
 /// Paths hold names, e-mail addresses and reset links: the log gets the route, and only who asks for it the path.
 fn report(request: &HttpRequest, found: &MatchedRoute, session: Option<&OpenSession>, status: u16) {
     let (method, route) = (request.method().as_str(), found.route.prefix.as_str());
@@ -322,7 +267,13 @@ fn report(request: &HttpRequest, found: &MatchedRoute, session: Option<&OpenSess
 }
 
 /// The browser's answer. `None` when the upstream answers with a status that no request asked for.
-fn incoming(answer: http::Response<Incoming>, to_head: bool, carried_token: bool) -> Option<HttpResponse> {
+fn incoming(
+    request: &HttpRequest,
+    answer: http::Response<Incoming>,
+    carried_token: bool,
+    route: &Route,
+    progress: Progress,
+) -> Option<HttpResponse> {
     let (head, incoming) = answer.into_parts();
     let status = http_types::status(head.status)?;
     if status.is_informational() {
@@ -343,17 +294,30 @@ fn incoming(answer: http::Response<Incoming>, to_head: bool, carried_token: bool
             response.append_header((http_types::old_name(name)?, http_types::old_value(value)?));
         }
     }
-    let mut response = if has_no_body {
+    let trailers = Trailers::default();
+    // gRPC without messages: clients look for the outcome in the headers only if these end the stream.
+    let is_only_an_outcome =
+        request.version() == Version::HTTP_2 && incoming.is_end_stream() && is_grpc(&head.headers);
+    let mut response = if has_no_body || is_only_an_outcome {
         response.body(actix_web::body::None::new())
     } else {
         // What hyper decodes decides: beside chunks, a declared length counts for nothing (RFC 9112 §6.3).
-        let length = if to_head {
+        let length = if request.method() == Method::HEAD {
             declared
         } else {
             incoming.size_hint().exact()
         };
-        response.body(UpstreamResponseBody::new(incoming, length))
+        let pause = route.idle_timeout.map(|longest| Pause::new(longest, progress));
+        let body = UpstreamResponseBody::new(incoming, length, pause, trailers.clone());
+        let mut response = response.body(body);
+        response.extensions_mut().insert(trailers);
+        response
     };
     response.extensions_mut().insert(Proxied);
     Some(response)
+}
+
+fn is_grpc(headers: &http::HeaderMap) -> bool {
+    let content_type = headers.get(http::header::CONTENT_TYPE);
+    content_type.is_some_and(|value| grpc::is_grpc(value.as_bytes()))
 }
