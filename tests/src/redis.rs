@@ -1,6 +1,6 @@
 //! Redis servers of the test's own, in every form: real `redis-server`s on free ports, with nothing in them.
 
-mod certificates;
+pub(crate) mod certificates;
 mod cluster;
 mod old;
 mod sentinel;

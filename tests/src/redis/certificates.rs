@@ -1,4 +1,4 @@
-//! Certificates for this machine, and an authority that nobody else trusts.
+//! Certificates of tests, and an authority that nobody else trusts.
 
 use std::fmt;
 use std::fs;
@@ -14,7 +14,7 @@ pub(super) const CERTIFICATE: &str = "server.pem";
 pub(super) const KEY: &str = "server-key.pem";
 
 /// Vouches for the servers of one Redis, of whichever form.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -27,7 +27,7 @@ impl fmt::Debug for Authority {
 
 impl Authority {
     /// A new one.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut authority = CertificateParams::new(Vec::new()).expect("an authority");
         // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
@@ -42,16 +42,27 @@ impl Authority {
         }
     }
 
-    /// Puts its certificate and those of a server into this folder.
-    pub(super) fn equip(&self, folder: &Path) {
+    /// Its own certificate.
+    pub(crate) fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// A certificate for this name, and its key.
+    pub(crate) fn issue(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+        let certificate = CertificateParams::new(vec![name.to_owned()])
             .and_then(|server| server.signed_by(&key, &self.issuer))
             .expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// Puts its certificate and those of a server into this folder.
+    pub(super) fn equip(&self, folder: &Path) {
+        let (certificate, key) = self.issue("localhost");
         for (name, pem) in [
             (AUTHORITY, self.certificate.clone()),
-            (CERTIFICATE, certificate.pem()),
-            (KEY, key.serialize_pem()),
+            (CERTIFICATE, certificate),
+            (KEY, key),
         ] {
             fs::write(folder.join(name), pem).expect("a file in a temporary folder");
         }
