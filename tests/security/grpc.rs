@@ -41,7 +41,7 @@ async fn c46_grpc_passes_in_both_directions_with_its_trailers(deployment: Deploy
             ("Say", "hello"),
             ("Count", "5"),
             ("Talk", "a b c"),
-            ("Refuse", ""),
+            ("Refuse", "please"),
         ],
     )
     .await;

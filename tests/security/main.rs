@@ -10,5 +10,6 @@
 
 mod grpc;
 mod reload;
+mod trailers;
 mod upstreams;
 mod upstreams_tls;

@@ -11,6 +11,8 @@ use e2e::stack::{Deployment, Stack};
 use e2e::wait::{eventually, within_patience};
 use futures_util::stream;
 use http::{Method, Version};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 /// Adds a route to this configuration.
 pub(crate) async fn add_route(stack: &Stack, prefix: &str, lines: &str) {
@@ -183,6 +185,51 @@ async fn c39_an_upstream_is_spoken_to_in_http2(deployment: Deployment) {
     }
 }
 
+/// An HTTP/2 server that refuses its first request and answers the others with 204. It says what body each of these had.
+async fn refuse_once(listener: TcpListener, bodies: mpsc::UnboundedSender<Bytes>) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let mut is_first = true;
+    while let Some(request) = connection.accept().await {
+        let Ok((request, mut respond)) = request else {
+            return;
+        };
+        if std::mem::take(&mut is_first) {
+            respond.send_reset(h2::Reason::REFUSED_STREAM);
+            continue;
+        }
+        let bodies = bodies.clone();
+        tokio::spawn(async move {
+            let body = request.into_body().data().await;
+            let _ = bodies.send(body.transpose().unwrap().unwrap_or_default());
+            let answer = http::Response::builder().status(204).body(()).unwrap();
+            respond.send_response(answer, true).unwrap();
+        });
+    }
+}
+
+async fn c45_what_an_upstream_refused_to_begin_with_is_sent_again(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let closed = Closed::new();
+    let lines = format!(
+        "upstream = \"http://{}\"\nprotocol = \"h2\"\naccess = \"session\"",
+        closed.address()
+    );
+    stack
+        .reload_bff(|text| format!("{text}[[route]]\nprefix = \"/h2\"\n{lines}\n"))
+        .await;
+    let (sender, mut bodies) = mpsc::unbounded_channel();
+    let server = tokio::spawn(refuse_once(closed.accept_and_be_silent(), sender));
+    let browser = stack.browser_logged_in_as("alice").await;
+
+    let answer = browser.fetch("/h2/x").method(Method::POST).body("once");
+
+    answer.await.assert_status(204);
+    assert_eq!(bodies.recv().await.as_deref(), Some(&b"once"[..]));
+    assert!(bodies.try_recv().is_err(), "it was told once");
+    server.abort();
+}
+
 async fn c92_a_request_that_says_it_is_too_long_goes_no_further(deployment: Deployment) {
     let stack = deployment.start().await;
     let peer = Peer::http1("one");
@@ -260,6 +307,7 @@ async fn c91_upstreams_are_counted_by_route(deployment: Deployment) {
 }
 
 on_one_store!(
+    c45_what_an_upstream_refused_to_begin_with_is_sent_again,
     c90_addresses_are_asked_in_turn_and_one_that_is_gone_is_nobodys_error,
     c90_never_are_all_addresses_left_out,
     c92_an_upstream_that_says_nothing_while_connecting_is_given_up,

@@ -13,8 +13,8 @@ use crate::telemetry;
 
 /// Sends a request, at most twice.
 ///
-/// It is sent once more in two cases. No connection could be made, so that nothing of it has left: then to another address, if
-/// there is one. Or it `is_repeatable`, safe and without a body, and the upstream broke off: a kept connection may be closed
+/// It is sent once more in three cases. No connection could be made, so that nothing of it has left: then to another address,
+/// if there is one. The upstream promises that it has not begun with it. Or it `is_repeatable`, safe and without a body, and the upstream broke off: a kept connection may be closed
 /// just as it is used, by a restart or an idle time-out (RFC 9110 §9.2.2, RFC 9112 §9.3.1), and that should be nobody's 502.
 ///
 /// `write` makes the request for an address; `None` when it cannot be made (again), because its body has begun to pass.
@@ -30,6 +30,7 @@ pub(super) async fn send(
     let answer = once(client, route, first, progress, request).await;
     let again = match &answer {
         Err(ForwardError::Unconnected(error)) if route.upstreams.are_several() => Some(error),
+        Err(ForwardError::Unprocessed(error)) => Some(error),
         Err(ForwardError::BrokeOff(error)) if is_repeatable => Some(error),
         _ => None,
     };
@@ -74,6 +75,7 @@ fn note(route: &Route, address: &Address, error: &ForwardError) {
     let prefix = route.prefix.as_str();
     let reason = match error {
         ForwardError::Unconnected(_) => "unconnected",
+        ForwardError::Unprocessed(_) => "unprocessed",
         ForwardError::BrokeOff(_) => "broke_off",
         ForwardError::Silent => "silent",
         ForwardError::NoClient(_) => "no_client",

@@ -231,16 +231,16 @@ async fn forward(
         client,
         progress: &progress,
     };
-    let mut answer = outgoing.send(&body, |body| body.first()).await?;
+    let mut answer = outgoing.send(&body).await?;
     // Once: an upstream that refuses the next token as well means it.
     let another;
     if challenge::refuses_token(answer.status(), answer.headers())
-        && body.again().is_some()
+        && body.whole().is_some()
         && let Some(renewed) = with_another_token(&authority, found, proxy).await?
     {
         another = renewed;
         outgoing.authority = &another;
-        answer = outgoing.send(&body, |body| body.again()).await?;
+        answer = outgoing.send(&body).await?;
     }
     let session = outgoing.authority.session();
     report(request, found, session, answer.status().as_u16());

@@ -3,6 +3,7 @@
 mod connector;
 
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,12 +50,40 @@ struct Link {
 pub(super) enum ForwardError {
     #[error("no connection to the upstream could be made")]
     Unconnected(#[source] hyper_util::client::legacy::Error),
+    #[error("the upstream did not take the request up")]
+    Unprocessed(#[source] hyper_util::client::legacy::Error),
     #[error("the upstream broke off")]
     BrokeOff(#[source] hyper_util::client::legacy::Error),
     #[error("the upstream was silent for too long")]
     Silent,
     #[error("a client for the upstream could not be made")]
     NoClient(#[source] anyhow::Error),
+}
+
+impl ForwardError {
+    fn of(error: hyper_util::client::legacy::Error) -> Self {
+        if error.is_connect() {
+            Self::Unconnected(error)
+        } else if is_unprocessed(&error) {
+            Self::Unprocessed(error)
+        } else {
+            Self::BrokeOff(error)
+        }
+    }
+}
+
+/// Whether an HTTP/2 upstream promises that it has done nothing (RFC 9113 §8.7): it refused the stream, or is going away and
+/// had come to an end before it.
+fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<h2::Error>())
+        .any(|cause| {
+            let reason = cause.reason();
+            cause.is_remote()
+                && (reason == Some(h2::Reason::REFUSED_STREAM)
+                    || (cause.is_go_away() && reason == Some(h2::Reason::NO_ERROR)))
+        })
 }
 
 impl ForwardClient {
@@ -81,9 +110,7 @@ impl ForwardClient {
         loop {
             let silent_at = progress.last() + timeout;
             tokio::select! {
-                answer = &mut answer => return answer.map_err(|error| {
-                    if error.is_connect() { ForwardError::Unconnected(error) } else { ForwardError::BrokeOff(error) }
-                }),
+                answer = &mut answer => return answer.map_err(ForwardError::of),
                 () = tokio::time::sleep_until(silent_at) => {
                     if progress.last() + timeout <= silent_at {
                         return Err(ForwardError::Silent);

@@ -104,3 +104,78 @@ fn read_tls(mut section: Section<'_>) -> Option<Tls> {
 fn contents(path: &str) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("cannot be read: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use resource_server::settings::{Document, Faults};
+
+    use super::*;
+
+    fn faults_of(text: &str) -> Vec<String> {
+        let faults = Faults::default();
+        let mut root = Document::parse(text, &|_| None).unwrap().root(&faults);
+        let read = read(&mut root);
+        root.finish();
+        assert_eq!(read.is_some(), faults.is_empty(), "{faults}");
+        faults.list().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn one_address_or_several_are_named() {
+        for good in [
+            "upstream = \"http://a\"",
+            "upstreams = [\"http://a\", \"http://b\"]\nprotocol = \"h2\"",
+            "upstream = \"https://a\"\n[tls]\nserver_name = \"b\"",
+        ] {
+            assert_eq!(faults_of(good), Vec::<String>::new(), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_fault_at_its_key() {
+        for (bad, key) in [
+            ("", "upstream"),
+            ("upstreams = []", "upstreams"),
+            ("upstreams = [\"http://a\", \"ftp://b\"]", "upstreams[1]"),
+            ("upstreams = [\"http://a\", \"http://a\"]", "upstreams[1]"),
+            ("upstream = \"http://a\"\nupstreams = [\"http://a\"]", "upstream"),
+            ("upstream = \"http://a\"\nprotocol = \"h3\"", "protocol"),
+            (
+                "upstream = \"http://a\"\nconnect_timeout = \"2m\"",
+                "connect_timeout",
+            ),
+            ("upstream = \"http://a\"\n[tls]\nserver_name = \"b\"", "tls"),
+            (
+                "upstream = \"https://a\"\n[tls]\nserver_name = \"not a name\"",
+                "tls.server_name",
+            ),
+            (
+                "upstream = \"https://a\"\n[tls]\nca_file = \"/nowhere\"",
+                "tls.ca_file",
+            ),
+            ("upstream = \"https://a\"\n[tls]\nverify = \"no\"", "tls.verify"),
+        ] {
+            let faults = faults_of(bad);
+            assert!(
+                faults.first().is_some_and(|fault| fault.starts_with(key)),
+                "{bad}: {faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_pem_and_a_certificate_alone_are_faults() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"not PEM").unwrap();
+        let path = file.path();
+        let tls = |lines: String| faults_of(&format!("upstream = \"https://a\"\n[tls]\n{lines}"));
+
+        assert!(tls(format!("ca_file = {path:?}"))[0].starts_with("tls.ca_file"));
+        let both = format!("client_certificate_file = {path:?}\nclient_key_file = {path:?}");
+        assert!(tls(both)[0].starts_with("tls.client_certificate_file"));
+        let alone = tls(format!("client_certificate_file = {path:?}"));
+        assert!(alone[0].contains("come together"), "{alone:?}");
+    }
+}

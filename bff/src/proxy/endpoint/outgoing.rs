@@ -25,14 +25,10 @@ pub(super) struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    pub(super) async fn send(
-        &self,
-        body: &RequestBody,
-        part: impl Fn(&RequestBody) -> Option<UpstreamRequestBody>,
-    ) -> Result<http::Response<Incoming>, ApiError> {
+    pub(super) async fn send(&self, body: &RequestBody) -> Result<http::Response<Incoming>, ApiError> {
         self.progress.note();
         let is_repeatable = self.request.method().is_safe() && matches!(body, RequestBody::Absent);
-        let write = |address: &Address| self.written(address, part(body)?);
+        let write = |address: &Address| self.written(address, body.whole()?);
         let route = &self.found.route;
         let answer = attempts::send(self.client, route, self.progress, is_repeatable, write).await;
         let answer = answer.ok_or_else(|| {
@@ -41,7 +37,7 @@ impl Outgoing<'_> {
         answer.map_err(|error| match error {
             _ if body.is_too_long() => ApiError::BodyTooLong,
             ForwardError::Silent => ApiError::UpstreamTimeout,
-            ForwardError::Unconnected(_) | ForwardError::BrokeOff(_) => {
+            ForwardError::Unconnected(_) | ForwardError::Unprocessed(_) | ForwardError::BrokeOff(_) => {
                 ApiError::UpstreamUnavailable(error.into())
             }
             ForwardError::NoClient(_) => ApiError::Internal(error.into()),

@@ -50,20 +50,12 @@ impl RequestBody {
         })
     }
 
-    /// The body, unless some of it has left.
-    pub(super) fn first(&self) -> Option<UpstreamRequestBody> {
+    /// The body, from its beginning: while nothing of it has left, and afterwards if all of it was kept.
+    pub(super) fn whole(&self) -> Option<UpstreamRequestBody> {
         match self {
             Self::Absent => Some(body::empty()),
-            Self::Kept(upload, _) | Self::PassesOnce(upload) => upload.body(),
-        }
-    }
-
-    /// The body after it has left, if it was kept.
-    pub(super) fn again(&self) -> Option<UpstreamRequestBody> {
-        match self {
-            Self::Absent => Some(body::empty()),
-            Self::Kept(_, kept) => kept.again(),
-            Self::PassesOnce(_) => None,
+            Self::Kept(upload, kept) => upload.body().or_else(|| kept.again()),
+            Self::PassesOnce(upload) => upload.body(),
         }
     }
 
