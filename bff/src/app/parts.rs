@@ -106,14 +106,7 @@ impl Parts {
             post_logout_redirect_uri: format!("{origin}{base_path}/logout/callback"),
             sends_id_token_hint: provider.sends_id_token_hint,
         };
-        let proxy = Proxy {
-            keeper,
-            services,
-            replay_body_limit: config.refresh.replay_body_limit,
-            scheme: server.public_url.scheme().to_owned(),
-            host: server.public_url.authority().to_owned(),
-            base_path: base_path.clone(),
-        };
+        let proxy = proxy(keeper, services, &config.refresh, &server.public_url, &base_path);
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
@@ -133,6 +126,23 @@ impl Parts {
             page_policy: web::Data::new(page_policy(&config.spa)?),
             spa: config.spa.directory,
         })
+    }
+}
+
+fn proxy(
+    keeper: Arc<Keeper>,
+    services: Arc<ServiceTokens>,
+    refresh: &RefreshConfig,
+    public_url: &PublicUrl,
+    base_path: &str,
+) -> Proxy {
+    Proxy {
+        keeper,
+        services,
+        replay_body_limit: refresh.replay_body_limit,
+        scheme: public_url.scheme().to_owned(),
+        host: public_url.authority().to_owned(),
+        base_path: base_path.to_owned(),
     }
 }
 

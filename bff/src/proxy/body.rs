@@ -96,9 +96,11 @@ pub(super) struct Passing {
     pub(super) trailers: Option<Trailers>,
 }
 
+type Chunk = Result<Frame<Bytes>, BodyError>;
+
 /// A request body that streams. Until some of it has left it can be begun anew, for another address.
 pub(super) struct Upload {
-    queue: Arc<Mutex<mpsc::Receiver<Result<Frame<Bytes>, BodyError>>>>,
+    queue: Arc<Mutex<mpsc::Receiver<Chunk>>>,
     has_begun: Arc<AtomicBool>,
     is_too_long: Rc<Cell<bool>>,
 }
@@ -138,9 +140,12 @@ impl Upload {
     }
 }
 
-type Chunks = mpsc::Sender<Result<Frame<Bytes>, BodyError>>;
-
-async fn pass(mut payload: web::Payload, passing: Passing, chunks: Chunks, is_too_long: Rc<Cell<bool>>) {
+async fn pass(
+    mut payload: web::Payload,
+    passing: Passing,
+    chunks: mpsc::Sender<Chunk>,
+    is_too_long: Rc<Cell<bool>>,
+) {
     let mut length = 0;
     while let Some(chunk) = payload.next().await {
         let mut frame = chunk.map(Frame::data).map_err(|_| BodyError);
