@@ -19,11 +19,12 @@ use tokio::task::JoinHandle;
 
 use self::parts::Parts;
 use crate::background::Background;
-use crate::config::{Config, Fixed, StoreConfig, read_key_ring};
+use crate::config::{Config, Fixed, read_key_ring};
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
+use crate::problem::middleware::tell_problems;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
 use crate::routing::Routes;
@@ -60,6 +61,7 @@ pub struct Running {
     certificates: Option<Arc<Certificates>>,
     routes: Arc<Routes>,
     fixed: Fixed,
+    drain_delay: Duration,
 }
 
 type Served = (ServerHandle, JoinHandle<std::io::Result<()>>);
@@ -153,10 +155,11 @@ impl Running {
         }
     }
 
-    /// Says on the management address that it is not ready, takes no more connections, lets requests and the tasks
+    /// Says on the management address that it is not ready, after `drain_delay` takes no more connections, lets requests and the tasks
     /// behind them finish, and closes the store.
     pub async fn stop(self) {
         self.health.is_draining.store(true, Ordering::SeqCst);
+        tokio::time::sleep(self.drain_delay).await;
         self.public.stop().await;
         if !self.background.finish(TASKS_PATIENCE).await {
             tracing::warn!("tasks were still running at shutdown");
@@ -186,14 +189,17 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (workers, limits) = (config.server.workers, config.server.limits);
     let certificates = config.server.certificates.clone();
+    let drain_delay = config.server.drain_delay;
     let background = Background::current();
     let key_ring_file = config.session.key_ring_file.clone();
     let fixed = config.fixed.clone();
     metrics::install();
     metrics::keep_up(&background);
-    if let StoreConfig::Redis { address, .. } = &config.store {
-        address.probe().await.context("store.redis")?;
-    }
+    config
+        .store
+        .probe()
+        .await
+        .map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let admin_token = config.management.admin_token.clone();
     let parts = Parts::compose(config, clock, &background)?;
     let admin = admin_token.map(|token| Administration {
@@ -232,6 +238,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         certificates,
         routes,
         fixed,
+        drain_delay,
     })
 }
 
@@ -259,6 +266,7 @@ fn serve_public(
             .wrap(from_fn(part_cookies))
             .app_data(parts.routes.clone())
             .wrap(from_fn(refuse_long_heads))
+            .wrap(from_fn(tell_problems))
             .wrap(from_fn(add_security_headers))
     })
 }
@@ -273,6 +281,7 @@ fn serve_management(
             .app_data(web::Data::new(health.clone()))
             .configure(ops_endpoint::configure)
             .configure(|app| admin_endpoint::configure(app, admin.as_ref()))
+            .wrap(from_fn(tell_problems))
     })
     .workers(1)
     .disable_signals()

@@ -20,6 +20,7 @@ use resource_server::settings::{Document, Environment, Faults};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::management::{AdminToken, ManagementConfig, Needs};
 pub use self::provider::ProviderConfig;
+use self::provider::ProviderFacts;
 pub use self::refresh::RefreshConfig;
 pub use self::replica::ReplicaConfig;
 pub use self::server::{PublicUrl, ServerConfig};
@@ -87,18 +88,16 @@ impl Config {
         let mut fixed = document.texts();
         fixed.remove("route");
         let mut root = document.root(faults);
+        let mut facts = ProviderFacts::default();
         let server = ServerConfig::read(root.section("server"));
         let management = ManagementConfig::read(root.section("management"));
-        let provider = ProviderConfig::read(root.section("provider"));
+        let provider = ProviderConfig::read(root.section("provider"), &mut facts);
         let session = SessionConfig::read(root.section("session"));
         let store = StoreConfig::read(root.section("store"));
-        let refresh = RefreshConfig::read(
-            root.section("refresh"),
-            provider.as_ref().map(|provider| provider.settings.timeout),
-        );
+        let refresh = RefreshConfig::read(root.section("refresh"), facts.timeout);
         let replica = ReplicaConfig::read(root.section("replica"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
-        let routes = routes::read(&mut root, base_path, provider.as_ref());
+        let routes = routes::read(&mut root, base_path, &facts);
         let spa = SpaConfig::read(root.section("spa"));
         let log = LogConfig::read(root.section("log"));
         root.finish();

@@ -13,6 +13,7 @@ pub mod guard;
 pub mod login;
 pub mod logout;
 pub mod ops;
+pub mod outage;
 pub mod parameters;
 pub mod problem;
 pub mod provider;

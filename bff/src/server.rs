@@ -20,3 +20,6 @@ pub use self::accept::{Server, Settings};
 pub use self::certificates::{CertificateError, Certificates};
 pub use self::limits::{Limits, MAX_HEAD_BYTES};
 pub use self::trailers::Trailers;
+
+#[cfg(test)]
+mod tests;

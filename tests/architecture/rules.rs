@@ -32,6 +32,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
         "random",
         "cookies",
         "errors",
+        "outage",
         "parameters",
         "background",
         "telemetry",

@@ -3,6 +3,7 @@
 use e2e::browser::Browser;
 use e2e::grpc::{self, GrpcServer};
 use e2e::on_one_store;
+use e2e::peer::Closed;
 use e2e::secrets::Kind;
 use e2e::stack::{Deployment, SESSION_COOKIE, Stack};
 use serde_json::{Value, json};
@@ -107,7 +108,31 @@ async fn c46_grpc_without_a_session_is_unauthenticated(deployment: Deployment) {
     assert!(heard["metadata"]["authorization"][0].is_string(), "{heard}");
 }
 
+async fn c46_grpc_is_told_of_an_upstream_that_is_gone(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let gone = Closed::new();
+    let url = format!("http://{}", gone.address());
+    stack
+        .reload_bff(|text| {
+            format!("{text}[[route]]\nprefix = \"/lab.Echo\"\nupstream = \"{url}\"\nprotocol = \"h2\"\n")
+        })
+        .await;
+    let browser = stack.browser_logged_in_as("alice").await;
+
+    let outcomes = call(&stack, &signed_in(&browser), &[("Say", "hello")]).await;
+
+    assert_eq!(outcomes[0]["code"], 14, "{outcomes:?}");
+    let log = stack.log();
+    let is_told = |line: &str| {
+        ["a request failed", "/lab.Echo", "upstream-unavailable"]
+            .iter()
+            .all(|word| line.contains(word))
+    };
+    assert!(log.lines().any(is_told), "operators are told all the same");
+}
+
 on_one_store!(
+    c46_grpc_is_told_of_an_upstream_that_is_gone,
     c46_grpc_passes_in_both_directions_with_its_trailers,
     c46_grpc_without_a_session_is_unauthenticated,
 );

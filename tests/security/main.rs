@@ -8,8 +8,12 @@
     reason = "a check reports what is wrong by failing the test"
 )]
 
+mod connections;
+mod floods;
 mod grpc;
+mod lifecycle;
 mod reload;
+mod tls;
 mod trailers;
 mod upstreams;
 mod upstreams_tls;

@@ -83,6 +83,11 @@ impl Leashed {
         Err(printed)
     }
 
+    /// The program's process.
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Freezes the program: it keeps its connections and answers nothing.
     pub fn freeze(&self) {
         self.signal("-STOP");

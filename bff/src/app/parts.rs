@@ -110,7 +110,7 @@ impl Parts {
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
-            health: health(&store, client),
+            health: Health::new(Arc::clone(&store), client),
             vault,
             cookie_key,
             registry: web::Data::from(registry),
@@ -219,14 +219,6 @@ fn back_channel(
         registry: Arc::clone(registry),
         store: Arc::clone(store),
         background: background.clone(),
-    }
-}
-
-fn health(store: &Arc<dyn SessionStore>, provider: Arc<Provider>) -> Health {
-    Health {
-        store: Arc::clone(store),
-        provider,
-        is_draining: Arc::default(),
     }
 }
 

@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub workers: usize,
     /// What clients may take up.
     pub limits: Limits,
+    /// How long the BFF goes on accepting once it has said that it is not ready any more.
+    pub drain_delay: Duration,
     /// TLS, unless it ends in front of us.
     pub certificates: Option<Arc<Certificates>>,
 }
@@ -83,6 +85,8 @@ impl ServerConfig {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = section.number_or("workers", cores as u64, 1..=512);
         let limits = limits(&mut section);
+        let longest = Duration::from_secs(300);
+        let drain_delay = section.duration_or("drain_delay", Duration::ZERO, Duration::ZERO..=longest);
         let certificates = certificates(&mut section);
         section.finish();
 
@@ -92,6 +96,7 @@ impl ServerConfig {
             base_path: base_path?,
             workers: usize::try_from(workers?).ok()?,
             limits: limits?,
+            drain_delay: drain_delay?,
             certificates: certificates?,
         })
     }

@@ -17,7 +17,7 @@ use crate::session::registry::{EndReason, Endable, Room};
 use crate::session::store::{Claimed, SessionStore};
 use crate::session::ticket::Presented;
 use crate::session::{OpenSession, SessionContent, SessionError, SessionId, SessionKey, SessionRegistry};
-use crate::telemetry;
+use crate::telemetry::{self, LoginOutcome};
 
 /// Why a callback gave no session.
 #[derive(Debug, thiserror::Error)]
@@ -55,26 +55,24 @@ pub(super) enum Completed {
 }
 
 impl Completed {
-    /// The outcome as a word of the metrics.
-    const fn as_str(&self) -> &'static str {
+    const fn outcome(&self) -> LoginOutcome {
         match self {
-            Self::SignedIn(..) => "completed",
-            Self::NobodySignedIn(_) => "nobody_signed_in",
+            Self::SignedIn(..) => LoginOutcome::Completed,
+            Self::NobodySignedIn(_) => LoginOutcome::NobodySignedIn,
         }
     }
 }
 
 impl CallbackError {
-    /// The outcome as a word of the metrics.
-    const fn as_str(&self) -> &'static str {
+    const fn outcome(&self) -> LoginOutcome {
         match self {
-            Self::NoTransaction => "no_transaction",
-            Self::Denied => "denied",
-            Self::Invalid(_) => "invalid",
-            Self::Provider(_) => "provider_unavailable",
-            Self::Session(_) => "store_unavailable",
-            Self::TooManySessions => "too_many_sessions",
-            Self::LoggedOutMeanwhile => "logged_out_meanwhile",
+            Self::NoTransaction => LoginOutcome::NoTransaction,
+            Self::Denied => LoginOutcome::Denied,
+            Self::Invalid(_) => LoginOutcome::Invalid,
+            Self::Provider(_) => LoginOutcome::ProviderUnavailable,
+            Self::Session(_) => LoginOutcome::StoreUnavailable,
+            Self::TooManySessions => LoginOutcome::TooManySessions,
+            Self::LoggedOutMeanwhile => LoginOutcome::LoggedOutMeanwhile,
         }
     }
 }
@@ -120,8 +118,8 @@ impl Callback {
         background.spawn(async move {
             let outcome = callback.judge(arrival).await;
             telemetry::login_ended(match &outcome {
-                Ok(completed) => completed.as_str(),
-                Err(error) => error.as_str(),
+                Ok(completed) => completed.outcome(),
+                Err(error) => error.outcome(),
             });
             if let Err(Ok(Completed::SignedIn(id, key, _))) = tell.send(outcome) {
                 callback.abandon(&id, &key).await;
@@ -295,7 +293,7 @@ fn refused(error: &str, return_to: ReturnTo) -> Result<Completed, CallbackError>
 fn exchange_failed(error: ProviderError) -> CallbackError {
     match error {
         ProviderError::TokenAnswer {
-            answer: TokenAnswerError::Refused(OAuthErrorCode::InvalidGrant),
+            answer: TokenAnswerError::Refused(OAuthErrorCode::InvalidGrant, _),
             ..
         }
         | ProviderError::Unproven(_) => CallbackError::Invalid(error.into()),

@@ -170,7 +170,7 @@ fn refusal(error: &ApiError, base_path: &str) -> Result<HttpResponse, ApiError> 
             "You are signed in in as many browsers as allowed. Sign out in one of them, then try again here."
         }
         ApiError::LoginExpired => "It took too long, was finished already, or was begun in another browser.",
-        ApiError::ProviderUnavailable(..) | ApiError::StoreUnavailable(_) => {
+        ApiError::ProviderUnavailable(..) | ApiError::StoreUnavailable(..) => {
             "This is our fault and not yours. Please try again in a moment."
         }
         _ => "The answer of the sign-in service did not fit. Please try again.",

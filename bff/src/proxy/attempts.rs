@@ -57,13 +57,13 @@ async fn once(
     let answer = client
         .send(address.destination(), request, route.timeout, progress)
         .await;
-    let prefix = route.prefix.as_str();
+    let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+    route.times().answered(status, began.elapsed());
     match &answer {
-        Ok(answer) => {
-            telemetry::upstream_answered(prefix, answer.status().as_u16(), began.elapsed());
+        Ok(_) => {
             if address.succeeded() {
-                let upstream = address.destination().authority.as_str();
-                tracing::info!(route = prefix, upstream, "an upstream's address is back");
+                let (route, upstream) = (route.prefix.as_str(), address.destination().authority.as_str());
+                tracing::info!(route, upstream, "an upstream's address is back");
             }
         }
         Err(error) => note(route, address, error),

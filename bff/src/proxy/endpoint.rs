@@ -14,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use http::header::CONTENT_LENGTH;
 use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
 use url::form_urlencoded;
 
 use self::outgoing::Outgoing;
@@ -33,6 +34,7 @@ use crate::routing::{Access, NormalPath, Route, Routes};
 use crate::server::Trailers;
 use crate::session::ticket::Ticket;
 use crate::session::{OpenSession, SessionRegistry};
+use crate::telemetry;
 
 /// The route that a request matched, and its path in the form that matched.
 #[derive(Debug, Clone)]
@@ -82,7 +84,7 @@ pub async fn match_route(
 }
 
 /// A refusal of ours as gRPC clients understand it: 200, and the outcome in `grpc-status`.
-fn in_words_of_grpc(answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+fn in_words_of_grpc(mut answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let content_type = answer.request().headers().get(CONTENT_TYPE);
     let is_grpc = content_type.is_some_and(|value| grpc::is_grpc(value.as_bytes()));
     let is_ours = answer.response().extensions().get::<Proxied>().is_none();
@@ -97,11 +99,14 @@ fn in_words_of_grpc(answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody
         .insert_header(("grpc-status", grpc::status(status.as_u16()).to_string()))
         .insert_header(("grpc-message", status.canonical_reason().unwrap_or("Refused")));
     // Clients look for the outcome in the headers only if these end the stream.
-    let refusal = if answer.request().version() == Version::HTTP_2 {
+    let mut refusal = if answer.request().version() == Version::HTTP_2 {
         refusal.body(actix_web::body::None::new())
     } else {
         refusal.finish()
     };
+    // What the log is to be told.
+    let told = std::mem::take(&mut *answer.response_mut().extensions_mut());
+    refusal.extensions_mut().extend(told);
     answer.into_response(refusal)
 }
 
@@ -219,7 +224,7 @@ async fn forward(
     proxy: &Proxy,
     client: &ForwardClient,
 ) -> Result<HttpResponse, ApiError> {
-    let progress = Progress::begin();
+    let (progress, began) = (Progress::begin(), Instant::now());
     let has_token = authority.token(&found.route).is_some();
     let replay_limit = if has_token { proxy.replay_body_limit } else { 0 };
     let body = RequestBody::begin(request, payload, &found.route, replay_limit, &progress)?;
@@ -243,7 +248,7 @@ async fn forward(
         answer = outgoing.send(&body).await?;
     }
     let session = outgoing.authority.session();
-    report(request, found, session, answer.status().as_u16());
+    report(request, found, session, answer.status().as_u16(), began);
     incoming(request, answer, has_token, &found.route, progress)
         .ok_or_else(|| ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told")))
 }
@@ -258,10 +263,25 @@ async fn with_another_token(
 }
 
 /// Paths hold names, e-mail addresses and reset links: the log gets the route, and only who asks for it the path.
-fn report(request: &HttpRequest, found: &MatchedRoute, session: Option<&OpenSession>, status: u16) {
+fn report(
+    request: &HttpRequest,
+    found: &MatchedRoute,
+    session: Option<&OpenSession>,
+    status: u16,
+    began: Instant,
+) {
     let (method, route) = (request.method().as_str(), found.route.prefix.as_str());
     let key = session.map(|session| session.key.as_str());
-    tracing::info!(method, route, status, session.key = key, "request proxied");
+    let duration_ms = telemetry::millis(began.elapsed());
+    tracing::info!(
+        target: "bff::access",
+        method,
+        route,
+        status,
+        duration_ms,
+        session.key = key,
+        "request proxied"
+    );
     let path = found.path.as_str();
     tracing::debug!(target: "bff::trail", method, path, status, session.key = key, "request proxied");
 }

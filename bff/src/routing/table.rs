@@ -1,7 +1,7 @@
 //! The rules that pick an upstream for a request.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,6 +11,7 @@ use http::{Method, Uri};
 use super::addresses::{Address, Addresses};
 use super::path::NormalPath;
 use crate::session::tokens::Target;
+use crate::telemetry::UpstreamTimes;
 
 /// Whom a route serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +133,8 @@ pub struct Route {
     pub idle_timeout: Option<Duration>,
     /// How many bytes a request body may have, if that is bounded.
     pub max_body_size: Option<u64>,
+    /// What its upstream's times are noted in; made by the first request, when there is a recorder.
+    pub times: Arc<OnceLock<UpstreamTimes>>,
 }
 
 impl Route {
@@ -153,6 +156,12 @@ impl Route {
         }
         let methods: Vec<_> = self.methods.iter().map(Method::as_str).collect();
         methods.join(", ")
+    }
+
+    /// What its upstream's times are noted in.
+    #[must_use]
+    pub fn times(&self) -> &UpstreamTimes {
+        self.times.get_or_init(|| UpstreamTimes::of_route(&self.prefix))
     }
 
     /// The path that the upstream is asked for, behind its own. `None` when it is not a path of this rule.
@@ -281,6 +290,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             idle_timeout: None,
             max_body_size: None,
+            times: Arc::default(),
         }
     }
 

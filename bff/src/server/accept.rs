@@ -185,7 +185,9 @@ impl Acceptor {
             while let (Ok(place), Ok((stream, peer))) =
                 (Arc::clone(&self.places).try_acquire_owned(), listener.accept())
             {
-                give(&self.workers, &mut self.next, Accepted { stream, peer, place });
+                if stream.set_nonblocking(true).is_ok() {
+                    give(&self.workers, &mut self.next, Accepted { stream, peer, place });
+                }
             }
         }
     }

@@ -76,9 +76,9 @@ impl Activity {
         InFlight(Rc::clone(self))
     }
 
-    /// Waits until the head that is on its way is here; at once if none is.
-    pub(super) async fn head_arrived(&self) {
-        if self.head_since.get().is_some() {
+    /// Waits for a request; at once if one is under way.
+    pub(super) async fn is_asked(&self) {
+        if self.requests.get() == 0 {
             self.request_began.notified().await;
         }
     }

@@ -17,6 +17,7 @@ use super::activity::{Activity, GivenUp};
 use super::http2::{self, Bridge};
 use super::limits::{FAREWELL, LAST_WORDS, Limits};
 use super::socket::Socket;
+use crate::telemetry;
 
 /// The HTTP/1.1 connection that is just being made. actix asks for a signal of its end without saying for which one.
 pub(super) type BeingMade = Rc<RefCell<Option<Rc<Activity>>>>;
@@ -32,11 +33,12 @@ pub(super) struct Connections<A, H> {
     pub(super) draining: CancellationToken,
 }
 
-/// When a connection of HTTP/1.1 begins to end: at once if it rests, and after its last words if it is about to ask.
+/// When a connection begins to end: with its next answer. One that rests is closed soon, but not at once, for its next
+/// request may be on its way, and a client cannot tell what has become of a request that meets a closed connection.
 pub(super) async fn last_words(activity: Option<Rc<Activity>>, draining: CancellationToken) {
     draining.cancelled().await;
     if let Some(activity) = activity {
-        let _ = timeout(LAST_WORDS, activity.head_arrived()).await;
+        let _ = timeout(LAST_WORDS, activity.is_asked()).await;
     }
 }
 
@@ -118,6 +120,8 @@ where
         };
         let connection = http2::protocol().serve_connection(TokioIo::new(socket), bridge);
         let mut connection = std::pin::pin!(connection);
+        let last_words = last_words(Some(Rc::clone(&activity)), self.draining.clone());
+        let mut last_words = std::pin::pin!(last_words);
         let mut is_told = false;
         loop {
             tokio::select! {
@@ -127,7 +131,7 @@ where
                     }
                     return;
                 }
-                () = self.draining.cancelled(), if !is_told => {
+                () = last_words.as_mut(), if !is_told => {
                     is_told = true;
                     connection.as_mut().graceful_shutdown();
                 }
@@ -145,5 +149,10 @@ where
 }
 
 fn report(reason: GivenUp) {
+    telemetry::connection_given_up(match reason {
+        GivenUp::Idle => "idle",
+        GivenUp::SlowHead => "slow_head",
+        GivenUp::Stalled => "stalled",
+    });
     tracing::debug!(?reason, "a connection was given up");
 }

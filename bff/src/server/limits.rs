@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// What a client may take up before it is refused or hung up on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at a time; who comes next waits in the backlog of the socket.
     pub max_connections: usize,
@@ -15,7 +15,7 @@ pub struct Limits {
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long a client may leave our answer in its socket unread.
 pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
-/// How long somebody who is just about to ask is heard out when the server stops.
+/// How long those who do not ask for anything are waited for when the server stops.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long an HTTP/2 client may take to leave once it was told to.
 pub(super) const FAREWELL: Duration = Duration::from_secs(5);

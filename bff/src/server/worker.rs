@@ -19,6 +19,7 @@ use super::connection::{BeingMade, Connections, last_words};
 use super::limits::Limits;
 use super::service::Application;
 use super::socket::Socket;
+use crate::telemetry;
 
 /// A connection on its way to a worker, and its place among those that there may be.
 pub(super) struct Accepted {
@@ -105,6 +106,7 @@ where
         };
         let connections = Rc::clone(&connections);
         tracker.spawn_local(async move {
+            let _open = Open::counted();
             connections.serve(stream, peer).await;
             drop(place);
         });
@@ -117,4 +119,20 @@ where
         tracing::warn!(connections = tracker.len(), "connections were cut at shutdown");
     }
     Ok(())
+}
+
+/// A connection that is counted, however it ends.
+struct Open;
+
+impl Open {
+    fn counted() -> Self {
+        telemetry::connections_changed(1.0);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        telemetry::connections_changed(-1.0);
+    }
 }

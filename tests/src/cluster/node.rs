@@ -149,6 +149,14 @@ impl Node {
         self.process.lock().await.as_ref().expect("the node runs").thaw();
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn pid(&self) -> u32 {
+        self.process.lock().await.as_ref().expect("the node runs").pid()
+    }
+
     /// What it logged, all its processes together.
     pub fn log(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();

@@ -7,13 +7,13 @@ use std::path::Path;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// The authority's certificate.
-pub(super) const AUTHORITY: &str = "ca.pem";
+pub(crate) const AUTHORITY: &str = "ca.pem";
 /// The server's certificate, for `localhost` and nothing else.
-pub(super) const CERTIFICATE: &str = "server.pem";
+pub(crate) const CERTIFICATE: &str = "server.pem";
 /// The server's key.
-pub(super) const KEY: &str = "server-key.pem";
+pub(crate) const KEY: &str = "server-key.pem";
 
-/// Vouches for the servers of one Redis, of whichever form.
+/// Vouches for the servers of one Redis, of whichever form, or for a BFF.
 pub(crate) struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
@@ -57,7 +57,7 @@ impl Authority {
     }
 
     /// Puts its certificate and those of a server into this folder.
-    pub(super) fn equip(&self, folder: &Path) {
+    pub(crate) fn equip(&self, folder: &Path) {
         let (certificate, key) = self.issue("localhost");
         for (name, pem) in [
             (AUTHORITY, self.certificate.clone()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Stack;
 use crate::redis::MASTER;
+use crate::redis::certificates::{CERTIFICATE, KEY};
 
 /// The client id of the BFF at the provider.
 pub(super) const CLIENT_ID: &str = "web";
@@ -52,6 +53,8 @@ pub struct Deployment {
     pub(super) routes: Vec<(&'static str, &'static str)>,
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
+    pub(super) server_rules: &'static str,
+    pub(super) has_tls: bool,
 }
 
 impl Deployment {
@@ -70,6 +73,8 @@ impl Deployment {
             routes: Vec::new(),
             redis_timeout: "2s",
             is_administered: false,
+            server_rules: "",
+            has_tls: false,
         }
     }
 
@@ -174,6 +179,20 @@ impl Deployment {
         self
     }
 
+    /// Further lines of the BFF's `[server]`.
+    #[must_use]
+    pub fn with_server_rules(mut self, lines: &'static str) -> Self {
+        self.server_rules = lines;
+        self
+    }
+
+    /// Browsers reach the BFF by TLS.
+    #[must_use]
+    pub fn with_tls(mut self) -> Self {
+        self.has_tls = true;
+        self
+    }
+
     /// How long access tokens live.
     #[must_use]
     pub fn with_access_tokens_for(mut self, lifetime: Duration) -> Self {
@@ -271,6 +290,7 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         upstream_timeout,
         session_rules,
         audiences,
+        server_rules,
         ..
     } = deployment;
     let lease = deployment
@@ -282,6 +302,8 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
 listen = "{listen}"
 public_url = "{app}"
 workers = 2
+{server_rules}
+{tls}
 [provider]
 issuer = "{issuer}"
 client_id = "{CLIENT_ID}"
@@ -301,6 +323,7 @@ directory = {spa}
 "#,
         key_ring = places.file("bff-keys"),
         spa = places.file("spa"),
+        tls = tls(deployment, places),
     );
     file.push_str(&store(deployment, places));
     if deployment.is_administered {
@@ -321,6 +344,15 @@ directory = {spa}
         );
     }
     file
+}
+
+fn tls(deployment: &Deployment, places: &Places<'_>) -> String {
+    if deployment.has_tls {
+        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
+        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}")
+    } else {
+        String::new()
+    }
 }
 
 fn store(deployment: &Deployment, places: &Places<'_>) -> String {
