@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: Redis, Chromium with its driver, and npm oidc-provider.
+# Installs what the tests need and this machine lacks: Redis, Chromium with its driver, npm oidc-provider and grpc-js.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -41,8 +41,10 @@ if [ "$node_major" -lt 20 ]; then
 fi
 
 # `npm ci` starts from nothing each time, so it runs only when the lock file is newer than what it installed.
-installed="$here/foreign-provider/node_modules/.package-lock.json"
-if [ ! -e "$installed" ] || [ "$here/foreign-provider/package-lock.json" -nt "$installed" ]; then
-    npm ci --prefix "$here/foreign-provider" --no-audit --no-fund
-    touch "$installed"
-fi
+for folder in foreign-provider grpc; do
+    installed="$here/$folder/node_modules/.package-lock.json"
+    if [ ! -e "$installed" ] || [ "$here/$folder/package-lock.json" -nt "$installed" ]; then
+        npm ci --prefix "$here/$folder" --no-audit --no-fund
+        touch "$installed"
+    fi
+done

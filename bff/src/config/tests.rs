@@ -111,7 +111,7 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     include_str!("../config.rs"),
     include_str!("cors.rs"),
     include_str!("limits.rs"),
@@ -122,6 +122,7 @@ const SOURCES: [&str; 14] = [
     include_str!("replica.rs"),
     include_str!("proxy.rs"),
     include_str!("routes.rs"),
+    include_str!("routes/upstreams.rs"),
     include_str!("server.rs"),
     include_str!("session.rs"),
     include_str!("spa.rs"),
