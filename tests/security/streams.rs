@@ -193,6 +193,47 @@ async fn what_a_browser_says_through_a_websocket_is_a_use_of_its_session(deploym
     assert_eq!(closed, Closed::With(1008, "the session has ended".to_owned()));
 }
 
+/// Whoever does not read is given nothing more either, beside what was on its way.
+async fn a_download_that_never_rests_is_cut_too(deployment: Deployment) {
+    const ON_ITS_WAY: usize = 64 * 1024 * 1024;
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let path = "/api/lab/flood?bytes=4000000000";
+    let mut unread = browser.fetch(path).open().await;
+    assert!(unread.next().await.unwrap().is_some());
+    let mut read = browser.fetch(path).open().await;
+    let (begun, reading) = tokio::sync::oneshot::channel();
+    let read = tokio::spawn(async move {
+        let first = read.next().await;
+        begun.send(()).unwrap();
+        let rest = rest_of(&mut read).await;
+        first.and(rest)
+    });
+    reading.await.unwrap();
+
+    let logout = browser.fetch("/bff/logout").method(Method::POST).await;
+    logout.assert_status(200);
+
+    let ended = Instant::now();
+    let cut = within_patience("the download ends", read).await.unwrap();
+    assert!(
+        cut.is_err(),
+        "a part of a download was taken for the whole: {cut:?}"
+    );
+    let took = ended.elapsed();
+    assert!(took < SOON, "it took {took:?}");
+    let mut got = 0;
+    while let Ok(Some(piece)) = within_patience("the unread download ends", unread.next()).await {
+        got += piece.len();
+    }
+    assert!(got < ON_ITS_WAY, "{got} bytes came after the end");
+}
+
+async fn rest_of(stream: &mut Stream) -> reqwest::Result<Option<bytes::Bytes>> {
+    while stream.next().await?.is_some() {}
+    Ok(None)
+}
+
 /// A close frame within another frame would be taken for a part of it.
 async fn a_websocket_is_never_closed_within_a_frame(deployment: Deployment) {
     let stack = deployment
@@ -309,6 +350,7 @@ on_every_store!(
 );
 on_one_store!(
     a_websocket_is_never_closed_within_a_frame,
+    a_download_that_never_rests_is_cut_too,
     c90_a_stop_closes_what_has_no_end_and_waits_for_what_has,
     streams_end_when_the_provider_says_so,
 );
