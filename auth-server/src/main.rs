@@ -189,7 +189,9 @@ fn ask_password() -> anyhow::Result<SecretString> {
 }
 
 fn start_log(log: &LogConfig) -> anyhow::Result<()> {
-    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&log.filter)?);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(&log.filter)?)
+        .with_ansi(io::stdout().is_terminal());
     let started = if log.json {
         subscriber.json().try_init()
     } else {

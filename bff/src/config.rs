@@ -2,6 +2,8 @@
 //!
 //! One file a section. Every key, its default and a sentence stand in `bff.example.toml`.
 
+mod cors;
+mod limits;
 mod log;
 mod management;
 mod provider;
@@ -14,11 +16,13 @@ mod session;
 mod spa;
 mod store;
 
-use resource_server::settings::{Document, Environment, Faults};
+use resource_server::settings::{Document, Environment, Faults, Section};
 
+pub use self::limits::LimitsConfig;
 pub use self::log::{LogConfig, LogFormat};
 pub use self::management::{AdminToken, ManagementConfig, Needs};
 pub use self::provider::ProviderConfig;
+use self::provider::ProviderFacts;
 pub use self::proxy::ProxyConfig;
 pub use self::refresh::RefreshConfig;
 pub use self::replica::ReplicaConfig;
@@ -26,6 +30,7 @@ pub use self::server::{PublicUrl, ServerConfig};
 pub use self::session::{SessionConfig, read_key_ring};
 pub use self::spa::SpaConfig;
 pub use self::store::StoreConfig;
+use crate::guard::cors::AllowedOrigins;
 use crate::routing::RouteTable;
 
 /// Everything that can be set.
@@ -53,6 +58,10 @@ pub struct Config {
     pub spa: SpaConfig,
     /// `[log]`.
     pub log: LogConfig,
+    /// `[cors]`.
+    pub allowed_origins: AllowedOrigins,
+    /// `[limits]`.
+    pub limits: LimitsConfig,
 }
 
 impl Config {
@@ -69,21 +78,21 @@ impl Config {
 
     fn read(document: Document<'_>, faults: &Faults) -> Option<Self> {
         let mut root = document.root(faults);
+        let mut facts = ProviderFacts::default();
         let server = ServerConfig::read(root.section("server"));
         let management = ManagementConfig::read(root.section("management"));
-        let provider = ProviderConfig::read(root.section("provider"));
+        let provider = ProviderConfig::read(root.section("provider"), &mut facts);
         let session = SessionConfig::read(root.section("session"));
         let store = StoreConfig::read(root.section("store"));
-        let refresh = RefreshConfig::read(
-            root.section("refresh"),
-            provider.as_ref().map(|provider| provider.settings.timeout),
-        );
+        let refresh = RefreshConfig::read(root.section("refresh"), facts.timeout);
         let replica = ReplicaConfig::read(root.section("replica"));
         let proxy = ProxyConfig::read(root.section("proxy"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
-        let routes = routes::read(&mut root, base_path, provider.as_ref());
+        let routes = routes::read(&mut root, base_path, &facts);
         let spa = SpaConfig::read(root.section("spa"));
         let log = LogConfig::read(root.section("log"));
+        let allowed_origins = cors::read(root.section("cors"));
+        let limits = LimitsConfig::read(root.section("limits"));
         root.finish();
 
         Some(Self {
@@ -98,8 +107,28 @@ impl Config {
             routes: routes?,
             spa: spa?,
             log: log?,
+            allowed_origins: allowed_origins?,
+            limits: limits?,
         })
     }
+}
+
+/// Parses each text of a list, and notes a fault at each that is not what it may be.
+fn each<T>(
+    section: &Section<'_>,
+    key: &str,
+    texts: Option<Vec<String>>,
+    parse: fn(&str) -> Result<T, &'static str>,
+) -> Option<Vec<T>> {
+    let texts = texts?;
+    let parsed = texts.iter().enumerate().map(|(index, text)| {
+        let parsed = parse(text);
+        parsed
+            .map_err(|rule| section.fault(&format!("{key}[{index}]"), Some(format!("{text:?}")), rule))
+            .ok()
+    });
+    // All of them first: every fault is told.
+    parsed.collect::<Vec<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Every refusal and failure that a browser may see, and how each becomes an RFC 9457 problem document.
 //!
-//! This is the one file that maps errors to answers. A cause goes to the log, once, here; never into a body.
+//! This is the one file that maps errors to answers. A cause goes to the log, once, by the middleware; never into a body.
+
+pub mod middleware;
 
 use std::error::Error as StdError;
 
@@ -17,6 +19,8 @@ use crate::provider::ProviderError;
 use crate::refresh::RefreshError;
 use crate::session::SessionError;
 use crate::session::registry::Incomplete;
+use crate::session::store::StoreError;
+use crate::telemetry;
 
 /// A refusal or failure on its way to the browser.
 #[derive(Debug, thiserror::Error)]
@@ -81,21 +85,60 @@ pub enum ApiError {
     /// The route does not take this method; the value lists those it takes.
     #[error("the method is not allowed here")]
     MethodNotAllowed(String),
+    /// This client or session asks too often; seconds until it may again.
+    #[error("too many requests")]
+    TooManyRequests(u64),
+    /// As many as can be served at a time are being served.
+    #[error("too much is going on at once")]
+    Busy,
+    /// The request has been here before.
+    #[error("a route leads back to this BFF")]
+    LoopDetected,
     /// The session store does not answer.
     #[error("the session store does not answer")]
-    StoreUnavailable(#[source] anyhow::Error),
+    StoreUnavailable(#[source] anyhow::Error, Known),
     /// The provider does not answer usefully; seconds until it is worth trying again.
     #[error("the OpenID provider does not answer")]
-    ProviderUnavailable(#[source] anyhow::Error, u64),
+    ProviderUnavailable(#[source] anyhow::Error, Known, u64),
     /// The upstream cannot be reached or broke off.
     #[error("the upstream does not answer")]
     UpstreamUnavailable(#[source] anyhow::Error),
     /// The upstream took too long.
     #[error("the upstream took too long")]
     UpstreamTimeout,
+    /// The header lines of the request are longer than anybody needs.
+    #[error("the head of the request is too long")]
+    HeadTooLong,
     /// A fault of this program.
     #[error("something went wrong")]
     Internal(#[source] anyhow::Error),
+}
+
+/// Whether the log has been told of an outage, once, so that it need not be told of each request that meets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It has.
+    Already,
+    /// This request found something out.
+    ByThis,
+}
+
+/// What the log is told of an answer; left with it for the middleware, which knows the request.
+#[derive(Debug, Clone)]
+struct Told {
+    severity: Severity,
+    status: u16,
+    code: &'static str,
+    cause: Option<String>,
+    oauth_error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    Failure,
+    Refusal,
+    /// That somebody is not signed in, or that an outage goes on.
+    Nothing,
 }
 
 /// Status, code and title of a problem, as documented in docs/architecture.md.
@@ -110,6 +153,7 @@ const fn kind(status: StatusCode, code: &'static str, title: &'static str) -> Ki
 }
 
 impl ApiError {
+    #[expect(clippy::too_many_lines, reason = "it is a table: one row for each problem")]
     fn kind(&self) -> Kind {
         use StatusCode as S;
         match self {
@@ -165,7 +209,14 @@ impl ApiError {
                 "method-not-allowed",
                 "The method is not allowed here",
             ),
-            Self::StoreUnavailable(_) => kind(
+            Self::TooManyRequests(_) => kind(
+                S::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Slow down and try again later",
+            ),
+            Self::Busy => kind(S::SERVICE_UNAVAILABLE, "busy", "Too much is going on; try again"),
+            Self::LoopDetected => kind(S::LOOP_DETECTED, "loop-detected", "The route leads back here"),
+            Self::StoreUnavailable(..) => kind(
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",
                 "Sessions cannot be read for the moment",
@@ -179,28 +230,49 @@ impl ApiError {
                 kind(S::BAD_GATEWAY, "upstream-unavailable", "The API does not answer")
             }
             Self::UpstreamTimeout => kind(S::GATEWAY_TIMEOUT, "upstream-timeout", "The API took too long"),
+            Self::HeadTooLong => kind(
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-long",
+                "The header lines of the request are too long",
+            ),
             Self::Internal(_) => kind(S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong"),
         }
     }
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::StoreUnavailable(_) | Self::SignOutIncomplete(_) | Self::EndIncomplete(..) => Some(1),
-            Self::ProviderUnavailable(_, seconds) => Some((*seconds).max(1)),
+            Self::StoreUnavailable(..)
+            | Self::SignOutIncomplete(_)
+            | Self::EndIncomplete(..)
+            | Self::Busy => Some(1),
+            Self::TooManyRequests(seconds) => Some((*seconds).max(1)),
+            Self::ProviderUnavailable(_, _, seconds) => Some((*seconds).max(1)),
             _ => None,
         }
     }
 
-    /// Tells the log what the body must not say.
-    fn log(&self, kind: &Kind) {
-        let cause = self.source().map(chain);
-        let (status, code, cause) = (kind.status.as_u16(), kind.code, cause.as_deref());
-        if kind.status.is_server_error() {
-            tracing::error!(status, code, cause, "a request failed");
-        } else if cause.is_some() {
-            tracing::warn!(status, code, cause, "a request was refused");
-        } else {
-            tracing::debug!(status, code, "a request was refused");
+    /// What the log is told and the body must not say.
+    fn told(&self, kind: &Kind) -> Told {
+        let known = matches!(
+            self,
+            Self::StoreUnavailable(_, Known::Already)
+                | Self::ProviderUnavailable(_, Known::Already, _)
+                // A flood is counted (`bff_problems_total`), and not told of ten thousand times.
+                | Self::Busy
+        );
+        let cause = self.source();
+        let severity = match (kind.status.is_server_error(), cause) {
+            _ if known => Severity::Nothing,
+            (true, _) => Severity::Failure,
+            (false, Some(_)) => Severity::Refusal,
+            (false, None) => Severity::Nothing,
+        };
+        Told {
+            severity,
+            status: kind.status.as_u16(),
+            code: kind.code,
+            oauth_error: cause.and_then(oauth_error),
+            cause: cause.map(chain),
         }
     }
 
@@ -219,11 +291,12 @@ impl ApiError {
             .body(html)
     }
 
-    /// Status and headers, and the line in the log.
+    /// Status and headers, and what the middleware is to tell.
     fn answer(&self) -> HttpResponseBuilder {
         let kind = self.kind();
-        self.log(&kind);
+        telemetry::problem_answered(kind.code);
         let mut answer = HttpResponse::build(kind.status);
+        answer.extensions_mut().insert(self.told(&kind));
         if let Some(seconds) = self.retry_after() {
             answer.insert_header((RETRY_AFTER, seconds));
         }
@@ -238,6 +311,19 @@ impl ApiError {
         answer.insert_header((CACHE_CONTROL, "no-store"));
         answer
     }
+}
+
+/// The provider's own word, if its refusal is among the causes.
+fn oauth_error(cause: &(dyn StdError + 'static)) -> Option<String> {
+    let mut next = Some(cause);
+    while let Some(cause) = next {
+        let of_provider = cause.downcast_ref::<ProviderError>();
+        if let Some(word) = of_provider.and_then(ProviderError::oauth_error) {
+            return Some(word.as_str().to_owned());
+        }
+        next = cause.source();
+    }
+    None
 }
 
 #[derive(Serialize)]
@@ -277,8 +363,11 @@ impl From<SessionError> for ApiError {
     fn from(error: SessionError) -> Self {
         match error {
             // A record that this node cannot open may open on another one: that is no reason to sign anybody out.
-            SessionError::Store(_) | SessionError::TicketUnknown | SessionError::Unopenable(_) => {
-                Self::StoreUnavailable(error.into())
+            SessionError::Store(StoreError::Unreadable(_)) | SessionError::Unopenable(_) => {
+                Self::StoreUnavailable(error.into(), Known::ByThis)
+            }
+            SessionError::Store(StoreError::Unreachable(_)) | SessionError::TicketUnknown => {
+                Self::StoreUnavailable(error.into(), Known::Already)
             }
             SessionError::KeyTaken => Self::Internal(error.into()),
         }
@@ -295,7 +384,20 @@ impl From<Incomplete> for ApiError {
 impl From<ProviderError> for ApiError {
     fn from(error: ProviderError) -> Self {
         let seconds = error.retry_after().as_secs();
-        Self::ProviderUnavailable(error.into(), seconds)
+        let known = match error {
+            ProviderError::JustFailed | ProviderError::NotDiscovered(_) | ProviderError::HeldOff { .. } => {
+                Known::Already
+            }
+            ProviderError::Unreachable(_)
+            | ProviderError::AnswerLost { .. }
+            | ProviderError::TooLarge
+            | ProviderError::Status { .. }
+            | ProviderError::Metadata(_)
+            | ProviderError::TokenAnswer { .. }
+            | ProviderError::Keys(_)
+            | ProviderError::Unproven(_) => Known::ByThis,
+        };
+        Self::ProviderUnavailable(error.into(), known, seconds)
     }
 }
 
@@ -303,10 +405,21 @@ impl From<&RefreshError> for ApiError {
     fn from(error: &RefreshError) -> Self {
         match error {
             RefreshError::SessionEnded => Self::SessionRequired,
-            RefreshError::Provider { retry_after, cause } | RefreshError::Target { retry_after, cause } => {
-                Self::ProviderUnavailable(anyhow::anyhow!("{cause}"), retry_after.as_secs())
+            // The trail has each call of the provider, and the store tells of its own outages.
+            RefreshError::Provider {
+                retry_after, cause, ..
             }
-            RefreshError::Session(cause) => Self::StoreUnavailable(anyhow::anyhow!("{cause}")),
+            | RefreshError::HeldOff { retry_after, cause }
+            | RefreshError::Target {
+                retry_after, cause, ..
+            } => {
+                let seconds = retry_after.as_millis().div_ceil(1_000);
+                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                Self::ProviderUnavailable(anyhow::anyhow!("{cause}"), Known::Already, seconds)
+            }
+            RefreshError::Session(cause) => {
+                Self::StoreUnavailable(anyhow::anyhow!("{cause}"), Known::Already)
+            }
             RefreshError::Abandoned => {
                 Self::Internal(anyhow::anyhow!("the refresh task ended without an answer"))
             }
@@ -322,6 +435,7 @@ impl From<CallbackError> for ApiError {
             CallbackError::Invalid(cause) => Self::LoginFailed(cause),
             CallbackError::Provider(error) => error.into(),
             CallbackError::TooManySessions => Self::SessionLimit,
+            CallbackError::Busy => Self::Busy,
             CallbackError::Session(error) => error.into(),
         }
     }

@@ -21,4 +21,4 @@ pub use grants::Audiences;
 pub use http::{Provider, ProviderSettings};
 pub use id_token::{ExpectedIdToken, IdTokenError, Identity};
 pub use logout_token::{LogoutToken, LogoutTokenError, LogoutTokens};
-pub use token_endpoint::{Granted, OAuthErrorCode, TokenAnswerError};
+pub use token_endpoint::{Granted, OAuthError, OAuthErrorCode, TokenAnswerError};

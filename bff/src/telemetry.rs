@@ -1,13 +1,16 @@
 //! What operators can count and look up: metrics, and the audit trail.
 //!
 //! This is the one list of names. Metrics are shown at `/metrics` of the management address; audit events are log events of
-//! the target `bff::audit`, one for each login, refresh and end of a session, for each failure of these, and for whatever
-//! operators do to sessions. Neither ever holds a token, a cookie, a code, an address or a name of a person: a session is named by its key, a user by the keyed
+//! the target `bff::audit`: one for each start and end of a session, for each login that failed, for each refresh that
+//! asked the provider, whatever came of it, for each session that turned up on another device, and for whatever operators
+//! do to sessions. Neither ever holds a token, a cookie, a code, an address or a name of a person: a session is named by its key, a user by the keyed
 //! digest under which a store files their sessions.
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{
+    Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 use crate::session::SessionKey;
 use crate::session::device::Device;
@@ -16,10 +19,39 @@ use crate::session::index::IndexKey;
 /// Says what each metric is, for whoever reads the exposition.
 pub fn describe() {
     describe_counter!("bff_logins_total", "Logins at the callback, by outcome");
+    describe_counter!(
+        "bff_logout_calls_total",
+        "Logouts asked for from outside, by channel and outcome"
+    );
+    describe_counter!(
+        "bff_problems_total",
+        "Refusals and failures that were answered, by code"
+    );
+    describe_counter!(
+        "bff_devices_changed_total",
+        "Sessions that turned up on another device"
+    );
+    describe_gauge!(
+        "bff_changes_heard",
+        "Whether this node hears of sessions that change elsewhere"
+    );
+    describe_histogram!(
+        "bff_upstream_duration_seconds",
+        Unit::Seconds,
+        "From sending a request to its upstream to the beginning of the answer, by route and class of status"
+    );
+    describe_sessions();
+}
+
+fn describe_sessions() {
     describe_counter!("bff_sessions_started_total", "Sessions that began");
     describe_counter!(
         "bff_sessions_ended_total",
         "Sessions that ended on this node, by reason"
+    );
+    describe_counter!(
+        "bff_sessions_swept_total",
+        "Sessions that ended by time and were removed from the embedded file unasked"
     );
     describe_counter!(
         "bff_token_refreshes_total",
@@ -61,9 +93,18 @@ pub fn describe() {
         "bff_admin_requests_total",
         "Requests to administer sessions, by outcome"
     );
+    describe_gauge!("bff_connections", "Connections of clients that are open");
+    describe_counter!(
+        "bff_connections_given_up_total",
+        "Connections that were closed because of what their clients did not do, by reason"
+    );
     describe_counter!(
         "bff_streams_ended_total",
         "Streams that the BFF ended although both ends would have gone on, by kind and cause"
+    );
+    describe_counter!(
+        "bff_rate_limited_total",
+        "Requests that were one too many, by limit"
     );
 }
 
@@ -84,12 +125,132 @@ pub fn session_ended(key: &SessionKey, reason: &'static str) {
     tracing::info!(target: "bff::audit", { session.key = %key, reason }, "session ended");
 }
 
-/// A login came to its end at the callback.
-pub fn login_ended(outcome: &'static str) {
-    counter!("bff_logins_total", "outcome" => outcome).increment(1);
-    if outcome != "completed" {
-        tracing::info!(target: "bff::audit", outcome, "login failed");
+/// A sweep of the embedded file removed sessions that had ended by time without anybody coming to learn of it.
+pub fn sessions_swept(sessions: u64) {
+    counter!("bff_sessions_swept_total").increment(sessions);
+}
+
+/// How a login came to its end at the callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginOutcome {
+    /// A session began.
+    Completed,
+    /// Nobody is signed in at the provider, and that was the question (`prompt=none`).
+    NobodySignedIn,
+    /// No login of this browser waited for the callback.
+    NoTransaction,
+    /// The user or the provider said no.
+    Denied,
+    /// The answer did not prove who signed in.
+    Invalid,
+    /// The provider could not be used.
+    ProviderUnavailable,
+    /// The store could not be used.
+    StoreUnavailable,
+    /// As many logins as allowed were being completed.
+    Busy,
+    /// The user has as many sessions as allowed.
+    TooManySessions,
+    /// The provider signed the user out while the login was under way.
+    LoggedOutMeanwhile,
+}
+
+impl LoginOutcome {
+    /// The word of the metrics and the trail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::NobodySignedIn => "nobody_signed_in",
+            Self::NoTransaction => "no_transaction",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::ProviderUnavailable => "provider_unavailable",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::Busy => "busy",
+            Self::TooManySessions => "too_many_sessions",
+            Self::LoggedOutMeanwhile => "logged_out_meanwhile",
+        }
     }
+
+    const fn is_failure(self) -> bool {
+        !matches!(self, Self::Completed | Self::NobodySignedIn)
+    }
+}
+
+/// A login came to its end at the callback.
+pub fn login_ended(outcome: LoginOutcome) {
+    let word = outcome.as_str();
+    counter!("bff_logins_total", "outcome" => word).increment(1);
+    if outcome.is_failure() {
+        tracing::info!(target: "bff::audit", outcome = word, "login failed");
+    }
+}
+
+/// A session turned up on another device than the one on which it began.
+pub fn device_changed(key: &SessionKey, began_on: &Device, device: &Device) {
+    let named = |name: &Option<String>| name.clone().unwrap_or_else(|| "unknown".to_owned());
+    counter!("bff_devices_changed_total").increment(1);
+    tracing::warn!(
+        target: "bff::audit",
+        {
+            session.key = %key,
+            login.browser = named(&began_on.browser),
+            login.platform = named(&began_on.platform),
+            browser = named(&device.browser),
+            platform = named(&device.platform),
+        },
+        "a session turned up on another device"
+    );
+}
+
+/// Somebody from outside asked for a logout: the provider by `back` or `front` channel, or a browser that came back from it
+/// (`return`). Whoever likes may ask, so what is refused is counted and not logged.
+pub fn logout_asked(channel: &'static str, outcome: &'static str) {
+    counter!("bff_logout_calls_total", "channel" => channel, "outcome" => outcome).increment(1);
+}
+
+/// A refusal or failure was answered.
+pub fn problem_answered(code: &'static str) {
+    counter!("bff_problems_total", "code" => code).increment(1);
+}
+
+/// Whether this node hears of sessions that change elsewhere.
+pub fn changes_heard(are_heard: bool) {
+    gauge!("bff_changes_heard").set(if are_heard { 1.0 } else { 0.0 });
+}
+
+/// How long a route's upstream took until its answer began, by the class of its status. The handles are made once, so that
+/// a request looks nothing up.
+#[derive(Debug)]
+pub struct UpstreamTimes {
+    classes: [Histogram; 5],
+    none: Histogram,
+}
+
+impl UpstreamTimes {
+    /// Of the route with this prefix. Made after the recorder.
+    #[must_use]
+    pub fn of_route(prefix: &str) -> Self {
+        let of = |class: &'static str| histogram!("bff_upstream_duration_seconds", "route" => prefix.to_owned(), "status_class" => class);
+        Self {
+            classes: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(of),
+            none: of("none"),
+        }
+    }
+
+    /// An upstream answered with this status, or not at all.
+    pub fn answered(&self, status: Option<u16>, took: Duration) {
+        let class = status.and_then(|status| usize::from(status / 100).checked_sub(1));
+        let times = class.and_then(|class| self.classes.get(class));
+        times.unwrap_or(&self.none).record(took);
+    }
+}
+
+/// A span of time as a field of the log.
+#[must_use]
+pub fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// New tokens are stored.
@@ -97,9 +258,13 @@ pub fn refreshed(key: &SessionKey, expires_in: u64) {
     tracing::info!(target: "bff::audit", { session.key = %key, expires_in }, "tokens refreshed");
 }
 
-/// A refresh ended otherwise; the session may live.
-pub fn refresh_failed(key: &SessionKey, cause: &dyn std::fmt::Display) {
-    tracing::warn!(target: "bff::audit", { session.key = %key, cause = %cause }, "tokens were not refreshed");
+/// The provider was asked and no new tokens are stored; the session may live.
+pub fn refresh_failed(key: &SessionKey, cause: &dyn std::fmt::Display, oauth_error: Option<&str>) {
+    tracing::warn!(
+        target: "bff::audit",
+        { session.key = %key, cause = %cause, oauth.error = oauth_error },
+        "tokens were not refreshed"
+    );
 }
 
 /// An attempt to get a token that serves came to its end, by this node's call or another's.
@@ -163,4 +328,19 @@ pub fn stream_ended(kind: &'static str, cause: &'static str, key: Option<&Sessio
 pub fn operator_refused() {
     counter!("bff_admin_requests_total", "outcome" => "unauthenticated").increment(1);
     tracing::warn!(target: "bff::audit", "an operator was refused: the admin token is missing or wrong");
+}
+
+/// A client has connected, or its connection ended.
+pub fn connections_changed(by: f64) {
+    gauge!("bff_connections").increment(by);
+}
+
+/// A connection was closed because of what its client did not do.
+pub fn connection_given_up(reason: &'static str) {
+    counter!("bff_connections_given_up_total", "reason" => reason).increment(1);
+}
+
+/// A request was one too many.
+pub fn rate_limited(limit: &'static str) {
+    counter!("bff_rate_limited_total", "limit" => limit).increment(1);
 }

@@ -53,7 +53,7 @@ fn all_faults_of_a_configuration_are_told_with_and_without_the_check() {
             text(&output.stderr),
             "resource-server: resource-server.toml: 3 faults in the configuration:\n  \
              server.listen = \"here\": must be an IP address and a port, such as \"127.0.0.1:9100\"\n  \
-             server.worker = 1: is not a known key\n  \
+             server.worker: is not a known key\n  \
              token.audience: is missing\n"
         );
     }
@@ -109,6 +109,10 @@ impl Up {
                 "the program ended before it was up"
             );
         }
+        assert!(
+            !line.contains('\u{1b}'),
+            "colours where there is no terminal: {line:?}"
+        );
         Self { child, stderr, line }
     }
 

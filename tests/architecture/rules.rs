@@ -32,6 +32,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
         "random",
         "cookies",
         "errors",
+        "outage",
         "parameters",
         "background",
         "telemetry",
@@ -40,6 +41,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
         "session",
         "provider",
         "guard",
+        "server",
     ]),
     apart(&["refresh"]),
     apart(&["login", "logout", "proxy", "spa", "ops"]),
@@ -81,7 +83,14 @@ pub(crate) struct Library {
 
 const EDGE_ONLY: &str =
     "a file that decides does not speak HTTP: only endpoint, middleware and composition files do";
-const ACTIX_CRATES: &[&str] = &["actix_web", "actix_files", "actix_http", "actix_rt", "actix_ws"];
+const ACTIX_CRATES: &[&str] = &[
+    "actix_web",
+    "actix_files",
+    "actix_http",
+    "actix_rt",
+    "actix_ws",
+    "actix_service",
+];
 
 /// File names that are edges wherever they stand.
 const EDGE_FILES: &[&str] = &["endpoint", "middleware", "app", "main", "lib"];
@@ -98,6 +107,7 @@ pub(crate) const ACTIX: &[(&str, &Library)] = &[
                 "proxy/ends",
                 "proxy/http_types",
                 "proxy/upgrade",
+                "server",
             ],
             because: EDGE_ONLY,
         },

@@ -9,7 +9,7 @@ use e2e::relay::Instead;
 use e2e::stack::Deployment;
 use serde_json::Value;
 
-use crate::claims;
+use crate::{claims, handle_of, times_logged_of};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -110,6 +110,7 @@ async fn no_session_outlives_its_absolute_end(deployment: Deployment) {
         browser.fetch("/api/notes").await.assert_status(200);
     }
     assert_eq!(seconds_left(&browser, "/bff/user").await, 180);
+    let handle = handle_of(&browser).await;
     stack.advance(3 * MINUTE - Duration::from_secs(1)).await;
     browser.fetch("/api/notes").await.assert_status(200);
     stack.advance(Duration::from_secs(1)).await;
@@ -118,6 +119,7 @@ async fn no_session_outlives_its_absolute_end(deployment: Deployment) {
         .fetch("/bff/user")
         .await
         .assert_problem(401, "session-required");
+    assert_eq!(times_logged_of(&stack, &handle, "reason=\"absolute_timeout\""), 1);
     let upstream_before = stack.upstream().received().len();
     browser
         .fetch("/api/notes")

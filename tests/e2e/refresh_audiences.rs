@@ -1,7 +1,5 @@
 //! Access tokens for one audience each, and tokens of the BFF itself.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use e2e::browser::Browser;
@@ -147,23 +145,22 @@ async fn a_service_route_without_a_token_says_when_to_come_again(deployment: Dep
         .with_route("/service", "access = \"service\"")
         .start()
         .await;
-    stack.provider().instead(
-        stack.endpoints().token,
-        Instead::Status(401, r#"{"error":"invalid_client"}"#),
-    );
+    stack
+        .provider()
+        .instead(stack.endpoints().token, Instead::ComeAgainAfter(60));
 
     for _ in 0..3 {
-        stack
-            .browser()
-            .fetch("/service/lab/a")
-            .await
-            .assert_unavailable("provider-unavailable");
+        let unavailable = stack.browser().fetch("/service/lab/a").await;
+        unavailable.assert_unavailable("provider-unavailable");
+        let seconds: u64 = unavailable.header("retry-after").unwrap().parse().unwrap();
+        assert!((30..=60).contains(&seconds), "{seconds}");
     }
     assert_eq!(stack.provider().grants("client_credentials"), 1);
     assert!(stack.upstream().received().is_empty());
 
+    // A node that has just begun knows of no failure.
     stack.provider().heal();
-    stack.advance(Duration::from_secs(2)).await;
+    stack.restart_bff().await;
     stack.browser().fetch("/service/lab/a").await.assert_status(200);
 }
 

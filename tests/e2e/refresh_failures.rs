@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::{handle_of, is_logged_of, times_logged_of};
 use e2e::browser::{Answer, Browser};
 use e2e::on_every_store;
 use e2e::on_every_store_and_provider;
@@ -75,10 +76,27 @@ async fn only_invalid_grant_ends_a_session(deployment: Deployment) {
     }
 }
 
+/// (52) Nor does silence.
+async fn only_invalid_grant_ends_a_session_and_silence_does_not(deployment: Deployment) {
+    let stack = deployment.with_provider_timeout("1s").start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let gate = stack.provider().hold(stack.endpoints().token);
+    stack.let_access_tokens_expire().await;
+
+    let unavailable = browser.fetch("/api/notes").await;
+    unavailable.assert_unavailable("provider-unavailable");
+    browser.fetch("/bff/user?slide=false").await.assert_status(200);
+
+    stack.provider().heal();
+    gate.open();
+    recovers(&browser, &unavailable).await;
+}
+
 /// (52)
 async fn a_failing_provider_is_not_asked_by_every_request(deployment: Deployment) {
     let stack = deployment.start().await;
     let browser = stack.browser_logged_in_as("alice").await;
+    let handle = handle_of(&browser).await;
     stack
         .provider()
         .instead(stack.endpoints().token, Instead::ComeAgainAfter(60));
@@ -92,6 +110,50 @@ async fn a_failing_provider_is_not_asked_by_every_request(deployment: Deployment
     }
 
     assert_eq!(stack.provider().grants("refresh_token"), 1);
+    assert_eq!(times_logged_of(&stack, &handle, "tokens were not refreshed"), 1);
+    // Nor does the log tell more at its default level than that one call.
+    for level in [" WARN ", " ERROR "] {
+        let told = times_logged_of(&stack, &handle, level);
+        assert_eq!(told, usize::from(level == " WARN "), "{level}");
+    }
+    assert!(
+        stack
+            .metrics()
+            .await
+            .contains("bff_problems_total{code=\"provider-unavailable\"}")
+    );
+}
+
+/// Whoever has to mend the configuration is told what the provider said.
+async fn the_word_of_the_provider_is_in_the_log(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let handle = handle_of(&browser).await;
+    let refusal = Instead::Status(
+        401,
+        r#"{"error":"invalid_client","error_description":"secret rotated"}"#,
+    );
+    stack.provider().instead(stack.endpoints().token, refusal);
+    stack.let_access_tokens_expire().await;
+
+    let unavailable = browser.fetch("/api/notes").await;
+    unavailable.assert_unavailable("provider-unavailable");
+
+    assert!(is_logged_of(&stack, &handle, "oauth.error=\"invalid_client\""));
+    assert!(is_logged_of(&stack, &handle, "it refuses our client or request"));
+    assert!(!is_logged_of(&stack, &handle, "secret rotated"));
+    // A session that ends is no refresh that failed.
+    stack.provider().heal();
+    recovers(&browser, &unavailable).await;
+    let refusal = Instead::Status(400, r#"{"error":"invalid_grant"}"#);
+    stack.provider().instead(stack.endpoints().token, refusal);
+    stack.let_access_tokens_expire().await;
+    browser
+        .fetch("/api/notes")
+        .await
+        .assert_problem(401, "session-required");
+    assert_eq!(times_logged_of(&stack, &handle, "tokens were not refreshed"), 1);
+    assert!(is_logged_of(&stack, &handle, "refresh_refused"));
 }
 
 /// (52) "Come again later" is about all sessions of this node, and a new login is tried all the same.
@@ -213,9 +275,13 @@ on_every_store_and_provider!(
     while_the_provider_is_down_valid_tokens_serve_and_sessions_stay,
     a_refused_refresh_token_ends_the_session_once,
 );
-on_every_store!(only_invalid_grant_ends_a_session);
+on_every_store!(
+    only_invalid_grant_ends_a_session,
+    only_invalid_grant_ends_a_session_and_silence_does_not,
+);
 on_one_store!(
     a_failing_provider_is_not_asked_by_every_request,
+    the_word_of_the_provider_is_in_the_log,
     a_provider_that_wants_to_be_left_alone_is_asked_for_one_session,
     a_refresh_that_fails_early_disturbs_nobody,
     a_lost_answer_costs_no_session,

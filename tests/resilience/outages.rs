@@ -1,15 +1,19 @@
 //! An outage is no logout (52, 67): Redis or the provider goes away under the cluster and comes back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use e2e::browser::{Answer, Browser};
-use e2e::cluster::{Cluster, Load, Stolen};
+use e2e::cluster::{Cluster, Load, Node, Stolen};
 use e2e::on_redis;
 use e2e::stack::Deployment;
-use e2e::wait::eventually;
+use e2e::wait::{eventually, eventually_within};
 
 use crate::logouts::{STALENESS_BOUND, assert_nothing_served_after};
 use crate::{LoadEverywhere, on_every_provider};
+
+/// Several time-outs: a cluster's client finds out one after the other which servers hang, which ones have their slots now,
+/// and connects to these.
+const RETURN: Duration = Duration::from_secs(60);
 
 /// Served, or told that it is not the user's fault; and the cookie is never touched.
 #[track_caller]
@@ -38,7 +42,7 @@ pub(super) async fn assert_all_unavailable(cluster: &Cluster, browser: &Browser,
 pub(super) async fn assert_all_serve(cluster: &Cluster, browser: &Browser, code: &str) {
     for node in cluster.nodes() {
         let browser = browser.at(node.address());
-        eventually("the node serves again", || async {
+        eventually_within(RETURN, "the node serves again", || async {
             let answer = browser.fetch("/api/notes").await;
             assert_served_or_unavailable(&answer, code);
             (answer.status == 200).then_some(())
@@ -46,6 +50,21 @@ pub(super) async fn assert_all_serve(cluster: &Cluster, browser: &Browser, code:
         .await;
         browser.fetch("/api/notes").await.assert_status(200);
     }
+}
+
+/// However many requests met the outage, the log says that it began, and that it is over.
+async fn assert_told_once(node: &Node) {
+    let end = "changes of sessions are heard again";
+    eventually(end, async || node.log().contains(end).then_some(())).await;
+    let log = node.log();
+    for told in [
+        "the session store does not answer",
+        "changes of sessions are not heard",
+    ] {
+        assert_eq!(log.matches(told).count(), 1, "{told}");
+    }
+    let loud = log.lines().filter(|line| line.contains(" ERROR ")).count();
+    assert_eq!(loud, 1, "only the outage itself is an error");
 }
 
 /// What a story does to Redis, and undoes.
@@ -71,6 +90,9 @@ async fn redis_goes_away_under_load(deployment: Deployment, outage: Outage) {
         Outage::Hung => redis.thaw().await,
     }
     assert_all_serve(&cluster, &browser, "store-unavailable").await;
+    for node in cluster.nodes() {
+        assert_told_once(node).await;
+    }
 
     load.was_served_or_told_of_an_outage().await;
     assert_eq!(browser.session_cookie(), cookie);

@@ -46,6 +46,8 @@ pub struct Browser {
     app: Url,
     /// Which node the app's address leads to, where there are several.
     node: Option<SocketAddr>,
+    /// Who vouches for the app's certificate, in PEM.
+    authority: Option<Vec<u8>>,
     clock: ManualClock,
     secrets: Secrets,
 }
@@ -80,13 +82,14 @@ enum Arrival {
 
 impl Browser {
     /// A fresh browser for this app.
-    pub(crate) fn new(app: Url, clock: ManualClock, secrets: Secrets) -> Self {
+    pub(crate) fn new(app: Url, authority: Option<Vec<u8>>, clock: ManualClock, secrets: Secrets) -> Self {
         Self {
-            client: variant::client(USER_AGENT, usize::MAX),
+            client: variant::client(USER_AGENT, usize::MAX, authority.as_deref()),
             user_agent: USER_AGENT.to_owned(),
             jar: Arc::default(),
             app,
             node: None,
+            authority,
             clock,
             secrets,
         }

@@ -83,6 +83,19 @@ impl Leashed {
         Err(printed)
     }
 
+    /// The program's process.
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How much memory the program holds, its children not counted.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn resident_bytes(&self) -> u64 {
+        crate::process::resident_bytes(self.pid)
+    }
+
     /// Freezes the program: it keeps its connections and answers nothing.
     pub fn freeze(&self) {
         self.signal("-STOP");

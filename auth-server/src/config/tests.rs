@@ -140,7 +140,7 @@ scopes = ["a b"]
     let faults = faults(toml);
     for expected in [
         "issuer = \"http://op.example\": must be https",
-        "colour = \"green\": is not a known key",
+        "colour: is not a known key",
         "server.listen = \"here\"",
         "server.trusted_proxies[0] = \"proxy\": must be an IP address",
         "tokens.access_token_lifetime = \"1d\"",

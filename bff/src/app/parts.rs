@@ -6,11 +6,18 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web;
 use anyhow::Context;
 use resource_server::time::Clock;
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::background::Background;
-use crate::config::{Config, ProxyConfig, PublicUrl, RefreshConfig, SessionConfig, SpaConfig, StoreConfig};
+use crate::config::{
+    Config, LimitsConfig, ProxyConfig, PublicUrl, RefreshConfig, ServerConfig, SessionConfig, SpaConfig,
+    StoreConfig,
+};
+use crate::guard::client_address::TrustedProxies;
+use crate::guard::cors::AllowedOrigins;
 use crate::guard::middleware::OwnOrigin;
+use crate::guard::rate_limit::{Rate, RateLimit, RateLimits};
 use crate::login::endpoint::Login;
 use crate::login::{Callback, LoginTransactions};
 use crate::logout::endpoint::Logout;
@@ -30,6 +37,7 @@ use crate::session::replica::Replica;
 use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
 use crate::spa::endpoint::PagePolicy;
+use crate::telemetry::UpstreamTimes;
 
 /// Everything that the handlers of one program share.
 #[derive(Clone)]
@@ -50,6 +58,15 @@ pub(super) struct Parts {
     pub(super) base_path: String,
     pub(super) spa: Option<PathBuf>,
     pub(super) page_policy: web::Data<PagePolicy>,
+    pub(super) guards: Guards,
+}
+
+/// Who is believed, who may call, and how often.
+#[derive(Clone)]
+pub(super) struct Guards {
+    pub(super) trusted_proxies: web::Data<TrustedProxies>,
+    pub(super) allowed_origins: web::Data<AllowedOrigins>,
+    pub(super) limits: web::Data<RateLimits>,
 }
 
 impl Parts {
@@ -63,15 +80,14 @@ impl Parts {
         background: &Background,
     ) -> anyhow::Result<Self> {
         let (server, provider) = (config.server, config.provider);
-        let (origin, base_path) = (server.public_url.origin(), server.base_path);
+        let (origin, base_path) = (server.public_url.origin(), server.base_path.clone());
         let redirect_uri = format!("{origin}{base_path}/callback");
         let cookie_key = Arc::new(config.session.key_ring.cookie_signing_key());
         let vault = Vault::new(Arc::clone(&config.session.key_ring));
         let issuer_origin = provider.settings.issuer_url.origin().ascii_serialization();
         let store = open_store(config.store, config.replica.staleness, &clock, background)?;
-        let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone())
-            .context("the client for the provider")?;
-        let client = Arc::new(client);
+        let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone());
+        let client = Arc::new(client.context("the client for the provider")?);
         let replica = Replica::new(config.replica.max_bytes);
         let registry = registry(&store, &vault, &config.session, &client, &clock, replica);
         let refresh = refresh_settings(&config.refresh, provider.audiences);
@@ -80,6 +96,7 @@ impl Parts {
         let transactions = LoginTransactions::new(vault.clone(), Arc::clone(&clock), base_path.clone());
         let transactions = Arc::new(transactions);
 
+        let guards = guards(&server, &config.allowed_origins, &config.limits, &clock);
         let callback = Callback {
             transactions: Arc::clone(&transactions),
             provider: Arc::clone(&client),
@@ -88,6 +105,7 @@ impl Parts {
             store: Arc::clone(&store),
             background: background.clone(),
             redirect_uri: redirect_uri.clone(),
+            room: Arc::new(Semaphore::new(config.limits.concurrent_logins)),
         };
         let login = Login {
             transactions,
@@ -97,14 +115,9 @@ impl Parts {
             resources: resources(provider.audiences, &config.routes),
             base_path: base_path.clone(),
         };
-        let logout = Logout {
-            registry: Arc::clone(&registry),
-            provider: Arc::clone(&client),
-            background: background.clone(),
-            departures: Departures::new(vault.clone(), Arc::clone(&clock)),
-            post_logout_redirect_uri: format!("{origin}{base_path}/logout/callback"),
-            sends_id_token_hint: provider.sends_id_token_hint,
-        };
+        let departures = Departures::new(vault.clone(), Arc::clone(&clock));
+        let returns_to = format!("{origin}{base_path}/logout/callback");
+        let hint = provider.sends_id_token_hint;
         let proxy = Proxy {
             keeper,
             services,
@@ -113,27 +126,74 @@ impl Parts {
             scheme: server.public_url.scheme().to_owned(),
             host: server.public_url.authority().to_owned(),
             base_path: base_path.clone(),
+            times: Arc::new(config.routes.prefixes().map(times).collect()),
         };
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
-            health: health(&store, client),
             vault,
             cookie_key,
-            registry: web::Data::from(registry),
             login: web::Data::new(login),
             callback: web::Data::new(callback),
-            logout: web::Data::new(logout),
+            logout: web::Data::new(logout(
+                &registry, &client, background, departures, returns_to, hint,
+            )),
             front_channel: web::Data::new(front_channel),
             proxy: web::Data::new(proxy),
+            guards,
             user: web::Data::new(user_endpoint(&base_path, clock)),
             routes: web::Data::new(config.routes),
             origin: web::Data::new(own_origin(&server.public_url)),
             base_path,
             page_policy: web::Data::new(page_policy(&config.spa)?),
+            health: Health::new(Arc::clone(&store), client),
+            registry: web::Data::from(registry),
             spa: config.spa.directory,
         })
     }
+}
+
+fn guards(
+    server: &ServerConfig,
+    allowed_origins: &AllowedOrigins,
+    limits: &LimitsConfig,
+    clock: &Arc<dyn Clock>,
+) -> Guards {
+    let of_clients = |rate: Option<Rate>| rate.map(|rate| RateLimit::new(rate, Arc::clone(clock)));
+    let limits = RateLimits {
+        login_per_address: of_clients(limits.login_per_address),
+        api_per_address: of_clients(limits.api_per_address),
+        api_per_session: limits
+            .api_per_session
+            .map(|rate| RateLimit::new(rate, Arc::clone(clock))),
+    };
+    Guards {
+        trusted_proxies: web::Data::new(server.trusted_proxies.clone()),
+        allowed_origins: web::Data::new(allowed_origins.clone()),
+        limits: web::Data::new(limits),
+    }
+}
+
+fn logout(
+    registry: &Arc<SessionRegistry>,
+    provider: &Arc<Provider>,
+    background: &Background,
+    departures: Departures,
+    returns_to: String,
+    sends_id_token_hint: bool,
+) -> Logout {
+    Logout {
+        registry: Arc::clone(registry),
+        provider: Arc::clone(provider),
+        background: background.clone(),
+        departures,
+        post_logout_redirect_uri: returns_to,
+        sends_id_token_hint,
+    }
+}
+
+fn times(prefix: &str) -> (String, UpstreamTimes) {
+    (prefix.to_owned(), UpstreamTimes::of_route(prefix))
 }
 
 fn streams(registry: &Arc<SessionRegistry>, config: &ProxyConfig) -> Streams {
@@ -217,14 +277,6 @@ fn back_channel(
         registry: Arc::clone(registry),
         store: Arc::clone(store),
         background: background.clone(),
-    }
-}
-
-fn health(store: &Arc<dyn SessionStore>, provider: Arc<Provider>) -> Health {
-    Health {
-        store: Arc::clone(store),
-        provider,
-        is_draining: Arc::default(),
     }
 }
 

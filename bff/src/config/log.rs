@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 pub struct LogConfig {
     /// For people or for machines.
     pub format: LogFormat,
-    /// Which events, in the syntax of `RUST_LOG`.
+    /// Which events, in the syntax of `EnvFilter`.
     pub filter: String,
 }
 
@@ -19,6 +19,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// Two libraries tell at `info` what is of no use to operators: each request without a cookie, each worker that starts.
+const DEFAULT_FILTER: &str = "info,actix_session=warn,actix_server=warn";
+
 impl LogConfig {
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let format = section.parsed_or("format", "text", |text| match text {
@@ -26,7 +29,7 @@ impl LogConfig {
             "json" => Ok(LogFormat::Json),
             _ => Err("must be \"text\" or \"json\""),
         });
-        let filter = section.parsed_or("filter", "info", |text| match EnvFilter::try_new(text) {
+        let filter = section.parsed_or("filter", DEFAULT_FILTER, |text| match EnvFilter::try_new(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(error) => Err(error.to_string()),
         });

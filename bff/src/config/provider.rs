@@ -20,8 +20,19 @@ pub struct ProviderConfig {
     pub audiences: Audiences,
 }
 
+/// What other sections are judged by: each where it could be read, whatever else is wrong with the provider's.
+#[derive(Debug, Default)]
+pub(super) struct ProviderFacts {
+    /// The deadline of a call.
+    pub(super) timeout: Option<Duration>,
+    /// As [`ProviderConfig::scope`].
+    pub(super) scope: Option<String>,
+    /// As [`ProviderConfig::audiences`].
+    pub(super) audiences: Option<Audiences>,
+}
+
 impl ProviderConfig {
-    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+    pub(super) fn read(mut section: Section<'_>, facts: &mut ProviderFacts) -> Option<Self> {
         let over_http = section.switch_or("issuer_over_http", false).unwrap_or(false);
         let issuer = section.parsed("issuer", |text| issuer(text, over_http));
         let client_id = section.parsed("client_id", client_id);
@@ -38,6 +49,11 @@ impl ProviderConfig {
         let sends_id_token_hint = section.switch_or("logout_id_token_hint", false);
         let audiences = section.parsed_or("audiences", "resource", Audiences::parse);
         section.finish();
+        *facts = ProviderFacts {
+            timeout,
+            scope: scope.clone(),
+            audiences,
+        };
 
         let (issuer, issuer_url) = issuer?;
         Some(Self {

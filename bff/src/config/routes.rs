@@ -5,19 +5,15 @@ use http::Method;
 use resource_server::settings::Section;
 use url::Url;
 
-use super::provider::{ProviderConfig, is_scope_token};
+use super::provider::{ProviderFacts, is_scope_token};
 use crate::provider::Audiences;
 use crate::routing::{Access, NormalPath, Route, RouteTable, Upstream};
 use crate::session::tokens::Target;
 
 /// Reads the `[[route]]` tables. Two routes of one prefix are a fault, since only one of them could ever be used.
 ///
-/// What a route may ask of the provider is judged where the provider's section could be read.
-pub(super) fn read(
-    root: &mut Section<'_>,
-    base_path: &str,
-    provider: Option<&ProviderConfig>,
-) -> Option<RouteTable> {
+/// What a route may ask of the provider is judged by what could be read of the provider's section.
+pub(super) fn read(root: &mut Section<'_>, base_path: &str, provider: &ProviderFacts) -> Option<RouteTable> {
     let mut routes = Vec::new();
     let mut prefixes = HashSet::new();
     let mut whole = true;
@@ -33,7 +29,7 @@ pub(super) fn read(
 fn read_route(
     mut section: Section<'_>,
     base_path: &str,
-    provider: Option<&ProviderConfig>,
+    provider: &ProviderFacts,
     prefixes: &mut HashSet<String>,
 ) -> Option<Route> {
     let prefix = section.parsed("prefix", |text| prefix(text, base_path, prefixes));
@@ -89,12 +85,10 @@ fn prefix(text: &str, base_path: &str, prefixes: &mut HashSet<String>) -> Result
 }
 
 /// What the access token of a route has to be for.
-fn target(
-    section: &mut Section<'_>,
-    access: Option<Access>,
-    provider: Option<&ProviderConfig>,
-) -> Option<Target> {
-    let by_resource = provider.is_none_or(|provider| provider.audiences == Audiences::Resource);
+fn target(section: &mut Section<'_>, access: Option<Access>, provider: &ProviderFacts) -> Option<Target> {
+    let by_resource = provider
+        .audiences
+        .is_none_or(|audiences| audiences == Audiences::Resource);
     let keys = ["audience", "scopes"].map(|key| (key, section.has(key)));
     let audience = section.optional_parsed("audience", |text| audience(text, by_resource));
     let scopes = section.texts_or("scopes", &[]);
@@ -114,12 +108,12 @@ fn target(
         return None;
     }
     // RFC 6749 §6: a refresh gives no scope that the login was not given.
-    if let Some(provider) = provider
+    if let Some(of_login) = &provider.scope
         && by_resource
         && matches!(access, Some(Access::Session | Access::Optional))
         && !scopes
             .iter()
-            .all(|scope| provider.scope.split(' ').any(|asked| asked == scope))
+            .all(|scope| of_login.split(' ').any(|asked| asked == scope))
     {
         section.fault(
             "scopes",

@@ -2,11 +2,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use resource_server::settings::Section;
+use resource_server::settings::{Fault, Section};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::session::redis::{
-    CertificateAuthority, Credentials, NodeAddress, RedisAddress, RedisAddressError,
+    CertificateAuthority, ConnectError, Credentials, NodeAddress, RedisAddress, RedisAddressError,
 };
 
 /// `[store]`: where sessions rest.
@@ -29,29 +29,48 @@ pub enum StoreConfig {
 impl StoreConfig {
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let kind = section.text_or("kind", "embedded");
-        let embedded = section.section("embedded");
-        let redis = section.section("redis");
+        let mut embedded = section.section("embedded");
+        let mut redis = section.section("redis");
         let store = match kind.as_deref() {
             Some("embedded") => {
+                for key in REDIS_KEYS {
+                    redis.refuse(key, "is for kind = \"redis\"");
+                }
                 redis.finish();
                 Self::read_embedded(embedded)
             }
             Some("redis") => {
+                for key in EMBEDDED_KEYS {
+                    embedded.refuse(key, "is for kind = \"embedded\"");
+                }
                 embedded.finish();
                 Self::read_redis(redis)
             }
-            Some(other) => {
-                section.fault(
-                    "kind",
-                    Some(format!("{other:?}")),
-                    "must be \"embedded\" or \"redis\"",
-                );
+            other => {
+                if let Some(other) = other {
+                    let rule = "must be \"embedded\" or \"redis\"";
+                    section.fault("kind", Some(format!("{other:?}")), rule);
+                }
+                embedded.forgo(EMBEDDED_KEYS);
+                embedded.finish();
+                redis.forgo(REDIS_KEYS);
+                redis.finish();
                 None
             }
-            None => None,
         };
         section.finish();
         store
+    }
+
+    /// Looks whether what is configured of the store is there. The embedded file is looked at when it is opened.
+    ///
+    /// # Errors
+    /// The fault, if waiting does not mend it.
+    pub async fn probe(&self) -> Result<(), Fault> {
+        match self {
+            Self::Embedded { .. } => Ok(()),
+            Self::Redis { address, .. } => address.probe().await.map_err(|error| fault_of(address, &error)),
+        }
     }
 
     fn read_embedded(mut section: Section<'_>) -> Option<Self> {
@@ -74,12 +93,14 @@ impl StoreConfig {
             Some("standalone") => standalone(&mut section, common),
             Some("sentinel") => sentinel(&mut section, common),
             Some("cluster") => cluster(&mut section, common),
-            Some(other) => {
-                let rule = "must be \"standalone\", \"sentinel\" or \"cluster\"";
-                section.fault("topology", Some(format!("{other:?}")), rule);
-                return None;
+            other => {
+                if let Some(other) = other {
+                    let rule = "must be \"standalone\", \"sentinel\" or \"cluster\"";
+                    section.fault("topology", Some(format!("{other:?}")), rule);
+                }
+                section.forgo(REDIS_KEYS);
+                None
             }
-            None => None,
         };
         section.finish();
 
@@ -87,6 +108,48 @@ impl StoreConfig {
             address: address?,
             prefix: prefix?,
         })
+    }
+}
+
+const EMBEDDED_KEYS: &[&str] = &["path"];
+
+/// Every key of `[store.redis]`, in whichever form; and the secrets themselves, which stand in no file.
+const REDIS_KEYS: &[&str] = &[
+    "topology",
+    "url",
+    "url_file",
+    "url_env",
+    "nodes",
+    "master",
+    "username",
+    "password",
+    "password_file",
+    "password_env",
+    "database",
+    "sentinel_username",
+    "sentinel_password",
+    "sentinel_password_file",
+    "sentinel_password_env",
+    "ca_file",
+    "prefix",
+    "timeout",
+];
+
+/// The key that contradicts what is there.
+fn fault_of(address: &RedisAddress, error: &ConnectError) -> Fault {
+    let (key, value) = match error {
+        ConnectError::NoSentinel(_) | ConnectError::NoNode(_) => {
+            ("nodes", Some(format!("{:?}", address.nodes())))
+        }
+        ConnectError::UnknownMaster(master) => ("master", Some(format!("{master:?}"))),
+        ConnectError::OtherForm { configured, .. } => ("topology", Some(format!("{configured:?}"))),
+        _ if address.nodes().is_empty() => ("url", None),
+        _ => ("nodes", None),
+    };
+    Fault {
+        key: format!("store.redis.{key}"),
+        value,
+        rule: error.to_string(),
     }
 }
 
@@ -103,8 +166,7 @@ fn standalone(section: &mut Section<'_>, common: Common) -> Option<RedisAddress>
         "is for topology sentinel and cluster; a single server is named by url",
     );
     section.refuse("username", IN_THE_URL);
-    section.refuse("password_file", IN_THE_URL);
-    section.refuse("password_env", IN_THE_URL);
+    refuse_secret(section, "password", IN_THE_URL);
     section.refuse("database", IN_THE_URL);
     refuse_what_sentinels_need(section);
     let url = section.secret("url");
@@ -157,23 +219,26 @@ fn cluster(section: &mut Section<'_>, common: Common) -> Option<RedisAddress> {
 const IN_THE_URL: &str = "is for topology sentinel and cluster; of a single server it stands in url";
 
 fn refuse_url(section: &mut Section<'_>) {
-    for key in ["url_file", "url_env"] {
-        section.refuse(
-            key,
-            "is for topology standalone; several servers are named by nodes",
-        );
-    }
+    let rule = "is for topology standalone; several servers are named by nodes";
+    refuse_secret(section, "url", rule);
 }
 
 fn refuse_what_sentinels_need(section: &mut Section<'_>) {
-    for key in [
-        "master",
-        "sentinel_username",
-        "sentinel_password_file",
-        "sentinel_password_env",
-    ] {
-        section.refuse(key, "is for topology sentinel only");
-    }
+    let rule = "is for topology sentinel only";
+    section.refuse("master", rule);
+    section.refuse("sentinel_username", rule);
+    refuse_secret(section, "sentinel_password", rule);
+}
+
+/// Refuses a secret that is for another form, also where it stands in the file itself.
+fn refuse_secret(section: &mut Section<'_>, key: &str, rule: &str) {
+    let (file_key, env_key) = (format!("{key}_file"), format!("{key}_env"));
+    section.refuse(
+        key,
+        format!("{rule}; and a secret stands in no such file: use {file_key} or {env_key}"),
+    );
+    section.refuse(&file_key, rule);
+    section.refuse(&env_key, rule);
 }
 
 fn nodes(section: &mut Section<'_>) -> Option<Vec<NodeAddress>> {

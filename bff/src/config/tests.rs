@@ -63,6 +63,7 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 
     assert_eq!(example.server.listen, default.server.listen);
     assert_eq!(example.server.base_path, default.server.base_path);
+    assert_eq!(example.server.limits, default.server.limits);
     assert_eq!(example.provider.scope, default.provider.scope);
     assert_eq!(
         example.provider.settings.timeout,
@@ -110,8 +111,10 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
     include_str!("../config.rs"),
+    include_str!("cors.rs"),
+    include_str!("limits.rs"),
     include_str!("log.rs"),
     include_str!("management.rs"),
     include_str!("provider.rs"),
@@ -172,7 +175,7 @@ fn the_example_names_every_key_that_is_read_and_no_other() {
 fn all_faults_are_told_at_once() {
     let text = "\
         colour = 1\n\
-        [server]\nlisten = \"8080\"\npublic_url = \"http://app.example.com/x\"\nbase_path = \"bff/\"\n\
+        [server]\nlisten = \"8080\"\npublic_url = \"http://app.example.com/x\"\nbase_path = \"bff/\"\ntls_key_file = \"x\"\n\
         [provider]\nissuer = \"op\"\nscopes = [\"profile\"]\nclient_auth = \"jwt\"\nclient_secret_env = \"MISSING\"\n\
         [session]\nidle_timeout = \"9h\"\nkey_ring_file = \"/nowhere/keys\"\n\
         max_per_user = 101\nwhen_exceeded = \"youngest_out\"\ndevice_binding = true\n\
@@ -190,6 +193,7 @@ fn all_faults_are_told_at_once() {
         "server.listen",
         "server.public_url",
         "server.base_path",
+        "server.tls_certificate_file",
         "provider.issuer",
         "provider.client_id",
         "provider.scopes",
@@ -346,101 +350,18 @@ fn what_a_route_asks_of_the_provider_is_judged() {
 }
 
 #[test]
-fn a_redis_password_is_never_quoted() {
+fn a_missing_client_secret_hides_no_other_fault() {
     let (_ring, text) = minimal();
-    let environment = |name: &str| match name {
-        "REDIS_URL" => Some("http://user:hunter2@host".to_owned()),
-        other => environment(other),
-    };
-    let text = format!("{text}[store]\nkind = \"redis\"\n[store.redis]\nurl_env = \"REDIS_URL\"\n");
-    let faults = Config::parse(&text, &environment).unwrap_err().to_string();
-    assert!(
-        faults.contains("store.redis.url") && !faults.contains("hunter2"),
-        "{faults}"
-    );
-}
-
-/// The faults of a `[store.redis]` with these lines, none of which may quote a password.
-fn faults_of_redis(lines: &str) -> Vec<String> {
-    let (_ring, text) = minimal();
-    let environment = |name: &str| match name {
-        "REDIS_URL" => Some("redis://user:hunter2@host:6379/1".to_owned()),
-        "TLS_URL" => Some("rediss://user:hunter2@host:6379/1".to_owned()),
-        "INSECURE_URL" => Some("rediss://user:hunter2@host:6379/1#insecure".to_owned()),
-        "REDIS_PASSWORD" => Some("hunter2".to_owned()),
-        other => environment(other),
-    };
-    let text = format!("{text}[store]\nkind = \"redis\"\n[store.redis]\n{lines}\n");
-    let faults: Vec<_> = match Config::parse(&text, &environment) {
-        Ok(_) => Vec::new(),
-        Err(faults) => faults.list().iter().map(ToString::to_string).collect(),
-    };
-    assert!(!faults.join("\n").contains("hunter2"), "{faults:#?}");
-    faults
-}
-
-#[test]
-fn redis_is_configured_in_each_of_its_forms() {
-    for lines in [
-        "url_env = \"REDIS_URL\"",
-        "url_env = \"TLS_URL\"",
-        "topology = \"sentinel\"\nnodes = [\"redis://a:26379\", \"redis://[::1]:26379\"]\nmaster = \"m\"\n\
-         username = \"u\"\npassword_env = \"REDIS_PASSWORD\"\ndatabase = 3\n\
-         sentinel_username = \"s\"\nsentinel_password_env = \"REDIS_PASSWORD\"",
-        "topology = \"cluster\"\nnodes = [\"rediss://a:6379\", \"rediss://b:6379/\"]\nusername = \"u\"\n\
-         password_env = \"REDIS_PASSWORD\"",
-    ] {
-        assert_eq!(faults_of_redis(lines), Vec::<String>::new(), "{lines}");
-    }
-}
-
-#[test]
-fn contradictions_in_the_form_of_redis_are_faults() {
-    let nodes = "nodes = [\"redis://a:6379\"]";
-    let not_pem = tempfile::NamedTempFile::new().unwrap();
-    let ca = format!("ca_file = {:?}", not_pem.path());
-    for (lines, key) in [
-        ("topology = \"ring\"".to_owned(), "topology"),
-        (String::new(), "url"),
-        (format!("url_env = \"REDIS_URL\"\n{nodes}"), "nodes"),
-        ("url_env = \"REDIS_URL\"\nusername = \"u\"".to_owned(), "username"),
-        ("url_env = \"REDIS_URL\"\ndatabase = 1".to_owned(), "database"),
-        ("url_env = \"REDIS_URL\"\nmaster = \"m\"".to_owned(), "master"),
-        ("url_env = \"INSECURE_URL\"".to_owned(), "url"),
-        (format!("url_env = \"TLS_URL\"\n{ca}"), "ca_file"),
-        (format!("topology = \"sentinel\"\n{nodes}"), "master"),
-        ("topology = \"sentinel\"\nmaster = \"m\"".to_owned(), "nodes"),
-        (
-            format!("topology = \"cluster\"\n{nodes}\nurl_env = \"REDIS_URL\""),
-            "url_env",
-        ),
-        (
-            format!("topology = \"cluster\"\n{nodes}\ndatabase = 1"),
-            "database",
-        ),
-        (
-            format!("topology = \"cluster\"\n{nodes}\nsentinel_username = \"s\""),
-            "sentinel_username",
-        ),
-        (
-            "topology = \"cluster\"\nnodes = [\"redis://a:1\", \"rediss://b:1\"]".to_owned(),
-            "nodes",
-        ),
-        (
-            "topology = \"cluster\"\nnodes = [\"redis://u:hunter2@a:1\"]".to_owned(),
-            "nodes[0]",
-        ),
-        (
-            "topology = \"cluster\"\nnodes = [\"redis://a\"]".to_owned(),
-            "nodes[0]",
-        ),
-    ] {
-        let faults = faults_of_redis(&lines);
-        let told = format!("store.redis.{key}");
-        assert_eq!(faults.len(), 1, "{lines}: {faults:#?}");
+    let text = text.replace("BFF_CLIENT_SECRET", "MISSING");
+    let faults = faults_of(&format!(
+        "{text}[refresh]\nlease = \"3s\"\n[[route]]\nprefix = \"/x\"\nupstream = \"http://x\"\nscopes = [\"notes\"]\n"
+    ));
+    for key in ["provider.client_secret_env", "refresh.lease", "route[0].scopes"] {
         assert!(
-            faults[0].starts_with(&format!("{told} ")) || faults[0].starts_with(&format!("{told}:")),
-            "{lines}: {faults:#?}"
+            faults.iter().any(|fault| fault.starts_with(key)),
+            "{key}: {faults:#?}"
         );
     }
 }
+
+mod store;

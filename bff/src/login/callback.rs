@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use resource_server::time::UnixTime;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::ReturnTo;
 use super::transaction::{LIFETIME, LoginTransaction, LoginTransactions};
@@ -17,7 +17,7 @@ use crate::session::registry::{EndReason, Endable, Room};
 use crate::session::store::{Claimed, SessionStore};
 use crate::session::ticket::Presented;
 use crate::session::{OpenSession, SessionContent, SessionError, SessionId, SessionKey, SessionRegistry};
-use crate::telemetry;
+use crate::telemetry::{self, LoginOutcome};
 
 /// Why a callback gave no session.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum CallbackError {
     /// This user has as many sessions as allowed.
     #[error("the user has too many sessions")]
     TooManySessions,
+    /// As many logins as allowed are being completed. This attempt goes on waiting for its callback.
+    #[error("too many logins are being completed at once")]
+    Busy,
     /// The session cannot be stored now.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -55,26 +58,25 @@ pub(super) enum Completed {
 }
 
 impl Completed {
-    /// The outcome as a word of the metrics.
-    const fn as_str(&self) -> &'static str {
+    const fn outcome(&self) -> LoginOutcome {
         match self {
-            Self::SignedIn(..) => "completed",
-            Self::NobodySignedIn(_) => "nobody_signed_in",
+            Self::SignedIn(..) => LoginOutcome::Completed,
+            Self::NobodySignedIn(_) => LoginOutcome::NobodySignedIn,
         }
     }
 }
 
 impl CallbackError {
-    /// The outcome as a word of the metrics.
-    const fn as_str(&self) -> &'static str {
+    const fn outcome(&self) -> LoginOutcome {
         match self {
-            Self::NoTransaction => "no_transaction",
-            Self::Denied => "denied",
-            Self::Invalid(_) => "invalid",
-            Self::Provider(_) => "provider_unavailable",
-            Self::Session(_) => "store_unavailable",
-            Self::TooManySessions => "too_many_sessions",
-            Self::LoggedOutMeanwhile => "logged_out_meanwhile",
+            Self::NoTransaction => LoginOutcome::NoTransaction,
+            Self::Denied => LoginOutcome::Denied,
+            Self::Invalid(_) => LoginOutcome::Invalid,
+            Self::Provider(_) => LoginOutcome::ProviderUnavailable,
+            Self::Session(_) => LoginOutcome::StoreUnavailable,
+            Self::Busy => LoginOutcome::Busy,
+            Self::TooManySessions => LoginOutcome::TooManySessions,
+            Self::LoggedOutMeanwhile => LoginOutcome::LoggedOutMeanwhile,
         }
     }
 }
@@ -97,6 +99,9 @@ pub struct Callback {
     pub(crate) store: Arc<dyn SessionStore>,
     pub(crate) background: Background,
     pub(crate) redirect_uri: String,
+    /// How many logins may be completed at a time: anybody can begin one and come back with a code that is none, and the
+    /// provider is asked about each.
+    pub(crate) room: Arc<Semaphore>,
 }
 
 /// What a callback comes with.
@@ -120,8 +125,8 @@ impl Callback {
         background.spawn(async move {
             let outcome = callback.judge(arrival).await;
             telemetry::login_ended(match &outcome {
-                Ok(completed) => completed.as_str(),
-                Err(error) => error.as_str(),
+                Ok(completed) => completed.outcome(),
+                Err(error) => error.outcome(),
             });
             if let Err(Ok(Completed::SignedIn(id, key, _))) = tell.send(outcome) {
                 callback.abandon(&id, &key).await;
@@ -168,6 +173,7 @@ impl Callback {
             .transactions
             .find(&state, &cookies)
             .ok_or(CallbackError::NoTransaction)?;
+        let _room = self.room.try_acquire().map_err(|_| CallbackError::Busy)?;
         self.check_issuer(&parameters).await?;
         self.consume(&transaction).await?;
         if let Some(error) = parameters.one("error") {
@@ -295,7 +301,7 @@ fn refused(error: &str, return_to: ReturnTo) -> Result<Completed, CallbackError>
 fn exchange_failed(error: ProviderError) -> CallbackError {
     match error {
         ProviderError::TokenAnswer {
-            answer: TokenAnswerError::Refused(OAuthErrorCode::InvalidGrant),
+            answer: TokenAnswerError::Refused(OAuthErrorCode::InvalidGrant, _),
             ..
         }
         | ProviderError::Unproven(_) => CallbackError::Invalid(error.into()),

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A path of this site where a login or logout comes out. Holding one means that a browser cannot be led astray by it.
+/// A path of this site where a login comes out. Holding one means that a browser cannot be led astray by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReturnTo(String);
 

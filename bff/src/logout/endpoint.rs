@@ -16,6 +16,7 @@ use crate::provider::Provider;
 use crate::session::registry::{EndReason, Endable};
 use crate::session::ticket::Ticket;
 use crate::session::{OpenSession, SessionError, SessionRegistry};
+use crate::telemetry;
 
 /// How long a logout waits for the provider; the revocation goes on afterwards, in its own task.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -87,10 +88,14 @@ pub async fn come_back(request: HttpRequest, logout: web::Data<Logout>) -> HttpR
         .returned(state.unwrap_or_default(), cookies.unwrap_or_default())
     {
         Some(session) => {
+            telemetry::logout_asked("return", "done");
             tracing::info!(session.key = %session, "a browser came back from the provider's logout");
             answer.append_header((SET_COOKIE, departure::forget()));
         }
-        None => tracing::warn!("somebody came back from a logout that their browser did not begin"),
+        None => {
+            telemetry::logout_asked("return", "refused");
+            tracing::debug!("somebody came back from a logout that their browser did not begin");
+        }
     }
     answer.finish()
 }

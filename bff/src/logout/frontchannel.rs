@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::session::registry::{EndReason, LoggedOut};
 use crate::session::{SessionError, SessionRegistry};
+use crate::telemetry;
 
 /// Ends sessions by the provider's frame.
 #[derive(Debug, Clone)]
@@ -34,15 +35,23 @@ impl FrontChannel {
     /// Ends the sessions that began under `sid`, if it is our provider's.
     pub(super) async fn log_out(&self, iss: &str, sid: &str) -> Result<(), SessionError> {
         if iss != self.issuer {
-            tracing::warn!("a front-channel logout named another issuer");
+            tracing::debug!("a front-channel logout named another issuer");
+            telemetry::logout_asked("front", "refused");
             return Ok(());
         }
-        let who = LoggedOut::Session(sid.to_owned());
-        let ended = self
-            .registry
-            .end_logged_out(&who, None, EndReason::FrontChannelLogout)
-            .await?;
-        tracing::info!(ended, "a frame of the provider signed somebody out");
+        let ended = self.end(sid).await;
+        telemetry::logout_asked("front", if ended.is_ok() { "done" } else { "unavailable" });
+        match ended? {
+            0 => tracing::debug!("a frame of the provider named no session"),
+            ended => tracing::info!(ended, "a frame of the provider signed somebody out"),
+        }
         Ok(())
+    }
+
+    async fn end(&self, sid: &str) -> Result<usize, SessionError> {
+        let who = LoggedOut::Session(sid.to_owned());
+        self.registry
+            .end_logged_out(&who, None, EndReason::FrontChannelLogout)
+            .await
     }
 }

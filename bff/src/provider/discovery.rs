@@ -2,7 +2,13 @@
 
 use resource_server::key_cache::KeyCache;
 use serde::Deserialize;
+use tokio::time::Instant;
 use url::Url;
+
+use super::error::ProviderError;
+use crate::errors::chain;
+use crate::outage::Outage;
+use crate::telemetry;
 
 /// Metadata that has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +128,24 @@ pub(super) fn document_url(issuer: &Url) -> String {
         "{}/.well-known/openid-configuration",
         issuer.as_str().trim_end_matches('/')
     )
+}
+
+/// Tells the log that the metadata cannot be had, and when that is over.
+pub(super) fn tell<T>(outage: &Outage, discovered: &Result<T, ProviderError>) {
+    match discovered {
+        Ok(_) => {
+            if let Some(lasted) = outage.worked(Instant::now()) {
+                let duration_ms = telemetry::millis(lasted);
+                tracing::info!(duration_ms, "the provider's metadata has been had");
+            }
+        }
+        Err(error) => {
+            let error = chain(error);
+            if outage.failed(Instant::now(), &error) {
+                tracing::warn!(error, "the provider's metadata cannot be had; nobody can sign in");
+            }
+        }
+    }
 }
 
 #[cfg(test)]

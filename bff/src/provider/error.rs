@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::discovery::MetadataError;
-use super::token_endpoint::TokenAnswerError;
+use super::token_endpoint::{OAuthError, TokenAnswerError};
 
 /// What callers are told to wait when the provider does not say.
 pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -24,6 +24,9 @@ pub enum ProviderError {
     /// Somebody else's attempt, for which this caller waited, did not reach it.
     #[error("the provider could not be reached, as another request found out meanwhile")]
     JustFailed,
+    /// There is no metadata, so the provider could not be asked at all. The log has been told, once for the outage.
+    #[error("the provider's metadata has never been had")]
+    NotDiscovered(#[source] Box<ProviderError>),
     /// The provider has asked this node to leave it alone for a while, so it was not asked.
     #[error("the provider asked to be left alone, and was not asked")]
     HeldOff {
@@ -47,7 +50,7 @@ pub enum ProviderError {
     #[error("the provider's metadata cannot be used")]
     Metadata(#[from] MetadataError),
     /// An answer of the token endpoint without tokens.
-    #[error("the token endpoint gave no tokens: {answer:?}")]
+    #[error("the token endpoint gave no tokens: {answer}")]
     TokenAnswer {
         /// What it said.
         answer: TokenAnswerError,
@@ -71,6 +74,18 @@ impl ProviderError {
         }
     }
 
+    /// The provider's own word for what went wrong.
+    #[must_use]
+    pub const fn oauth_error(&self) -> Option<&OAuthError> {
+        match self {
+            Self::TokenAnswer {
+                answer: TokenAnswerError::Refused(_, error),
+                ..
+            } => Some(error),
+            _ => None,
+        }
+    }
+
     /// When it is worth trying again.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
@@ -78,6 +93,7 @@ impl ProviderError {
             Self::Status { retry_after, .. }
             | Self::TokenAnswer { retry_after, .. }
             | Self::HeldOff { retry_after } => *retry_after,
+            Self::NotDiscovered(cause) => cause.retry_after(),
             Self::Unreachable(_)
             | Self::AnswerLost { .. }
             | Self::JustFailed

@@ -16,13 +16,14 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::client_auth::{ClientAuth, Credentials};
-use super::discovery::{Discovered, Metadata, document_url};
+use super::discovery::{Discovered, Metadata, document_url, tell};
 use super::error::{DEFAULT_RETRY_AFTER, ProviderError};
 use super::hold_off::HoldOff;
 use super::id_token::{self, ExpectedIdToken, IdTokenError, Identity};
 use super::token_endpoint::{Granted, TokenAnswerError, read_answer};
 use crate::background::Background;
 use crate::errors::chain;
+use crate::outage::Outage;
 use crate::session::tokens::{AccessToken, IdToken, RefreshToken};
 
 /// No document of a provider is larger than this.
@@ -64,6 +65,7 @@ pub struct Provider {
     discovered: ArcSwapOption<Known>,
     /// Held while the first metadata is fetched, so that there is one fetch at a time; when the last one failed.
     discovering: Mutex<Option<Instant>>,
+    undiscovered: Outage,
     pub(super) hold_off: HoldOff,
 }
 
@@ -106,6 +108,7 @@ impl Provider {
             clock,
             discovered: ArcSwapOption::empty(),
             discovering: Mutex::new(None),
+            undiscovered: Outage::new(Duration::ZERO),
             hold_off: HoldOff::default(),
         })
     }
@@ -156,7 +159,8 @@ impl Provider {
         }
         let discovered = self.discover(None).await;
         *last_failure = discovered.is_err().then(Instant::now);
-        discovered
+        tell(&self.undiscovered, &discovered);
+        discovered.map_err(|error| ProviderError::NotDiscovered(Box::new(error)))
     }
 
     async fn renew_metadata(&self, known: &Known) {

@@ -34,28 +34,70 @@ pub struct Granted {
 }
 
 /// The error codes of RFC 6749 §5.2. Decisions are made by these, never by a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OAuthErrorCode {
     /// The grant itself is refused: the only code that ends a session.
+    #[error("it refuses the grant")]
     InvalidGrant,
     /// The audience or scope that was asked for is refused (also RFC 8707 §2).
+    #[error("it refuses the audience or scope")]
     Target,
     /// Our own client or request is refused: a fault of the configuration, not of the user.
+    #[error("it refuses our client or request, which is for the configuration to mend")]
     ClientOrRequest,
     /// A code that this program does not know.
+    #[error("it refuses for a reason of its own")]
     Other,
 }
 
-/// Why an answer holds no tokens.
+/// The word that the provider used for an error, for the log: whoever mends the configuration looks it up in the
+/// provider's manual.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthError(String);
+
+impl OAuthError {
+    const LONGEST: usize = 64;
+
+    /// Keeps what RFC 6749 §5.2 allows, up to a length; the rest is told as unprintable, since it may be anything.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let is_fit = text
+            .bytes()
+            .all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        if is_fit && !text.is_empty() && text.len() <= Self::LONGEST {
+            Self(text.to_owned())
+        } else {
+            Self("unprintable".to_owned())
+        }
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why an answer holds no tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenAnswerError {
-    /// An OAuth error.
-    Refused(OAuthErrorCode),
+    /// An OAuth error: what it means, and the provider's word.
+    #[error("{0} ({1})")]
+    Refused(OAuthErrorCode, OAuthError),
     /// The provider is overloaded or broken: 429, 5xx.
+    #[error("it is not available")]
     Unavailable,
     /// A gateway before the provider got no answer from it: 502, 504. The provider may have done its work.
+    #[error("a gateway before it got no answer")]
     BrokenGateway,
     /// Neither tokens nor an error.
+    #[error("its answer holds neither tokens nor an error")]
     Malformed,
 }
 
@@ -161,7 +203,7 @@ fn read_error(body: &[u8]) -> TokenAnswerError {
     let Ok(wire) = serde_json::from_slice::<WireError>(body) else {
         return TokenAnswerError::Malformed;
     };
-    TokenAnswerError::Refused(match wire.error.as_str() {
+    let code = match wire.error.as_str() {
         "invalid_grant" => OAuthErrorCode::InvalidGrant,
         "invalid_request" | "invalid_client" | "unauthorized_client" | "unsupported_grant_type" => {
             OAuthErrorCode::ClientOrRequest
@@ -169,7 +211,8 @@ fn read_error(body: &[u8]) -> TokenAnswerError {
         "invalid_scope" | "invalid_target" => OAuthErrorCode::Target,
         "temporarily_unavailable" | "server_error" | "slow_down" => return TokenAnswerError::Unavailable,
         _ => OAuthErrorCode::Other,
-    })
+    };
+    TokenAnswerError::Refused(code, OAuthError::new(&wire.error))
 }
 
 #[cfg(test)]
@@ -253,26 +296,27 @@ mod tests {
     #[test]
     fn errors_are_told_apart_by_their_code() {
         use OAuthErrorCode::{ClientOrRequest, InvalidGrant, Other, Target};
+        let refused = |code, word| TokenAnswerError::Refused(code, OAuthError::new(word));
         let cases = [
             (
                 400,
                 r#"{"error":"invalid_grant"}"#,
-                TokenAnswerError::Refused(InvalidGrant),
+                refused(InvalidGrant, "invalid_grant"),
             ),
             (
                 401,
                 r#"{"error":"invalid_client"}"#,
-                TokenAnswerError::Refused(ClientOrRequest),
+                refused(ClientOrRequest, "invalid_client"),
             ),
             (
                 400,
                 r#"{"error":"unauthorized_client"}"#,
-                TokenAnswerError::Refused(ClientOrRequest),
+                refused(ClientOrRequest, "unauthorized_client"),
             ),
             (
                 400,
                 r#"{"error":"interaction_required"}"#,
-                TokenAnswerError::Refused(Other),
+                refused(Other, "interaction_required"),
             ),
             (
                 400,
@@ -282,7 +326,7 @@ mod tests {
             (
                 400,
                 r#"{"error":"invalid_target"}"#,
-                TokenAnswerError::Refused(Target),
+                refused(Target, "invalid_target"),
             ),
             (429, r#"{"error":"invalid_grant"}"#, TokenAnswerError::Unavailable),
             (502, "<html>Bad gateway</html>", TokenAnswerError::BrokenGateway),
@@ -304,6 +348,22 @@ mod tests {
         ];
         for (status, body, expected) in cases {
             assert_eq!(read(status, body).map(|_| ()), Err(expected), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn the_word_of_an_error_is_told_if_it_is_one() {
+        let told = |error: &str| {
+            let answered = read(400, &serde_json::json!({ "error": error }).to_string());
+            answered.unwrap_err().to_string()
+        };
+        assert!(told("invalid_client").contains("(invalid_client)"));
+        let longest = "a".repeat(64);
+        assert!(told(&longest).contains(&longest));
+        for unfit in ["", "a\nb", "a\"b", "\u{1b}[31m", "bäd", &"a".repeat(65)] {
+            let told = told(unfit);
+            assert!(told.contains("(unprintable)"), "{told}");
+            assert!(unfit.is_empty() || !told.contains(unfit), "{told}");
         }
     }
 

@@ -1,16 +1,19 @@
 //! The handlers of configured routes.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard::GuardContext;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, TRANSFER_ENCODING};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION, TRANSFER_ENCODING, VIA};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
 use url::form_urlencoded;
 
 use super::authority::Authority;
@@ -21,13 +24,16 @@ use super::forward::{ForwardClient, ForwardError};
 use super::headers::{self, Forwarding};
 use super::http_types;
 use super::upgrade::{self, Asked};
+use crate::guard::client_address::middleware::ClientAddress;
 use crate::guard::csrf::Proof;
 use crate::guard::middleware::{OthersCookies, Proxied, facts_of};
+use crate::guard::rate_limit::{RateLimit, RateLimits};
 use crate::problem::ApiError;
 use crate::refresh::{Keeper, RefreshError, ServiceTokens};
 use crate::routing::{Access, NormalPath, Route, RouteTable};
 use crate::session::ticket::Ticket;
-use crate::session::{OpenSession, SessionRegistry};
+use crate::session::{OpenSession, SessionKey, SessionRegistry};
+use crate::telemetry::{self, UpstreamTimes};
 
 /// The route that a request matched, and its path in the form that matched.
 #[derive(Debug, Clone)]
@@ -48,6 +54,8 @@ pub struct Proxy {
     pub(crate) scheme: String,
     pub(crate) host: String,
     pub(crate) base_path: String,
+    /// For each route, by its prefix.
+    pub(crate) times: Arc<HashMap<String, UpstreamTimes>>,
 }
 
 /// Reads the path in its one form and notes the route; a path with two readings goes no further.
@@ -65,6 +73,9 @@ pub async fn match_route(
         .app_data::<web::Data<RouteTable>>()
         .and_then(|table| table.find(&path).cloned());
     if let Some(route) = found {
+        if has_been_here(&request) {
+            return Ok(request.into_response(ApiError::LoopDetected.error_response()));
+        }
         let proof = match Asked::by(request.head()) {
             Asked::Unfit => return Ok(request.into_response(ApiError::InvalidUpgrade.error_response())),
             Asked::WebSocket => Proof::Upgrade,
@@ -75,6 +86,15 @@ pub async fn match_route(
         request.extensions_mut().insert(MatchedRoute { route, path });
     }
     next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+}
+
+/// Whether a route of ours has sent this request, straight or by way of other proxies.
+fn has_been_here(request: &ServiceRequest) -> bool {
+    let Some(proxy) = request.app_data::<web::Data<Proxy>>() else {
+        return false;
+    };
+    let lines = request.headers().get_all(VIA).map(HeaderValue::as_bytes);
+    headers::has_passed(lines, &proxy.host)
 }
 
 /// Whether a request goes to a route that may look a session up.
@@ -105,9 +125,14 @@ pub async fn with_session(
     registry: web::Data<SessionRegistry>,
     proxy: web::Data<Proxy>,
     client: web::Data<ForwardClient>,
+    limits: web::Data<RateLimits>,
 ) -> Result<HttpResponse, ApiError> {
     let found = matched(&request)?;
-    let session = match registry.find_presented(&ticket.presented(), true).await? {
+    let presented = registry.find_presented(&ticket.presented(), true).await?;
+    if let (Some(session), Some(limit)) = (&presented, &limits.api_per_session) {
+        count(limit, session)?;
+    }
+    let session = match presented {
         Some(session) => served(&proxy.keeper, session, &found.route).await?,
         None => None,
     };
@@ -133,6 +158,13 @@ pub async fn without_session(
         Authority::Nobody
     };
     forward(&request, payload, &found, authority, &proxy, &client).await
+}
+
+fn count(limit: &RateLimit<SessionKey>, session: &OpenSession) -> Result<(), ApiError> {
+    limit.check(&session.key).map_err(|seconds| {
+        telemetry::rate_limited("api_per_session");
+        ApiError::TooManyRequests(seconds)
+    })
 }
 
 fn matched(request: &HttpRequest) -> Result<MatchedRoute, ApiError> {
@@ -191,7 +223,7 @@ async fn forward(
     proxy: &Proxy,
     client: &ForwardClient,
 ) -> Result<HttpResponse, ApiError> {
-    let progress = Progress::begin();
+    let (progress, began) = (Progress::begin(), Instant::now());
     let has_token = authority.token(&found.route).is_some();
     let body = RequestBody::of(request, if has_token { proxy.replay_body_limit } else { 0 });
     // What follows the request on a connection that becomes a WebSocket is no body of it.
@@ -208,7 +240,13 @@ async fn forward(
         authority = another;
         answer = send(request, again, found, &authority, proxy, client, &progress).await?;
     }
-    report(request, found, authority.session(), answer.status().as_u16());
+    report(
+        request,
+        found,
+        authority.session(),
+        answer.status().as_u16(),
+        began,
+    );
     let ending = proxy.streams.ending(authority.into_session());
     let told = match tunnel {
         Some(browser) if upgrade::is_agreed(&answer) => {
@@ -252,7 +290,12 @@ async fn send(
     let outgoing = outgoing(request, body, found, authority, proxy).ok_or_else(|| {
         ApiError::Internal(anyhow::anyhow!("a request could not be written for its upstream"))
     })?;
+    let began = Instant::now();
     let answer = client.send(outgoing, found.route.timeout, progress).await;
+    if let Some(times) = proxy.times.get(&found.route.prefix) {
+        let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        times.answered(status, began.elapsed());
+    }
     answer.map_err(|error| match error {
         ForwardError::Silent => ApiError::UpstreamTimeout,
         ForwardError::Unreachable(_) => ApiError::UpstreamUnavailable(error.into()),
@@ -316,7 +359,8 @@ fn outgoing(
         client_headers.append(http_types::name(name)?, http_types::value(value)?);
     }
     let forwarding = Forwarding {
-        client: request.peer_addr().map(|address| address.ip().to_string()),
+        client: client_of(request).map(|client| client.to_string()),
+        protocol: protocol(request.version()),
         scheme: &proxy.scheme,
         host: &proxy.host,
         upstream: found.route.upstream.authority().as_str(),
@@ -333,6 +377,20 @@ fn outgoing(
     Some(outgoing)
 }
 
+fn client_of(request: &HttpRequest) -> Option<IpAddr> {
+    let noted = request.extensions().get::<ClientAddress>().copied();
+    noted.map(|ClientAddress(address)| address)
+}
+
+/// The version by which a request came, as `Via` writes it.
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}
+
 fn others_cookies(request: &HttpRequest) -> Option<http::HeaderValue> {
     request
         .extensions()
@@ -341,12 +399,28 @@ fn others_cookies(request: &HttpRequest) -> Option<http::HeaderValue> {
 }
 
 /// Paths hold names, e-mail addresses and reset links: the log gets the route, and only who asks for it the path.
-fn report(request: &HttpRequest, found: &MatchedRoute, session: Option<&OpenSession>, status: u16) {
+fn report(
+    request: &HttpRequest,
+    found: &MatchedRoute,
+    session: Option<&OpenSession>,
+    status: u16,
+    began: Instant,
+) {
     let (method, route) = (request.method().as_str(), found.route.prefix.as_str());
     let key = session.map(|session| session.key.as_str());
-    tracing::info!(method, route, status, session.key = key, "request proxied");
+    let duration_ms = telemetry::millis(began.elapsed());
+    tracing::info!(
+        target: "bff::access",
+        method,
+        route,
+        status,
+        duration_ms,
+        session.key = key,
+        "request proxied"
+    );
     let path = found.path.as_str();
-    tracing::debug!(target: "bff::trail", method, path, status, session.key = key, "request proxied");
+    let client = client_of(request).map(tracing::field::display);
+    tracing::debug!(target: "bff::trail", method, path, status, session.key = key, client, "request proxied");
 }
 
 /// The browser's answer. `None` when the upstream answers with a status that no request asked for.

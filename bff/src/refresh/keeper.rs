@@ -73,7 +73,7 @@ impl Keeper {
     ) -> Self {
         Self {
             leases: Leases::new(Arc::clone(&registry), settings.lease),
-            joins: Joins::new(Arc::clone(&clock), background.clone()),
+            joins: Joins::new(background.clone()),
             unwritten: Mutex::default(),
             registry,
             provider,
@@ -358,7 +358,14 @@ impl Failure {
                 answered,
                 failure: Some((retry_after, cause.clone())),
             },
-            error: RefreshError::Provider { cause, retry_after },
+            error: match error {
+                ProviderError::HeldOff { .. } => RefreshError::HeldOff { cause, retry_after },
+                _ => RefreshError::Provider {
+                    cause,
+                    oauth_error: error.oauth_error().cloned(),
+                    retry_after,
+                },
+            },
         }
     }
 
@@ -373,19 +380,30 @@ impl Failure {
 
 /// A failure that concerns only one kind of access token.
 pub(super) fn target_failure(error: &ProviderError) -> RefreshError {
-    RefreshError::Target {
-        cause: chain(error),
-        retry_after: error.retry_after(),
+    let (cause, retry_after) = (chain(error), error.retry_after());
+    match error {
+        ProviderError::HeldOff { .. } => RefreshError::HeldOff { cause, retry_after },
+        _ => RefreshError::Target {
+            cause,
+            oauth_error: error.oauth_error().cloned(),
+            retry_after,
+        },
     }
 }
 
-/// Tells the log and the metrics how an attempt came out.
+/// Tells the metrics how an attempt came out, and the trail if the provider was asked in vain. What else there is to tell is
+/// told where it is known: that the session ended, and why; that the store is down.
 fn report(key: &SessionKey, outcome: &Outcome, took: Duration) {
-    match outcome {
-        Ok(_) => telemetry::refresh_ended("served", took),
-        Err(error) => {
-            telemetry::refresh_ended(error.as_str(), took);
-            telemetry::refresh_failed(key, error);
+    let Err(error) = outcome else {
+        return telemetry::refresh_ended("served", took);
+    };
+    telemetry::refresh_ended(error.as_str(), took);
+    match error {
+        RefreshError::Provider { .. } | RefreshError::Target { .. } | RefreshError::Abandoned => {
+            telemetry::refresh_failed(key, error, error.oauth_error());
+        }
+        RefreshError::SessionEnded | RefreshError::HeldOff { .. } | RefreshError::Session(_) => {
+            tracing::debug!(session.key = %key, error = %error, "an attempt brought no tokens");
         }
     }
 }
@@ -393,6 +411,7 @@ fn report(key: &SessionKey, outcome: &Outcome, took: Duration) {
 fn unobtainable() -> RefreshError {
     RefreshError::Target {
         cause: "nothing is left to get this access token with".to_owned(),
+        oauth_error: None,
         retry_after: YOUNG,
     }
 }

@@ -72,8 +72,10 @@ impl Leases {
                 Leased::Held { remaining } => {
                     let now = Instant::now();
                     if now >= give_up {
-                        return Err(RefreshError::Provider {
-                            cause: "somebody else has been refreshing this session for too long".to_owned(),
+                        let cause = "somebody else has been refreshing this session for too long";
+                        tracing::warn!(session.key = %session.key, "{cause}");
+                        return Err(RefreshError::HeldOff {
+                            cause: cause.to_owned(),
                             retry_after: RETRY_AFTER_WAITING,
                         });
                     }
@@ -81,7 +83,7 @@ impl Leases {
                     wait(self.registry.changes(), &mut waiting, until).await;
                 }
                 Leased::Failed { retry_after, cause } => {
-                    return Err(RefreshError::Provider { cause, retry_after });
+                    return Err(RefreshError::HeldOff { cause, retry_after });
                 }
                 Leased::LostTo(stored) => {
                     let newer = self.registry.reopen(session, &stored);
@@ -160,7 +162,7 @@ impl Lease {
             .release_lease(&self.key, &self.holder, outcome)
             .await;
         if let Err(error) = released {
-            tracing::warn!(
+            tracing::debug!(
                 error = chain(&error),
                 "a lease could not be given back; it runs out"
             );

@@ -5,7 +5,7 @@ use std::time::Duration;
 use resource_server::time::UnixTime;
 
 use crate::errors::chain;
-use crate::provider::{Audiences, OAuthErrorCode, ProviderError, TokenAnswerError};
+use crate::provider::{Audiences, OAuthError, OAuthErrorCode, ProviderError, TokenAnswerError};
 use crate::session::SessionError;
 use crate::session::tokens::{AccessToken, RefreshToken, Target, TokenSet};
 
@@ -127,6 +127,16 @@ pub enum RefreshError {
     Provider {
         /// What happened, for the log.
         cause: String,
+        /// The provider's own word for it.
+        oauth_error: Option<OAuthError>,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// Nobody asked the provider, since somebody has just done so in vain, or is still at it. The session lives.
+    #[error("the provider is left alone for now: {cause}")]
+    HeldOff {
+        /// What happened then, for the log.
+        cause: String,
         /// When it is worth trying again.
         retry_after: Duration,
     },
@@ -135,6 +145,8 @@ pub enum RefreshError {
     Target {
         /// What happened, for the log.
         cause: String,
+        /// The provider's own word for it.
+        oauth_error: Option<OAuthError>,
         /// When it is worth trying again.
         retry_after: Duration,
     },
@@ -147,11 +159,46 @@ pub enum RefreshError {
 }
 
 impl RefreshError {
+    /// The provider's own word for what went wrong.
+    pub(super) fn oauth_error(&self) -> Option<&str> {
+        match self {
+            Self::Provider { oauth_error, .. } | Self::Target { oauth_error, .. } => {
+                oauth_error.as_ref().map(OAuthError::as_str)
+            }
+            Self::SessionEnded | Self::HeldOff { .. } | Self::Session(_) | Self::Abandoned => None,
+        }
+    }
+
+    /// The same for those who come while it is remembered, and for how long that is. A failure of the provider concerns
+    /// whoever would ask it again; one of the store is over when the store says so.
+    pub(super) fn to_remember(&self) -> Option<(Duration, Self)> {
+        match self {
+            Self::Provider {
+                cause, retry_after, ..
+            }
+            | Self::HeldOff { cause, retry_after } => {
+                let (cause, retry_after) = (cause.clone(), *retry_after);
+                Some((retry_after, Self::HeldOff { cause, retry_after }))
+            }
+            Self::Target { retry_after, .. } => Some((*retry_after, self.clone())),
+            Self::SessionEnded | Self::Session(_) | Self::Abandoned => None,
+        }
+    }
+
+    /// The same with another time to wait.
+    pub(super) fn with_retry_after(mut self, remaining: Duration) -> Self {
+        if let Self::HeldOff { retry_after, .. } | Self::Target { retry_after, .. } = &mut self {
+            *retry_after = remaining;
+        }
+        self
+    }
+
     /// The outcome as a word of the metrics.
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
             Self::SessionEnded => "session_ended",
             Self::Provider { .. } => "provider_failed",
+            Self::HeldOff { .. } => "held_off",
             Self::Target { .. } => "target_failed",
             Self::Session(_) => "store_failed",
             Self::Abandoned => "abandoned",
@@ -184,9 +231,11 @@ pub(super) enum Verdict {
 pub(super) fn verdict(error: &ProviderError, target: &Target) -> Verdict {
     match error {
         ProviderError::TokenAnswer { answer, .. } => match answer {
-            TokenAnswerError::Refused(OAuthErrorCode::InvalidGrant) => Verdict::GrantRefused,
-            TokenAnswerError::Refused(OAuthErrorCode::Target) if !target.is_login() => Verdict::TargetRefused,
-            TokenAnswerError::Refused(_) | TokenAnswerError::Unavailable => Verdict::NotTaken,
+            TokenAnswerError::Refused(OAuthErrorCode::InvalidGrant, _) => Verdict::GrantRefused,
+            TokenAnswerError::Refused(OAuthErrorCode::Target, _) if !target.is_login() => {
+                Verdict::TargetRefused
+            }
+            TokenAnswerError::Refused(..) | TokenAnswerError::Unavailable => Verdict::NotTaken,
             TokenAnswerError::Malformed | TokenAnswerError::BrokenGateway => {
                 Verdict::Lost { again_at_once: false }
             }
@@ -197,6 +246,7 @@ pub(super) fn verdict(error: &ProviderError, target: &Target) -> Verdict {
         ProviderError::TooLarge | ProviderError::Unproven(_) => Verdict::Lost { again_at_once: false },
         ProviderError::Unreachable(_)
         | ProviderError::JustFailed
+        | ProviderError::NotDiscovered(_)
         | ProviderError::HeldOff { .. }
         | ProviderError::Status { .. }
         | ProviderError::Metadata(_)

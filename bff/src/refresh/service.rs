@@ -33,7 +33,7 @@ impl ServiceTokens {
         background: Background,
     ) -> Self {
         Self {
-            joins: Joins::new(Arc::clone(&clock), background),
+            joins: Joins::new(background),
             provider,
             clock,
             settings,
@@ -94,7 +94,11 @@ impl ServiceTokens {
             .await;
         let granted = granted.map_err(|error| {
             let failure = target_failure(&error);
-            tracing::warn!(error = %failure, "there is no access token for a service route");
+            // Whoever is only told to wait has asked nobody.
+            if !matches!(failure, RefreshError::HeldOff { .. }) {
+                let oauth_error = failure.oauth_error();
+                tracing::warn!(error = %failure, oauth.error = oauth_error, "there is no access token for a service route");
+            }
             failure
         })?;
         let now = self.clock.now();

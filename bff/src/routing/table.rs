@@ -170,6 +170,11 @@ impl RouteTable {
         audiences.into_iter().collect()
     }
 
+    /// The prefixes of all rules.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|route| route.prefix.as_str())
+    }
+
     /// The rule of a path, if any.
     #[must_use]
     pub fn find(&self, path: &NormalPath) -> Option<&Arc<Route>> {

@@ -25,6 +25,17 @@ pub struct Times {
     pub ends_at: UnixTime,
 }
 
+/// How long a session's record and ticket outlive its absolute end, so that somebody may come and learn why it ended.
+const AFTERWARDS: Duration = Duration::from_secs(60);
+
+impl Times {
+    /// When a store may forget whatever leads to the session.
+    #[must_use]
+    pub fn forgotten_from(&self) -> UnixTime {
+        self.ends_at + AFTERWARDS
+    }
+}
+
 /// What the clock says about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -86,10 +97,11 @@ impl Limits {
     }
 
     /// When a store may forget a session that was last used at `last_used_at`: its idle end plus what a throttled
-    /// touch can be late, and never after its absolute end.
+    /// touch can be late, and never long after its absolute end.
     #[must_use]
     pub fn garbage_from(&self, times: &Times) -> UnixTime {
-        (times.last_used_at + self.idle + self.idle / 10 + Duration::from_secs(60)).min(times.ends_at)
+        (times.last_used_at + self.idle + self.idle / 10 + Duration::from_secs(60))
+            .min(times.forgotten_from())
     }
 }
 
@@ -135,5 +147,15 @@ mod tests {
         let times = LIMITS.begin(at(0));
         assert!(LIMITS.garbage_from(&times) >= at(600));
         assert!(LIMITS.garbage_from(&times) <= times.ends_at);
+    }
+
+    #[test]
+    fn a_busy_session_is_not_forgotten_before_somebody_can_learn_that_it_is_too_old() {
+        let times = Times {
+            last_used_at: at(3_590),
+            ..LIMITS.begin(at(0))
+        };
+        assert!(LIMITS.garbage_from(&times) > times.ends_at);
+        assert_eq!(LIMITS.garbage_from(&times), times.forgotten_from());
     }
 }

@@ -13,42 +13,76 @@ use super::store::{
     Page, Replaced, Revision, Sealed, SessionStore, StoreError, Stored, Touched,
 };
 use super::{RecordKey, SessionKey};
+use crate::errors::chain;
+use crate::outage::Outage;
 use crate::telemetry;
 
-/// Tells of every call of the store within how long it took and whether it failed.
+/// For how long no call may fail before an outage is called over. In an outage of a part (one master of a cluster, a full
+/// disk) other calls succeed all the while.
+const STEADY: Duration = Duration::from_secs(5);
+
+/// Tells of every call of the store within how long it took and whether it failed; and tells the log of an outage once
+/// when it begins and once when it is over, so that those who meet it need not.
 #[derive(Debug)]
-pub struct MeasuredStore(Arc<dyn SessionStore>);
+pub struct MeasuredStore {
+    store: Arc<dyn SessionStore>,
+    outage: Outage,
+}
 
 impl MeasuredStore {
     /// Measures this store.
     #[must_use]
-    pub const fn new(store: Arc<dyn SessionStore>) -> Self {
-        Self(store)
+    pub fn new(store: Arc<dyn SessionStore>) -> Self {
+        Self {
+            store,
+            outage: Outage::new(STEADY),
+        }
     }
-}
 
-async fn measured<T>(
-    operation: &'static str,
-    call: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let began = Instant::now();
-    let outcome = call.await;
-    telemetry::store_asked(operation, outcome.is_ok(), began.elapsed());
-    outcome
+    async fn measured<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let outcome = call.await;
+        let ended = Instant::now();
+        telemetry::store_asked(operation, outcome.is_ok(), ended - began);
+        match &outcome {
+            Err(error @ StoreError::Unreachable(_)) => {
+                // Of many calls that fail each has its own words.
+                if self.outage.failed(ended, "") {
+                    tracing::error!(
+                        operation,
+                        error = chain(error),
+                        "the session store does not answer"
+                    );
+                }
+            }
+            // It has answered.
+            Ok(_) | Err(StoreError::Unreadable(_)) => {
+                if let Some(lasted) = self.outage.worked(ended) {
+                    let duration_ms = telemetry::millis(lasted);
+                    tracing::info!(duration_ms, "the session store answers again");
+                }
+            }
+        }
+        outcome
+    }
 }
 
 #[async_trait]
 impl SessionStore for MeasuredStore {
     async fn create(&self, new: &NewSession) -> Result<Created, StoreError> {
-        measured("create", self.0.create(new)).await
+        self.measured("create", self.store.create(new)).await
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Stored>, StoreError> {
-        measured("load", self.0.load(key)).await
+        self.measured("load", self.store.load(key)).await
     }
 
     async fn outline(&self, key: &SessionKey) -> Result<Option<Outline>, StoreError> {
-        measured("outline", self.0.outline(key)).await
+        self.measured("outline", self.store.outline(key)).await
     }
 
     async fn replace(
@@ -57,7 +91,8 @@ impl SessionStore for MeasuredStore {
         seen: Revision,
         sealed: &Sealed,
     ) -> Result<Replaced, StoreError> {
-        measured("replace", self.0.replace(key, seen, sealed)).await
+        self.measured("replace", self.store.replace(key, seen, sealed))
+            .await
     }
 
     async fn touch(
@@ -66,23 +101,24 @@ impl SessionStore for MeasuredStore {
         last_used_at: UnixTime,
         garbage_from: UnixTime,
     ) -> Result<Touched, StoreError> {
-        measured("touch", self.0.touch(key, last_used_at, garbage_from)).await
+        self.measured("touch", self.store.touch(key, last_used_at, garbage_from))
+            .await
     }
 
     async fn end(&self, key: &SessionKey) -> Result<Ended, StoreError> {
-        measured("end", self.0.end(key)).await
+        self.measured("end", self.store.end(key)).await
     }
 
     async fn end_at(&self, key: &SessionKey, seen: Revision) -> Result<Ended, StoreError> {
-        measured("end_at", self.0.end_at(key, seen)).await
+        self.measured("end_at", self.store.end_at(key, seen)).await
     }
 
     async fn sessions_of(&self, index: &IndexKey) -> Result<Vec<SessionKey>, StoreError> {
-        measured("sessions_of", self.0.sessions_of(index)).await
+        self.measured("sessions_of", self.store.sessions_of(index)).await
     }
 
     async fn all_sessions(&self, from: Option<&str>) -> Result<Page, StoreError> {
-        measured("all_sessions", self.0.all_sessions(from)).await
+        self.measured("all_sessions", self.store.all_sessions(from)).await
     }
 
     async fn lease(
@@ -92,7 +128,8 @@ impl SessionStore for MeasuredStore {
         holder: &LeaseHolder,
         length: Duration,
     ) -> Result<Leased, StoreError> {
-        measured("lease", self.0.lease(key, seen, holder, length)).await
+        self.measured("lease", self.store.lease(key, seen, holder, length))
+            .await
     }
 
     async fn renew_lease(
@@ -101,7 +138,8 @@ impl SessionStore for MeasuredStore {
         holder: &LeaseHolder,
         length: Duration,
     ) -> Result<bool, StoreError> {
-        measured("renew_lease", self.0.renew_lease(key, holder, length)).await
+        self.measured("renew_lease", self.store.renew_lease(key, holder, length))
+            .await
     }
 
     async fn release_lease(
@@ -110,42 +148,45 @@ impl SessionStore for MeasuredStore {
         holder: &LeaseHolder,
         outcome: &LeaseOutcome,
     ) -> Result<(), StoreError> {
-        measured("release_lease", self.0.release_lease(key, holder, outcome)).await
+        self.measured("release_lease", self.store.release_lease(key, holder, outcome))
+            .await
     }
 
     fn listen(&self, listener: Arc<dyn ChangeListener>) {
-        self.0.listen(listener);
+        self.store.listen(listener);
     }
 
     async fn session_of(&self, ticket: &RecordKey) -> Result<Option<SessionKey>, StoreError> {
-        measured("session_of", self.0.session_of(ticket)).await
+        self.measured("session_of", self.store.session_of(ticket)).await
     }
 
     async fn drop_ticket(&self, ticket: &RecordKey) -> Result<(), StoreError> {
-        measured("drop_ticket", self.0.drop_ticket(ticket)).await
+        self.measured("drop_ticket", self.store.drop_ticket(ticket)).await
     }
 
     async fn claim(&self, mark: &Mark, until: UnixTime) -> Result<Claimed, StoreError> {
-        measured("claim", self.0.claim(mark, until)).await
+        self.measured("claim", self.store.claim(mark, until)).await
     }
 
     async fn is_claimed(&self, mark: &Mark) -> Result<bool, StoreError> {
-        measured("is_claimed", self.0.is_claimed(mark)).await
+        self.measured("is_claimed", self.store.is_claimed(mark)).await
     }
 
     async fn note_logout(&self, index: &IndexKey, at: UnixTime, until: UnixTime) -> Result<(), StoreError> {
-        measured("note_logout", self.0.note_logout(index, at, until)).await
+        self.measured("note_logout", self.store.note_logout(index, at, until))
+            .await
     }
 
     async fn noted_logout(&self, index: &IndexKey) -> Result<Option<UnixTime>, StoreError> {
-        measured("noted_logout", self.0.noted_logout(index)).await
+        self.measured("noted_logout", self.store.noted_logout(index))
+            .await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        measured("check", self.0.check()).await
+        self.measured("check", self.store.check()).await
     }
 
     async fn close(&self) {
-        self.0.close().await;
+        self.store.close().await;
     }
 }

@@ -27,6 +27,7 @@ mod beats;
 mod connect;
 mod connection;
 mod eras;
+mod eviction;
 mod link;
 mod record;
 mod script;
@@ -104,7 +105,9 @@ impl RedisStore {
     async fn put_ticket(&self, new: &NewSession) -> Result<(), StoreError> {
         let mut command = cmd("SET");
         command.arg(self.ticket_at(&new.ticket)).arg(new.key.as_str());
-        command.arg("EXAT").arg(new.stored.times.ends_at.as_secs());
+        command
+            .arg("EXAT")
+            .arg(new.stored.times.forgotten_from().as_secs());
         self.query(&command).await
     }
 
@@ -265,10 +268,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn all_sessions(&self, from: Option<&str>) -> Result<Page, StoreError> {
-        let shards = self
-            .connection
-            .run(|mut link| async move { link.shards().await })
-            .await?;
+        let shards = self.connection.shards().await?;
         let (shard, cursor) = walk::place(&shards, from)?;
         let mut command = cmd("SCAN");
         command

@@ -16,11 +16,12 @@ use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderValue, USER_AGENT};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::store::StoreError;
 use super::{SessionId, SessionKey, SessionRegistry};
 use crate::cookies;
+use crate::errors::chain;
 
 const ID: &str = "id";
 const KEY: &str = "key";
@@ -80,40 +81,52 @@ impl UserAgent {
 }
 
 /// The ticket of the request at hand. Not `Send`; nothing spawned may hold it.
-pub struct Ticket(Session, UserAgent);
+pub struct Ticket {
+    session: Session,
+    request: HttpRequest,
+}
+
+/// The session that a request's ticket names, left with the request for the log.
+#[derive(Debug, Clone)]
+pub struct Named(pub SessionKey);
 
 impl Ticket {
     /// What the browser presented.
     #[must_use]
     pub fn presented(&self) -> Presented {
-        if self.0.contains_key(OUTAGE) {
+        let session = &self.session;
+        if session.contains_key(OUTAGE) {
             return Presented::Outage;
         }
-        let (Ok(Some(id)), Ok(Some(key))) = (self.0.get::<String>(ID), self.0.get::<SessionKey>(KEY)) else {
+        let (Ok(Some(id)), Ok(Some(key))) = (session.get::<String>(ID), session.get::<SessionKey>(KEY))
+        else {
             return Presented::Nothing;
         };
-        SessionId::parse(&id).map_or(Presented::Nothing, |id| {
-            Presented::Ticket(id, key, self.1.clone())
-        })
+        let Some(id) = SessionId::parse(&id) else {
+            return Presented::Nothing;
+        };
+        self.request.extensions_mut().insert(Named(key.clone()));
+        let agent = UserAgent(self.request.headers().get(USER_AGENT).cloned());
+        Presented::Ticket(id, key, agent)
     }
 
     /// Gives the browser the ticket of a session that has been stored.
     pub fn issue(&self, id: &SessionId, key: &SessionKey) {
-        self.0.clear();
-        self.0.renew();
+        self.session.clear();
+        self.session.renew();
         let inserted = self
-            .0
+            .session
             .insert(ID, id.to_cookie_value())
-            .and_then(|()| self.0.insert(KEY, key));
+            .and_then(|()| self.session.insert(KEY, key));
         if inserted.is_err() {
             // Texts always have a JSON form. Should that fail, the browser stays without a ticket.
-            self.0.purge();
+            self.session.purge();
         }
     }
 
     /// Takes the cookie away from the browser.
     pub fn withdraw(&self) {
-        self.0.purge();
+        self.session.purge();
     }
 }
 
@@ -122,8 +135,10 @@ impl FromRequest for Ticket {
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let agent = UserAgent(request.headers().get(USER_AGENT).cloned());
-        std::future::ready(Ok(Self(request.get_session(), agent)))
+        std::future::ready(Ok(Self {
+            session: request.get_session(),
+            request: request.clone(),
+        }))
     }
 }
 
@@ -144,7 +159,7 @@ impl actix_session::storage::SessionStore for TicketBackend {
                 (KEY.to_owned(), json_text(key.as_str())),
             ]))),
             Err(error) => {
-                report(&error);
+                report(&error, "a ticket could not be looked up");
                 Ok(Some(HashMap::from([(OUTAGE.to_owned(), "true".to_owned())])))
             }
         }
@@ -183,17 +198,18 @@ impl actix_session::storage::SessionStore for TicketBackend {
         if let Some(id) = SessionId::parse(cookie_value.as_ref())
             && let Err(error) = self.registry.drop_ticket(&id.record_key()).await
         {
-            report(&error);
+            report(&error, "a ticket could not be dropped");
         }
         Ok(())
     }
 }
 
-fn report(error: &StoreError) {
-    tracing::error!(
-        error = error as &dyn std::error::Error,
-        "a ticket could not be looked up or dropped"
-    );
+/// Of an outage the log has been told already, once and not for each request.
+fn report(error: &StoreError, what: &'static str) {
+    match error {
+        StoreError::Unreachable(_) => tracing::debug!(error = chain(error), what),
+        StoreError::Unreadable(_) => tracing::error!(error = chain(error), what),
+    }
 }
 
 /// actix-session keeps every value as JSON text; base64url needs no escaping.

@@ -12,16 +12,21 @@ mod sessions;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+/// How long a program may take for what it does in a moment, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn bff() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bff"));
     command
         .env_remove("BFF_CONFIG")
         .env("BFF_CLIENT_SECRET", "s3cret")
-        .env("SHORT", "too-short-a-token")
-        .env("RUST_LOG", "info");
+        .env("SHORT", "too-short-a-token");
     command
 }
 
@@ -49,26 +54,66 @@ fn folder() -> TempDir {
     folder
 }
 
-fn serve(folder: &Path) -> (Child, BufReader<std::process::ChildStderr>) {
-    let mut child = bff()
-        .arg("--config")
-        .arg(folder.join("bff.toml"))
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let log = BufReader::new(child.stderr.take().unwrap());
-    (child, log)
+/// A program that serves. It is gone when the test ends, however that comes about.
+struct Program {
+    child: Child,
+    log: Receiver<String>,
 }
 
-fn wait_for(log: &mut impl BufRead, words: &str) -> String {
-    let mut line = String::new();
-    while log.read_line(&mut line).unwrap() > 0 {
-        if line.contains(words) {
-            return line;
-        }
-        line.clear();
+impl Program {
+    fn serve(folder: &Path) -> Self {
+        let mut child = bff()
+            .arg("--config")
+            .arg(folder.join("bff.toml"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (told, log) = mpsc::channel();
+        // Ends with the program.
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| told.send(line)));
+        Self { child, log }
     }
-    panic!("the log ended without {words:?}");
+
+    /// The next line of the log with these words.
+    fn wait_for(&self, words: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.log.recv_timeout(left) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("no {words:?} in the log: {error}"),
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        let sent = kill.arg(signal).arg(self.child.id().to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for the end of the log, which is that of the program.
+    fn exit_code(mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.log.recv_timeout(left) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap().code(),
+                Err(RecvTimeoutError::Timeout) => panic!("the program goes on"),
+            }
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Both fail for a program that has ended, which is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
@@ -95,7 +140,7 @@ fn every_fault_of_a_configuration_is_told_and_the_exit_code_is_78() {
             "server.listen",
             "server.public_url",
             "provider.issuer",
-            "session.idle = ",
+            "session.idle: ",
             "session.key_ring_file",
         ] {
             assert!(told.contains(key), "{key} is missing in {told}");
@@ -134,17 +179,10 @@ fn a_key_ring_is_for_its_owner_only_and_never_overwritten() {
 fn a_signal_stops_the_program_cleanly() {
     for signal in ["-TERM", "-INT"] {
         let folder = folder();
-        let (mut child, mut log) = serve(folder.path());
-        wait_for(&mut log, "the BFF listens");
-        assert!(
-            Command::new("kill")
-                .arg(signal)
-                .arg(child.id().to_string())
-                .status()
-                .unwrap()
-                .success()
-        );
-        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let program = Program::serve(folder.path());
+        program.wait_for("the BFF listens");
+        program.signal(signal);
+        assert_eq!(program.exit_code(), Some(0));
     }
 }
 
@@ -152,18 +190,8 @@ fn a_signal_stops_the_program_cleanly() {
 fn a_hangup_reloads_the_key_ring_and_a_faulty_one_changes_nothing() {
     let folder = folder();
     let keys = folder.path().join("bff-keys");
-    let (mut child, mut log) = serve(folder.path());
-    wait_for(&mut log, "the BFF listens");
-    let hang_up = || {
-        let mut kill = Command::new("kill");
-        assert!(
-            kill.arg("-HUP")
-                .arg(child.id().to_string())
-                .status()
-                .unwrap()
-                .success()
-        );
-    };
+    let program = Program::serve(folder.path());
+    program.wait_for("the BFF listens");
 
     let ring = std::fs::read_to_string(&keys).unwrap();
     let rotated = ring.replace("k1 ", "k2 ");
@@ -172,24 +200,21 @@ fn a_hangup_reloads_the_key_ring_and_a_faulty_one_changes_nothing() {
         format!("{}{ring}", rotated.lines().last().unwrap().to_owned() + "\n"),
     )
     .unwrap();
-    hang_up();
-    let line = wait_for(&mut log, "the key ring was reloaded");
+    program.signal("-HUP");
+    let line = program.wait_for("the key ring was reloaded");
     assert!(line.contains("\"k2\", \"k1\""), "{line}");
 
     std::fs::write(&keys, "k3 no key\n").unwrap();
-    hang_up();
-    let line = wait_for(&mut log, "the key ring was not reloaded");
+    program.signal("-HUP");
+    let line = program.wait_for("the key ring was not reloaded");
     assert!(line.contains("line 1") && !line.contains("no key"), "{line}");
-
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
 fn a_second_process_on_the_same_store_says_so() {
     let folder = folder();
-    let (mut first, mut log) = serve(folder.path());
-    wait_for(&mut log, "the BFF listens");
+    let first = Program::serve(folder.path());
+    first.wait_for("the BFF listens");
 
     let second = run(bff().arg("--config").arg(folder.path().join("bff.toml")));
     assert_eq!(second.status.code(), Some(1));
@@ -198,9 +223,6 @@ fn a_second_process_on_the_same_store_says_so() {
         "{}",
         text(&second.stderr)
     );
-
-    first.kill().unwrap();
-    first.wait().unwrap();
 }
 
 #[test]
@@ -228,10 +250,40 @@ fn the_log_is_json_when_asked_for() {
     let path = folder.path().join("bff.toml");
     let mut config = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     config.write_all(b"[log]\nformat = \"json\"\n").unwrap();
-    let (mut child, mut log) = serve(folder.path());
-    let line = wait_for(&mut log, "the BFF listens");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let line = Program::serve(folder.path()).wait_for("the BFF listens");
     let event: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(event["message"], "the BFF listens");
+}
+
+#[test]
+fn the_log_of_a_pipe_is_plain_text() {
+    let folder = folder();
+    let line = Program::serve(folder.path()).wait_for("the BFF listens");
+    assert!(!line.contains('\u{1b}'), "{line:?}");
+    assert!(
+        line.contains(" INFO bff: the BFF listens address=127.0.0.1:"),
+        "{line}"
+    );
+}
+
+/// A Redis that never was there, in each of the forms where that is no outage.
+#[test]
+fn what_contradicts_the_configuration_of_redis_names_the_key() {
+    let free = "127.0.0.1:1";
+    let folder = folder();
+    let path = folder.path().join("bff.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = config.split_once("[store.embedded]").unwrap();
+    for (form, master) in [("sentinel", "master = \"m\"\n"), ("cluster", "")] {
+        let store = format!(
+            "[store]\nkind = \"redis\"\n[store.redis]\ntopology = \"{form}\"\nnodes = [\"redis://{free}\"]\n{master}"
+        );
+        std::fs::write(&path, format!("{before}{store}")).unwrap();
+        let output = run(bff().arg("--config").arg(&path));
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let wanted = format!("bff: store.redis.nodes = [\"{free}\"]: no ");
+        assert!(told.contains(&wanted), "{told}");
+        assert_eq!(told.matches("refused").count(), 1, "{told}");
+    }
 }

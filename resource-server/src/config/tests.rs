@@ -112,7 +112,7 @@ fn all_faults_are_told_at_once() {
             "notes.path = \"\": must not be empty; leave it out to keep notes in memory",
             "log.format = \"xml\": must be \"text\" or \"json\"",
             "log.filter = \"a=b=c\": must be a log filter such as \"info\" or \"warn,resource_server=debug\"",
-            "colour = \"red\": is not a known key",
+            "colour: is not a known key",
         ]
     );
 }

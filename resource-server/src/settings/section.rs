@@ -32,7 +32,10 @@ impl<'e> Document<'e> {
             Ok(table) => Ok(Self { table, environment }),
             Err(error) => {
                 let faults = Faults::default();
-                faults.note("configuration", None, format!("is not TOML: {error}"));
+                // Where and why, but not the line itself, which may hold a secret that does not belong there.
+                let place = error.span().map(|span| place_of(text, span.start));
+                let rule = format!("is not TOML: {}", error.message());
+                faults.note(place.unwrap_or_else(|| "configuration".to_owned()), None, rule);
                 Err(faults)
             }
         }
@@ -93,7 +96,11 @@ impl<'s> Section<'s> {
             None => Table::new(),
             Some(Value::Table(table)) => table,
             Some(other) => {
-                self.fault(key, Some(other.to_string()), "must be a table");
+                self.fault(
+                    key,
+                    None,
+                    format!("must be a table and not a {}", other.type_str()),
+                );
                 Table::new()
             }
         };
@@ -107,7 +114,8 @@ impl<'s> Section<'s> {
             None => Vec::new(),
             Some(Value::Array(items)) => items,
             Some(other) => {
-                self.fault(key, Some(other.to_string()), "must be an array of tables");
+                let rule = format!("must be an array of tables and not a {}", other.type_str());
+                self.fault(key, None, rule);
                 Vec::new()
             }
         };
@@ -117,7 +125,10 @@ impl<'s> Section<'s> {
             let path = format!("{path}[{index}]");
             match item {
                 Value::Table(table) => sections.push(self.below(path, table)),
-                other => self.faults.note(path, Some(other.to_string()), "must be a table"),
+                other => {
+                    let rule = format!("must be a table and not a {}", other.type_str());
+                    self.faults.note(path, None, rule);
+                }
             }
         }
         sections
@@ -188,7 +199,8 @@ impl<'s> Section<'s> {
             None => return Some(default.iter().map(|&item| item.to_owned()).collect()),
             Some(Value::Array(items)) => items,
             Some(other) => {
-                self.fault(key, Some(other.to_string()), "must be a list of texts");
+                let rule = format!("must be a list of texts and not a {}", other.type_str());
+                self.fault(key, None, rule);
                 return None;
             }
         };
@@ -342,15 +354,17 @@ impl<'s> Section<'s> {
         }
     }
 
-    /// Reports the keys that nobody took.
+    /// Takes keys that are known and cannot be judged, since it is not known what they are for.
+    pub fn forgo(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.table.remove(*key);
+        }
+    }
+
+    /// Reports the keys that nobody took. Their values are not quoted: behind a misspelt name may stand a secret.
     pub fn finish(self) {
-        for (key, value) in &self.table {
-            let value = if value.is_table() {
-                None
-            } else {
-                Some(value.to_string())
-            };
-            self.fault(key, value, "is not a known key");
+        for key in self.table.keys() {
+            self.fault(key, None, "is not a known key");
         }
     }
 
@@ -377,4 +391,12 @@ impl<'s> Section<'s> {
             }
         }
     }
+}
+
+/// Line and column of a byte of a text, counted from one.
+fn place_of(text: &str, byte: usize) -> String {
+    let before = text.get(..byte).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+    format!("line {line}, column {column}")
 }

@@ -166,6 +166,23 @@ impl Node {
         self.process.lock().await.as_ref().expect("the node runs").thaw();
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn pid(&self) -> u32 {
+        self.process.lock().await.as_ref().expect("the node runs").pid()
+    }
+
+    /// How much memory it holds.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn resident_bytes(&self) -> u64 {
+        let process = self.process.lock().await;
+        process.as_ref().expect("the node runs").resident_bytes()
+    }
+
     /// What it logged, all its processes together.
     pub fn log(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();

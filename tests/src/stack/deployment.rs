@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Stack;
 use crate::redis::MASTER;
+use crate::redis::certificates::{CERTIFICATE, KEY};
 
 /// The client id of the BFF at the provider.
 pub(super) const CLIENT_ID: &str = "web";
@@ -53,6 +54,10 @@ pub struct Deployment {
     pub(super) routes: Vec<(&'static str, String)>,
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
+    pub(super) server_rules: &'static str,
+    pub(super) has_tls: bool,
+    pub(super) limits: &'static str,
+    pub(super) further_sections: String,
 }
 
 impl Deployment {
@@ -72,6 +77,11 @@ impl Deployment {
             routes: Vec::new(),
             redis_timeout: "2s",
             is_administered: false,
+            server_rules: "",
+            has_tls: false,
+            // The servers' clock stands still unless a story moves it, so a rate would run out.
+            limits: "login_per_address = \"off\"",
+            further_sections: String::new(),
         }
     }
 
@@ -183,6 +193,34 @@ impl Deployment {
         self
     }
 
+    /// Further lines of the BFF's `[server]`.
+    #[must_use]
+    pub fn with_server_rules(mut self, lines: &'static str) -> Self {
+        self.server_rules = lines;
+        self
+    }
+
+    /// Browsers reach the BFF by TLS.
+    #[must_use]
+    pub fn with_tls(mut self) -> Self {
+        self.has_tls = true;
+        self
+    }
+
+    /// The lines of the BFF's `[limits]`.
+    #[must_use]
+    pub fn with_limits(mut self, lines: &'static str) -> Self {
+        self.limits = lines;
+        self
+    }
+
+    /// Further sections at the end of the BFF's configuration file.
+    #[must_use]
+    pub fn with_sections(mut self, text: &str) -> Self {
+        self.further_sections.push_str(text);
+        self
+    }
+
     /// How long access tokens live.
     #[must_use]
     pub fn with_access_tokens_for(mut self, lifetime: Duration) -> Self {
@@ -280,6 +318,8 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         session_rules,
         proxy_rules,
         audiences,
+        server_rules,
+        limits,
         ..
     } = deployment;
     let lease = deployment
@@ -291,6 +331,10 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
 listen = "{listen}"
 public_url = "{app}"
 workers = 2
+{server_rules}
+{tls}
+[limits]
+{limits}
 [provider]
 issuer = "{issuer}"
 client_id = "{CLIENT_ID}"
@@ -312,6 +356,7 @@ directory = {spa}
 "#,
         key_ring = places.file("bff-keys"),
         spa = places.file("spa"),
+        tls = tls(deployment, places),
     );
     file.push_str(&store(deployment, places));
     if deployment.is_administered {
@@ -344,7 +389,17 @@ fn routes(deployment: &Deployment, upstream: &str) -> String {
             let _ = writeln!(file, "upstream = \"{upstream}\"");
         }
     }
+    file.push_str(&deployment.further_sections);
     file
+}
+
+fn tls(deployment: &Deployment, places: &Places<'_>) -> String {
+    if deployment.has_tls {
+        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
+        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}")
+    } else {
+        String::new()
+    }
 }
 
 fn store(deployment: &Deployment, places: &Places<'_>) -> String {

@@ -11,6 +11,7 @@ use super::{BackChannel, BackChannelError};
 use crate::errors::chain;
 use crate::parameters::Parameters;
 use crate::provider::LogoutTokenError;
+use crate::telemetry;
 
 /// The longest token that is looked at has 16 KiB; the rest is room for the form around it.
 const BODY_LIMIT: usize = 24 * 1024;
@@ -41,9 +42,12 @@ pub async fn log_out(
         return invalid("logout_token is missing");
     };
     match channel.log_out(token).await {
-        Ok(()) => HttpResponse::Ok()
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .finish(),
+        Ok(()) => {
+            telemetry::logout_asked("back", "done");
+            HttpResponse::Ok()
+                .insert_header((CACHE_CONTROL, "no-store"))
+                .finish()
+        }
         Err(error) => refusal(&error),
     }
 }
@@ -52,26 +56,35 @@ fn refusal(error: &BackChannelError) -> HttpResponse {
     match error {
         BackChannelError::Token(LogoutTokenError::Token(cause)) => invalid(&cause.to_string()),
         BackChannelError::Token(LogoutTokenError::TooOld) => invalid(&error.to_string()),
-        BackChannelError::Token(LogoutTokenError::Provider(_))
-        | BackChannelError::Session(_)
-        | BackChannelError::Store(_)
-        | BackChannelError::Abandoned => {
+        // Anybody may send something that looks like a token while the keys to judge it by cannot be had.
+        BackChannelError::Token(LogoutTokenError::Provider(_)) => {
+            tracing::debug!(error = chain(error), "a logout token cannot be judged now");
+            unavailable()
+        }
+        // The provider has said so, and sessions go on all the same.
+        BackChannelError::Session(_) | BackChannelError::Store(_) | BackChannelError::Abandoned => {
             tracing::error!(
                 error = chain(error),
                 "a logout of the provider could not be carried out"
             );
-            let mut answer = HttpResponse::ServiceUnavailable();
-            answer.insert_header((RETRY_AFTER, 1));
-            answer
-                .insert_header((CACHE_CONTROL, "no-store"))
-                .json(json!({"error": "temporarily_unavailable"}))
+            unavailable()
         }
     }
 }
 
+fn unavailable() -> HttpResponse {
+    telemetry::logout_asked("back", "unavailable");
+    let mut answer = HttpResponse::ServiceUnavailable();
+    answer.insert_header((RETRY_AFTER, 1));
+    answer
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(json!({"error": "temporarily_unavailable"}))
+}
+
 /// The texts are ours, and none quotes the token.
 fn invalid(why: &str) -> HttpResponse {
-    tracing::warn!(why, "a back-channel logout was refused");
+    telemetry::logout_asked("back", "refused");
+    tracing::debug!(why, "a back-channel logout was refused");
     HttpResponse::build(StatusCode::BAD_REQUEST)
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({"error": "invalid_request", "error_description": why}))

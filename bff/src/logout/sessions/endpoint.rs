@@ -60,7 +60,7 @@ pub async fn end_all(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpRe
     let session = current(&ticket, &logout.registry, true).await?;
     let ended = logout.end(session, EndReason::Everywhere).await;
     let onward = ended.map_err(|error| match error {
-        ApiError::StoreUnavailable(cause) => ApiError::SignOutIncomplete(cause),
+        ApiError::StoreUnavailable(cause, _) => ApiError::SignOutIncomplete(cause),
         other => other,
     })?;
     ticket.withdraw();

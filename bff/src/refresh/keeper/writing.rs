@@ -32,7 +32,7 @@ impl Keeper {
         for _ in 0..WRITE_ATTEMPTS_WAITED_FOR {
             match self.write(session, &renewal).await {
                 Err(SessionError::Store(error)) => {
-                    tracing::warn!(error = chain(&error), "new tokens could not be stored yet");
+                    tracing::debug!(error = chain(&error), "new tokens could not be stored yet");
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -40,7 +40,9 @@ impl Keeper {
             }
         }
         self.go_on_writing(session.clone(), renewal, lease.clone());
-        Err(RefreshError::Session("new tokens could not be stored".to_owned()))
+        let error = RefreshError::Session("new tokens could not be stored".to_owned());
+        telemetry::refresh_failed(&session.key, &error, None);
+        Err(error)
     }
 
     /// Goes on writing in a task of its own until the store takes the tokens or the session would have ended anyway.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::provider::OAuthError;
 use crate::session::tokens::IssuedToken;
 
 fn issued(token: &str, expires_at: i64) -> IssuedToken {
@@ -104,7 +105,7 @@ fn answered(answer: TokenAnswerError) -> ProviderError {
 #[test]
 fn only_invalid_grant_ends_a_session() {
     let of = |answer| verdict(&answered(answer), &Target::default());
-    let refused = TokenAnswerError::Refused;
+    let refused = |code| TokenAnswerError::Refused(code, OAuthError::new("a_word"));
     assert_eq!(of(refused(OAuthErrorCode::InvalidGrant)), Verdict::GrantRefused);
     for code in [
         OAuthErrorCode::ClientOrRequest,
@@ -118,7 +119,10 @@ fn only_invalid_grant_ends_a_session() {
 
 #[test]
 fn a_refused_audience_concerns_its_route_alone() {
-    let error = answered(TokenAnswerError::Refused(OAuthErrorCode::Target));
+    let error = answered(TokenAnswerError::Refused(
+        OAuthErrorCode::Target,
+        OAuthError::new("invalid_target"),
+    ));
     assert_eq!(verdict(&error, &files()), Verdict::TargetRefused);
 }
 

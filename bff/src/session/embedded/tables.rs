@@ -25,6 +25,14 @@ pub(super) struct Tables<'t> {
     expiries: Table<'t, (i64, u8, &'static str), ()>,
 }
 
+/// What a sweep did.
+pub(super) struct Swept {
+    /// Whether there is more to remove.
+    pub(super) is_more: bool,
+    /// How many sessions it removed.
+    pub(super) sessions: u64,
+}
+
 impl<'t> Tables<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
@@ -50,7 +58,7 @@ impl<'t> Tables<'t> {
         for index in new.owner.indexes() {
             self.indexes.insert(index.as_str(), key)?;
         }
-        let ends_at = new.stored.times.ends_at;
+        let forgotten_from = new.stored.times.forgotten_from();
         let row = Row {
             stored: new.stored,
             garbage_from: new.garbage_from,
@@ -59,9 +67,9 @@ impl<'t> Tables<'t> {
         };
         self.sessions.insert(key, row.encode().as_slice())?;
         self.file(new.garbage_from, Kind::Session, key)?;
-        let ticket = TicketRow::encode(&new.key, ends_at);
+        let ticket = TicketRow::encode(&new.key, forgotten_from);
         self.tickets.insert(new.ticket.as_str(), ticket.as_slice())?;
-        self.file(ends_at, Kind::Ticket, new.ticket.as_str())?;
+        self.file(forgotten_from, Kind::Ticket, new.ticket.as_str())?;
         Ok(Created::Now)
     }
 
@@ -133,8 +141,8 @@ impl<'t> Tables<'t> {
         self.file(until, Kind::Logout, name)
     }
 
-    /// Removes what is over, at most `limit` of it; whether there is more.
-    pub(super) fn sweep(&mut self, now: UnixTime, limit: usize) -> Result<bool, redb::Error> {
+    /// Removes what is over, at most `limit` of it.
+    pub(super) fn sweep(&mut self, now: UnixTime, limit: usize) -> Result<Swept, redb::Error> {
         let after = (now.as_secs().saturating_add(1), 0, "");
         let mut over = Vec::new();
         for entry in self.expiries.range(..after)?.take(limit) {
@@ -142,27 +150,34 @@ impl<'t> Tables<'t> {
             let (instant, number, name) = key.value();
             over.push((instant, number, name.to_owned()));
         }
+        let mut sessions = 0;
         for (instant, number, name) in &over {
             self.expiries.remove((*instant, *number, name.as_str()))?;
             match Kind::of(*number) {
-                Some(Kind::Session) => self.sweep_session(name, now)?,
+                Some(Kind::Session) => sessions += u64::from(self.sweep_session(name, now)?),
                 Some(Kind::Ticket) => drop(self.tickets.remove(name.as_str())?),
                 Some(Kind::Mark) => drop(self.marks.remove(name.as_str())?),
                 Some(Kind::Logout) => drop(self.logouts.remove(name.as_str())?),
                 None => self.file_as(now + UNREADABLE_AGAIN, *number, name)?,
             }
         }
-        Ok(over.len() == limit)
+        Ok(Swept {
+            is_more: over.len() == limit,
+            sessions,
+        })
     }
 
-    fn sweep_session(&mut self, name: &str, now: UnixTime) -> Result<(), redb::Error> {
+    /// Whether there was one.
+    fn sweep_session(&mut self, name: &str, now: UnixTime) -> Result<bool, redb::Error> {
         let Some(key) = SessionKey::parse(name) else {
-            return Ok(());
+            return Ok(false);
         };
         match self.session(&key)?.map(|bytes| Row::decode(&bytes)) {
-            Some(Ok(row)) => self.remove(&key, &row),
-            Some(Err(_)) => self.file(now + UNREADABLE_AGAIN, Kind::Session, name),
-            None => Ok(()),
+            Some(Ok(row)) => self.remove(&key, &row).map(|()| true),
+            Some(Err(_)) => self
+                .file(now + UNREADABLE_AGAIN, Kind::Session, name)
+                .map(|()| false),
+            None => Ok(false),
         }
     }
 

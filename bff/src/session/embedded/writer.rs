@@ -7,12 +7,15 @@ use std::time::Duration;
 use resource_server::time::{Clock, UnixTime};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::file::StoreFile;
-use super::tables::Tables;
+use super::tables::{Swept, Tables};
 use super::unreachable;
 use crate::errors::chain;
+use crate::outage::Outage;
 use crate::session::store::{ChangeListener, StoreError};
+use crate::telemetry;
 
 /// How many writes share a transaction at most; it bounds how long the first of them waits.
 const GROUP_LIMIT: usize = 256;
@@ -112,6 +115,7 @@ fn run(
     clock: &dyn Clock,
     listener: &OnceLock<Arc<dyn ChangeListener>>,
 ) {
+    let outage = Outage::new(Duration::ZERO);
     let mut sweeps_from = clock.now() + SWEEP_INTERVAL;
     let mut is_behind = false;
     while let Some(jobs) = gather(&mut queue, is_behind) {
@@ -125,17 +129,23 @@ fn run(
         if failed.is_none() && (is_behind || now >= sweeps_from) {
             sweeps_from = now + SWEEP_INTERVAL;
             match sweep(file, now) {
-                Ok(is_more) => is_behind = is_more,
+                Ok(swept) => {
+                    telemetry::sessions_swept(swept.sessions);
+                    is_behind = swept.is_more;
+                }
                 Err(error) => failed = Some(error),
             }
         }
         if let Some(error) = failed {
             is_behind = false;
-            heal(file, &error);
+            heal(file, &error, &outage);
             // Whether a failed commit is on the disk nobody knows.
             if let Some(listener) = listener.get() {
                 listener.missed();
             }
+        } else if let Some(lasted) = outage.worked(Instant::now()) {
+            let duration_ms = telemetry::millis(lasted);
+            tracing::info!(duration_ms, "the embedded store writes again");
         }
     }
 }
@@ -164,7 +174,7 @@ fn commit(file: &StoreFile, jobs: Vec<Job>) -> Result<Vec<Answer>, redb::Error> 
 }
 
 /// In a transaction of its own, so that it fails nobody's write.
-fn sweep(file: &StoreFile, now: UnixTime) -> Result<bool, redb::Error> {
+fn sweep(file: &StoreFile, now: UnixTime) -> Result<Swept, redb::Error> {
     in_transaction(file, |tables| tables.sweep(now, SWEEP_LIMIT))
 }
 
@@ -183,16 +193,20 @@ fn in_transaction<T>(
     Ok(outcome)
 }
 
-/// Opens the file again after a failed write, so that the next one finds it usable if the cause has gone.
-fn heal(file: &StoreFile, error: &redb::Error) {
-    tracing::error!(
-        error = chain(error),
-        "the embedded store could not write; its file is opened again"
-    );
-    if let Err(error) = file.open_again() {
+/// Opens the file again after a failed write, so that the next one finds it usable if the cause has gone. The log is told
+/// once for each cause, and not for each write.
+fn heal(file: &StoreFile, error: &redb::Error, outage: &Outage) {
+    let error = chain(error);
+    if outage.failed(Instant::now(), &error) {
         tracing::error!(
-            error = chain(&error),
-            "the file of the embedded store cannot be opened again yet"
+            error,
+            "the embedded store could not write; its file is opened again"
         );
+    }
+    if let Err(error) = file.open_again() {
+        let error = chain(&error);
+        if outage.failed(Instant::now(), &error) {
+            tracing::error!(error, "the file of the embedded store cannot be opened again yet");
+        }
     }
 }

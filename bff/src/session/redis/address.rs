@@ -294,6 +294,19 @@ impl RedisAddress {
     }
 }
 
+impl RedisAddress {
+    /// `host:port` of the servers that were listed; empty for a single one, which stands in a URL.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<String> {
+        let nodes = match &*self.topology {
+            Topology::Standalone(_) => &[],
+            Topology::Sentinel { sentinels, .. } => sentinels.as_slice(),
+            Topology::Cluster { nodes, .. } => nodes.as_slice(),
+        };
+        nodes.iter().map(|node| node.addr().to_string()).collect()
+    }
+}
+
 impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RedisAddress(redacted)")

@@ -12,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::address::{RedisAddress, Topology};
+use super::eviction::warn_of_eviction;
 use super::link::{Link, Shard};
 
 /// `EXPIREAT` with `NX` and `GT` came with it.
@@ -21,14 +22,22 @@ const OLDEST_MAJOR_VERSION: u32 = 7;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The server refused, or the connection failed.
-    #[error("Redis: {0}")]
+    #[error(transparent)]
     Redis(#[from] RedisError),
-    /// The same, of a connection that a pool was to make.
-    #[error("Redis: {0}")]
+    /// A pool was to make the connection and did not.
+    #[error(transparent)]
     Pool(#[from] PoolError),
     /// A pool that cannot be made.
-    #[error("Redis: {0}")]
+    #[error(transparent)]
     Build(#[from] BuildError),
+    /// Any of these, and where.
+    #[error("Redis at {servers}: {error}")]
+    At {
+        /// `host:port`, or several.
+        servers: String,
+        /// What happened there.
+        error: Box<ConnectError>,
+    },
     /// The server is too old.
     #[error("this is Redis {0}, and Redis 7.0 or newer is needed")]
     TooOld(String),
@@ -58,6 +67,14 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    fn at(self, servers: &[ConnectionInfo]) -> Self {
+        let servers: Vec<_> = servers.iter().map(|server| server.addr().to_string()).collect();
+        Self::At {
+            servers: servers.join(", "),
+            error: Box::new(self),
+        }
+    }
+
     /// Whether no amount of waiting helps: what is configured contradicts what is there.
     ///
     /// Of sentinels and of a cluster's servers there are several so that one of them always answers: that none does is
@@ -70,10 +87,11 @@ impl ConnectError {
             | Self::NoSentinel(_)
             | Self::UnknownMaster(_)
             | Self::NoNode(_) => true,
-            Self::Redis(error) | Self::Pool(PoolError::Backend(error)) => {
+            Self::Redis(error) => {
                 error.kind() == ErrorKind::AuthenticationFailed
                     || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
             }
+            Self::At { error, .. } => error.is_mistake(),
             Self::Pool(_) | Self::Build(_) | Self::Replica | Self::TimedOut => false,
         }
     }
@@ -86,8 +104,11 @@ impl RedisAddress {
     /// A contradiction that waiting does not mend. A Redis that is merely down is no error: the store heals by itself.
     pub async fn probe(&self) -> Result<(), ConnectError> {
         let found = match &*self.topology {
-            Topology::Cluster { nodes, .. } => self.probe_nodes(nodes).await,
-            Topology::Standalone(_) | Topology::Sentinel { .. } => self.connect().await.map(drop),
+            Topology::Cluster { nodes, .. } => match self.probe_nodes(nodes).await {
+                Ok(()) => self.connect().await,
+                Err(error) => Err(error),
+            },
+            Topology::Standalone(_) | Topology::Sentinel { .. } => self.connect().await,
         };
         match found {
             Err(error) if error.is_mistake() => Err(error),
@@ -95,7 +116,12 @@ impl RedisAddress {
                 tracing::warn!(%error, "Redis cannot be used yet; the store heals by itself");
                 Ok(())
             }
-            Ok(()) => Ok(()),
+            Ok(mut link) => {
+                if let Err(error) = warn_of_eviction(&mut link).await {
+                    tracing::debug!(%error, "Redis does not say whether it evicts sessions");
+                }
+                Ok(())
+            }
         }
     }
 
@@ -104,10 +130,15 @@ impl RedisAddress {
         let (mut link, form) = match &*self.topology {
             Topology::Standalone(server) => (Link::Server(self.open(server).await?), "standalone"),
             Topology::Sentinel { .. } => return self.connect_to_master().await,
-            Topology::Cluster { client, .. } => {
-                let connected = timeout(2 * self.timeout, client.get_async_connection()).await;
-                let connected = connected.map_err(|_| ConnectError::TimedOut)??;
-                (Link::Cluster(connected), "cluster")
+            Topology::Cluster { client, nodes, .. } => {
+                let connected = match timeout(2 * self.timeout, client.get_async_connection()).await {
+                    Ok(connected) => connected.map_err(ConnectError::from),
+                    Err(_) => Err(ConnectError::TimedOut),
+                };
+                (
+                    Link::Cluster(connected.map_err(|error| error.at(nodes))?),
+                    "cluster",
+                )
             }
         };
         identify(&mut link, form).await?;
@@ -215,6 +246,11 @@ impl RedisAddress {
 
     /// A connection to one server. A pool makes it, with its time-outs, and gives it away.
     async fn open(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, ConnectError> {
+        let opened = self.open_unnamed(server).await;
+        opened.map_err(|error| error.at(std::slice::from_ref(server)))
+    }
+
+    async fn open_unnamed(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, ConnectError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout));
@@ -226,7 +262,11 @@ impl RedisAddress {
             .recycle_timeout(Some(self.timeout))
             .runtime(Runtime::Tokio1)
             .build()?;
-        Ok(Connection::take(pool.get().await?))
+        match pool.get().await {
+            Ok(connection) => Ok(Connection::take(connection)),
+            Err(PoolError::Backend(error)) => Err(error.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -37,6 +37,7 @@ use super::connection::HeldConnection;
 use super::eras::Eras;
 use super::link::Shard;
 use crate::errors::chain;
+use crate::outage::Outage;
 use crate::random;
 use crate::session::SessionKey;
 use crate::session::store::{Change, ChangeListener, Revision, StoreError};
@@ -77,6 +78,7 @@ pub(super) struct Subscription {
     staleness: Duration,
     beats: Mutex<Beats>,
     eras: Mutex<Eras>,
+    outage: Outage,
 }
 
 impl Subscription {
@@ -95,6 +97,7 @@ impl Subscription {
             staleness,
             beats: Mutex::default(),
             eras: Mutex::default(),
+            outage: Outage::new(Duration::ZERO),
         }
     }
 
@@ -106,22 +109,22 @@ impl Subscription {
 
     async fn keep_listening(&self) {
         let mut pause = FIRST_PAUSE;
-        let mut is_told = false;
+        telemetry::changes_heard(false);
         for attempt in 0_usize.. {
             let begun = Instant::now();
             let silence = match self.listen(attempt).await {
                 Ok(silence) | Err(silence) => silence,
             };
             if self.beats().last_whole_since(begun).is_some() {
-                (pause, is_told) = (FIRST_PAUSE, false);
+                pause = FIRST_PAUSE;
             }
+            telemetry::changes_heard(false);
             // One line for an outage, not one for each attempt.
-            if !is_told {
+            if self.outage.failed(Instant::now(), "") {
                 tracing::warn!(
                     error = chain(&silence),
                     "changes of sessions are not heard; trying again"
                 );
-                is_told = true;
             }
             sleep(pause).await;
             pause = LAST_PAUSE.min(2 * pause);
@@ -184,10 +187,15 @@ impl Subscription {
         let whole = self.beats().heard(number);
         if let Some(whole) = whole {
             telemetry::round_heard(whole.sent.elapsed());
+            telemetry::changes_heard(true);
             if whole.after_a_gap {
                 self.listener.missed();
             }
             self.listener.trusted_until(whole.sent + self.staleness);
+            if let Some(lasted) = self.outage.worked(Instant::now()) {
+                let duration_ms = telemetry::millis(lasted);
+                tracing::info!(duration_ms, "changes of sessions are heard again");
+            }
         }
     }
 
@@ -232,9 +240,7 @@ impl Subscription {
     }
 
     async fn shards(&self) -> Result<Vec<Shard>, StoreError> {
-        self.connection
-            .run(|mut link| async move { link.shards().await })
-            .await
+        self.connection.shards().await
     }
 
     fn beats(&self) -> std::sync::MutexGuard<'_, Beats> {

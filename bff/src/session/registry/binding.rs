@@ -11,6 +11,7 @@ use super::{EndReason, SessionError, SessionRegistry};
 use crate::errors::chain;
 use crate::session::SessionKey;
 use crate::session::device::Device;
+use crate::telemetry;
 
 /// What happens to a session that turns up on another device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,28 +112,16 @@ impl SessionRegistry {
             return Ok(true);
         }
         if self.watch.policy == DeviceBinding::End {
-            report(key, &began_on, &device);
+            telemetry::device_changed(key, &began_on, &device);
             self.end(key, EndReason::DeviceChanged).await?;
             return Ok(false);
         }
         self.watch.remember(digest);
         if self.watch.remember(self.watch.digest(key, ("reported", ""))) {
-            report(key, &began_on, &device);
+            telemetry::device_changed(key, &began_on, &device);
         }
         Ok(true)
     }
-}
-
-fn report(key: &SessionKey, began_on: &Device, device: &Device) {
-    let named = |name: &Option<String>| name.clone().unwrap_or_else(|| "unknown".to_owned());
-    tracing::warn!(
-        session.key = %key,
-        login.browser = named(&began_on.browser),
-        login.platform = named(&began_on.platform),
-        browser = named(&device.browser),
-        platform = named(&device.platform),
-        "a session turned up on another device"
-    );
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ impl SessionRegistry {
             Ok(Touched::Now) => Use::Written,
             Ok(Touched::SessionEnded) => Use::SessionEnded,
             Err(error) => {
-                tracing::warn!(
+                tracing::debug!(
                     error = chain(&error),
                     "a use of a session could not be written down"
                 );
