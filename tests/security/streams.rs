@@ -8,6 +8,7 @@ use e2e::upstream::Feed;
 use e2e::wait::{eventually, within_patience};
 use e2e::{on_every_store, on_one_store, on_redis};
 use http::Method;
+use tokio_tungstenite::tungstenite::Message;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// How soon a stream ends: the bound of a node that is told nothing, and what the clock's tick may add.
@@ -175,22 +176,83 @@ async fn what_a_browser_says_through_a_websocket_is_a_use_of_its_session(deploym
 
     for _ in 0..3 {
         stack.advance(9 * MINUTE).await;
-        socket.say("still here").await;
-        assert_eq!(socket.hear().await, "still here");
-        eventually("the use is written down", || async {
-            (seconds_left(&browser).await > 9 * 60).then_some(())
-        })
-        .await;
+        use_is_written_down(&mut socket, &browser).await;
     }
+}
 
-    // A ping is answered by the browser itself: nobody need be there.
-    stack.advance(9 * MINUTE).await;
-    socket
-        .send(tokio_tungstenite::tungstenite::Message::Pong("".into()))
-        .await;
+/// Says something, and waits until that is a use.
+async fn use_is_written_down(socket: &mut Socket, browser: &Browser) {
+    socket.say("still here").await;
+    assert_eq!(socket.hear().await, "still here");
+    eventually("the use is written down", || async {
+        (seconds_left(browser).await > 590).then_some(())
+    })
+    .await;
+}
+
+/// A browser answers pings by itself: nobody need be there.
+async fn what_a_browser_answers_by_itself_is_no_use(deployment: Deployment) {
+    let stack = deployment.with_timeouts("10m", "8h").start().await;
+    let (absent, busy) = (
+        stack.browser_logged_in_as("alice").await,
+        stack.browser_logged_in_as("bob").await,
+    );
+    let mut silent = absent.socket("/api/lab/socket").await;
+    let mut talking = busy.socket("/api/lab/socket").await;
+    stack.advance(7 * MINUTE).await;
+
+    silent.send(Message::Pong("".into())).await;
+    stack.upstream().sockets().hears_pong().await;
+    // Two ticks of the other one are more than one of this.
+    use_is_written_down(&mut talking, &busy).await;
+    stack.advance(MINUTE + Duration::from_secs(11)).await;
+    use_is_written_down(&mut talking, &busy).await;
+
+    assert!(seconds_left(&absent).await < 3 * 60);
     stack.advance(2 * MINUTE).await;
-    let closed = socket.closed().await;
+    let closed = silent.closed().await;
     assert_eq!(closed, Closed::With(1008, "the session has ended".to_owned()));
+}
+
+/// Whoever does not read is given nothing more either, beside what was on its way.
+async fn a_download_that_never_rests_is_cut_too(deployment: Deployment) {
+    const ON_ITS_WAY: usize = 64 * 1024 * 1024;
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let path = "/api/lab/flood?bytes=4000000000";
+    let mut unread = browser.fetch(path).open().await;
+    assert!(unread.next().await.unwrap().is_some());
+    let mut read = browser.fetch(path).open().await;
+    let (begun, reading) = tokio::sync::oneshot::channel();
+    let read = tokio::spawn(async move {
+        let first = read.next().await;
+        begun.send(()).unwrap();
+        let rest = rest_of(&mut read).await;
+        first.and(rest)
+    });
+    reading.await.unwrap();
+
+    let logout = browser.fetch("/bff/logout").method(Method::POST).await;
+    logout.assert_status(200);
+
+    let ended = Instant::now();
+    let cut = within_patience("the download ends", read).await.unwrap();
+    assert!(
+        cut.is_err(),
+        "a part of a download was taken for the whole: {cut:?}"
+    );
+    let took = ended.elapsed();
+    assert!(took < SOON, "it took {took:?}");
+    let mut got = 0;
+    while let Ok(Some(piece)) = within_patience("the unread download ends", unread.next()).await {
+        got += piece.len();
+    }
+    assert!(got < ON_ITS_WAY, "{got} bytes came after the end");
+}
+
+async fn rest_of(stream: &mut Stream) -> reqwest::Result<Option<bytes::Bytes>> {
+    while stream.next().await?.is_some() {}
+    Ok(None)
 }
 
 /// A close frame within another frame would be taken for a part of it.
@@ -309,8 +371,10 @@ on_every_store!(
 );
 on_one_store!(
     a_websocket_is_never_closed_within_a_frame,
+    a_download_that_never_rests_is_cut_too,
     c90_a_stop_closes_what_has_no_end_and_waits_for_what_has,
     streams_end_when_the_provider_says_so,
+    what_a_browser_answers_by_itself_is_no_use,
 );
 on_redis!(
     an_outage_of_the_store_is_no_logout_for_streams,

@@ -57,6 +57,21 @@ async fn c30_a_websocket_of_a_foreign_or_unnamed_origin_is_refused(deployment: D
     assert!(received.is_empty(), "the upstream heard of it: {received:?}");
 }
 
+async fn c30_a_page_of_an_allowed_origin_opens_a_websocket_and_its_neighbour_none(deployment: Deployment) {
+    let allowed = "[cors]\nallowed_origins = [\"http://localhost:4200\"]\n";
+    let stack = deployment.with_sections(allowed).start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+
+    let neighbour = browser.socket(SOCKET).by_page("http://localhost:4201");
+    let refused = neighbour.open().await.expect_err("it was opened");
+    refused.assert_problem(403, "cross-site");
+    assert!(stack.upstream().received().is_empty());
+
+    let mut socket = browser.socket(SOCKET).by_page("http://localhost:4200").await;
+    socket.say("hello").await;
+    assert_eq!(socket.hear().await, "hello");
+}
+
 async fn c37_a_websocket_reaches_the_upstream_with_the_token_and_nothing_of_the_browsers(
     deployment: Deployment,
 ) {
@@ -293,6 +308,7 @@ async fn c40_an_upgrade_that_no_browser_asks_for_is_refused(deployment: Deployme
 
 on_every_store!(c30_a_websocket_of_a_foreign_or_unnamed_origin_is_refused);
 on_one_store!(
+    c30_a_page_of_an_allowed_origin_opens_a_websocket_and_its_neighbour_none,
     bytes_pass_as_they_are_once_both_ends_have_agreed,
     c37_a_websocket_reaches_the_upstream_with_the_token_and_nothing_of_the_browsers,
     c40_an_upgrade_that_no_browser_asks_for_is_refused,

@@ -3,6 +3,7 @@
 //! Under `/lab/` it answers by itself with what no well-behaved API does: huge bodies, bodies that stop half-way,
 //! headers that a proxy must not let through.
 
+mod bodies;
 mod feed;
 mod socket;
 
@@ -12,8 +13,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::header::{
-    ACCEPT_RANGES, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderName, HeaderValue, IF_NONE_MATCH, RANGE, SET_COOKIE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, StreamBody};
@@ -207,10 +207,10 @@ impl Inner {
             "/lab/events" => return Ok(self.feeds.open("text/event-stream")),
             "/lab/feed" => return Ok(self.feeds.open("application/octet-stream")),
             "/lab/silence" => return self.feeds.keep_silent().await,
-            "/lab/stored" => return Ok(stored(request.headers())),
-            "/lab/compressed" => return Ok(compressed()),
-            "/lab/flood" => return Ok(flood(request.uri())),
-            "/lab/swallow" => return swallow(request).await,
+            "/lab/stored" => return Ok(bodies::stored(request.headers())),
+            "/lab/compressed" => return Ok(bodies::compressed()),
+            "/lab/flood" => return Ok(bodies::flood(request.uri())),
+            "/lab/swallow" => return bodies::swallow(request).await,
             "/lab/sink" => {
                 let outcome = sink(request).await;
                 if outcome.is_err() {
@@ -308,26 +308,6 @@ fn source(uri: &Uri) -> Response<Body> {
     streaming(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
 }
 
-/// Sends `?bytes=` bytes as fast as they are taken: all the same, so that making them costs nothing.
-fn flood(uri: &Uri) -> Response<Body> {
-    let bytes = uri
-        .query()
-        .and_then(|query| query.strip_prefix("bytes=")?.parse().ok())
-        .unwrap_or(0);
-    let piece = Bytes::from(vec![7; PIECE]);
-    let frames = (0..bytes / PIECE).map(move |_| Ok(Frame::data(piece.clone())));
-    streaming(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
-}
-
-/// Reads everything and answers how much it was.
-async fn swallow(request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-    let (mut body, mut bytes) = (request.into_body(), 0);
-    while let Some(frame) = body.frame().await {
-        bytes += frame.map_err(|_| Cut)?.data_ref().map_or(0, Bytes::len);
-    }
-    Ok(answer(StatusCode::OK, "text/plain", bytes.to_string()))
-}
-
 /// Sends one half, then waits at the gate, then sends the other.
 fn drip(gate: Gate) -> Response<Body> {
     let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"first\n")))]);
@@ -343,33 +323,6 @@ fn streaming(body: Body) -> Response<Body> {
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    response
-}
-
-/// Ten digits, whole, in part, or not changed.
-fn stored(headers: &HeaderMap) -> Response<Body> {
-    const DIGITS: &str = "0123456789";
-    let mut response = if headers.contains_key(IF_NONE_MATCH) {
-        answer(StatusCode::NOT_MODIFIED, "text/plain", "")
-    } else if headers.contains_key(RANGE) {
-        let mut part = answer(StatusCode::PARTIAL_CONTENT, "text/plain", &DIGITS[2..6]);
-        let range = HeaderValue::from_static("bytes 2-5/10");
-        part.headers_mut().insert(CONTENT_RANGE, range);
-        part
-    } else {
-        answer(StatusCode::OK, "text/plain", DIGITS)
-    };
-    let headers = response.headers_mut();
-    headers.insert(ETAG, HeaderValue::from_static("\"v1\""));
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    response
-}
-
-/// Says that it is compressed. Whoever believes it and looks inside fails.
-fn compressed() -> Response<Body> {
-    let mut response = answer(StatusCode::OK, "text/plain", "no gzip at all");
-    let gzip = HeaderValue::from_static("gzip");
-    response.headers_mut().insert(CONTENT_ENCODING, gzip);
     response
 }
 

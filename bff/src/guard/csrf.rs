@@ -42,8 +42,9 @@ pub fn judge(
     facts: &RequestFacts<'_>,
 ) -> Result<(), Refusal> {
     if facts.origin.is_some_and(|origin| allowed.contains(origin)) {
-        let has_header = facts.csrf == Some("1");
-        return has_header.then_some(()).ok_or(Refusal::NoProof);
+        // A handshake has no header of the page's own; that its `Origin` is allowed is the proof.
+        let is_proven = proof == Proof::Upgrade || facts.csrf == Some("1");
+        return is_proven.then_some(()).ok_or(Refusal::NoProof);
     }
     let opened_by_user = proof == Proof::Navigation
         && facts.is_safe
@@ -185,6 +186,11 @@ mod tests {
     #[test]
     fn a_websocket_is_asked_for_by_our_own_origin_or_not_at_all() {
         let asked = |headers: &[_]| judged(Upgrade, &Method::GET, headers);
+        let allowed = [
+            ("origin", "https://shop.example"),
+            ("sec-fetch-site", "same-site"),
+        ];
+        assert_eq!(asked(&allowed), Ok(()));
         assert_eq!(asked(&[("origin", OWN)]), Ok(()));
         assert_eq!(
             asked(&[("origin", OWN), ("sec-fetch-site", "same-origin")]),

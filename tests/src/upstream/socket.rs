@@ -25,6 +25,7 @@ use crate::wait::within_patience;
 pub struct Sockets {
     ended: Arc<Mutex<Vec<Option<u16>>>>,
     count: watch::Sender<usize>,
+    pongs: watch::Sender<usize>,
 }
 
 impl Sockets {
@@ -41,6 +42,17 @@ impl Sockets {
         .await
         .expect("the sender is here");
         self.ended.lock().unwrap()[0]
+    }
+
+    /// Waits until a pong has come to any of them.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub async fn hears_pong(&self) {
+        let mut pongs = self.pongs.subscribe();
+        within_patience("a pong comes", pongs.wait_for(|pongs| *pongs > 0))
+            .await
+            .expect("the sender is here");
     }
 
     /// Agrees to a handshake, with the last of the sub-protocols that are offered.
@@ -61,7 +73,7 @@ impl Sockets {
         let sockets = self.clone();
         tokio::spawn(async move {
             if let Ok(upgraded) = hyper::upgrade::on(&mut request).await {
-                let ended = converse(upgraded).await;
+                let ended = converse(upgraded, &sockets.pongs).await;
                 sockets.ended.lock().unwrap().push(ended);
                 sockets.count.send_modify(|count| *count += 1);
             }
@@ -73,7 +85,7 @@ impl Sockets {
 type Stream = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Does what it is told until the other end closes or is gone; gives the code that the other end closed with.
-async fn converse(upgraded: Upgraded) -> Option<u16> {
+async fn converse(upgraded: Upgraded, pongs: &watch::Sender<usize>) -> Option<u16> {
     let mut stream = Stream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
     while let Some(Ok(message)) = stream.next().await {
         match message {
@@ -83,7 +95,8 @@ async fn converse(upgraded: Upgraded) -> Option<u16> {
                 let _ = stream.close(None).await;
                 return frame.map(|frame| frame.code.into());
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            Message::Pong(_) => pongs.send_modify(|pongs| *pongs += 1),
+            Message::Ping(_) | Message::Frame(_) => {}
         }
     }
     None
