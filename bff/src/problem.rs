@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
@@ -82,6 +82,12 @@ pub enum ApiError {
     /// The route does not take this method; the value lists those it takes.
     #[error("the method is not allowed here")]
     MethodNotAllowed(String),
+    /// The file is not the one that the client wants.
+    #[error("the file has changed")]
+    PreconditionFailed,
+    /// The file, of this length, has no such part.
+    #[error("the file has no such part")]
+    RangeNotSatisfiable(u64),
     /// The session store does not answer.
     #[error("the session store does not answer")]
     StoreUnavailable(#[source] anyhow::Error, Known),
@@ -192,6 +198,16 @@ impl ApiError {
                 "method-not-allowed",
                 "The method is not allowed here",
             ),
+            Self::PreconditionFailed => kind(
+                S::PRECONDITION_FAILED,
+                "precondition-failed",
+                "The file has changed",
+            ),
+            Self::RangeNotSatisfiable(_) => kind(
+                S::RANGE_NOT_SATISFIABLE,
+                "range-not-satisfiable",
+                "The file has no such part",
+            ),
             Self::StoreUnavailable(..) => kind(
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",
@@ -268,6 +284,9 @@ impl ApiError {
             && let Ok(methods) = HeaderValue::from_str(methods)
         {
             answer.insert_header((ALLOW, methods));
+        }
+        if let Self::RangeNotSatisfiable(length) = self {
+            answer.insert_header((CONTENT_RANGE, format!("bytes */{length}")));
         }
         if matches!(self, Self::AdminTokenRequired) {
             answer.insert_header((WWW_AUTHENTICATE, "Bearer"));

@@ -82,7 +82,7 @@ pub(crate) struct Library {
 
 const EDGE_ONLY: &str =
     "a file that decides does not speak HTTP: only endpoint, middleware and composition files do";
-const ACTIX_CRATES: &[&str] = &["actix_web", "actix_files", "actix_http", "actix_rt", "actix_ws"];
+const ACTIX_CRATES: &[&str] = &["actix_web", "actix_http", "actix_rt", "actix_ws"];
 
 /// File names that are edges wherever they stand.
 const EDGE_FILES: &[&str] = &["endpoint", "middleware", "app", "main", "lib"];

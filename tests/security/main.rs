@@ -9,3 +9,4 @@
 )]
 
 mod csrf;
+mod spa;

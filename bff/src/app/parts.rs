@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,8 @@ use crate::session::redis::RedisStore;
 use crate::session::replica::Replica;
 use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
-use crate::spa::endpoint::PagePolicy;
+use crate::spa::endpoint::Spa;
+use crate::spa::folder::Folder;
 use crate::telemetry::UpstreamTimes;
 
 /// Everything that the handlers of one program share.
@@ -48,8 +48,7 @@ pub(super) struct Parts {
     pub(super) health: Health,
     pub(super) vault: Vault,
     pub(super) base_path: String,
-    pub(super) spa: Option<PathBuf>,
-    pub(super) page_policy: web::Data<PagePolicy>,
+    pub(super) spa: Option<web::Data<Spa>>,
 }
 
 impl Parts {
@@ -130,8 +129,7 @@ impl Parts {
             routes: web::Data::new(config.routes),
             origin: web::Data::new(own_origin(&server.public_url)),
             base_path,
-            page_policy: web::Data::new(page_policy(&config.spa)?),
-            spa: config.spa.directory,
+            spa: spa(config.spa)?.map(web::Data::new),
         })
     }
 }
@@ -223,9 +221,16 @@ fn user_endpoint(base_path: &str, clock: Arc<dyn Clock>) -> UserEndpoint {
     }
 }
 
-fn page_policy(spa: &SpaConfig) -> anyhow::Result<PagePolicy> {
-    let value = HeaderValue::from_str(&spa.content_security_policy).context("spa.content_security_policy")?;
-    Ok(PagePolicy(value))
+fn spa(config: SpaConfig) -> anyhow::Result<Option<Spa>> {
+    let Some(directory) = config.directory else {
+        return Ok(None);
+    };
+    let policy = HeaderValue::from_str(&config.content_security_policy);
+    Ok(Some(Spa {
+        folder: Folder::new(&directory).context("spa.directory")?,
+        hashed_files: config.hashed_files,
+        page_policy: policy.context("spa.content_security_policy")?,
+    }))
 }
 
 fn own_origin(public_url: &PublicUrl) -> OwnOrigin {

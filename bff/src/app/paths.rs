@@ -25,8 +25,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(parts.front_channel.clone())
         .app_data(parts.proxy.clone())
         .app_data(parts.user.clone())
-        .app_data(parts.origin.clone())
-        .app_data(parts.page_policy.clone());
+        .app_data(parts.origin.clone());
 
     app.service(
         web::scope(&parts.base_path)
@@ -64,12 +63,8 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             .default_service(web::to(proxy_endpoint::without_session)),
     );
     match &parts.spa {
-        Some(directory) => {
-            app.service(
-                web::scope("")
-                    .wrap(from_fn(spa::add_page_headers))
-                    .service(spa::files(directory)),
-            );
+        Some(files) => {
+            app.app_data(files.clone()).default_service(web::to(spa::file));
         }
         None => {
             app.default_service(web::to(nothing_here));
