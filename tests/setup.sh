@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: Redis, Chromium with its driver, and npm oidc-provider.
+# Installs what the tests need and this machine lacks: Redis, nginx, Chromium with its driver, and npm oidc-provider.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,6 +12,9 @@ as_root() {
     fi
 }
 
+# Debian keeps nginx where only administrators look.
+PATH="$PATH:/usr/sbin"
+
 packages=()
 need() { # program, Debian package
     command -v "$1" >/dev/null || packages+=("$2")
@@ -22,6 +25,7 @@ need chromium chromium
 need chromedriver chromium-driver
 need node nodejs
 need npm npm
+need nginx nginx-light
 
 if [ "${#packages[@]}" -gt 0 ]; then
     echo "Installing ${packages[*]}"

@@ -2,6 +2,7 @@
 //!
 //! One file a section. Every key, its default and a sentence stand in `bff.example.toml`.
 
+mod forward_auth;
 mod log;
 mod management;
 mod provider;
@@ -15,6 +16,7 @@ mod store;
 
 use resource_server::settings::{Document, Environment, Faults};
 
+pub use self::forward_auth::{ForwardAuthConfig, OriginalMethod};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::management::{AdminToken, ManagementConfig, Needs};
 pub use self::provider::ProviderConfig;
@@ -48,6 +50,8 @@ pub struct Config {
     pub routes: RouteTable,
     /// `[spa]`.
     pub spa: SpaConfig,
+    /// `[forward_auth]`.
+    pub forward_auth: ForwardAuthConfig,
     /// `[log]`.
     pub log: LogConfig,
 }
@@ -77,6 +81,7 @@ impl Config {
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
         let routes = routes::read(&mut root, base_path, &facts);
         let spa = SpaConfig::read(root.section("spa"));
+        let forward_auth = ForwardAuthConfig::read(root.section("forward_auth"), base_path);
         let log = LogConfig::read(root.section("log"));
         root.finish();
 
@@ -90,6 +95,7 @@ impl Config {
             replica: replica?,
             routes: routes?,
             spa: spa?,
+            forward_auth: forward_auth?,
             log: log?,
         })
     }

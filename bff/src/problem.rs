@@ -144,6 +144,7 @@ const fn kind(status: StatusCode, code: &'static str, title: &'static str) -> Ki
 }
 
 impl ApiError {
+    #[expect(clippy::too_many_lines, reason = "it is a table: one row for each problem")]
     fn kind(&self) -> Kind {
         use StatusCode as S;
         match self {

@@ -43,7 +43,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
         "guard",
     ]),
     apart(&["refresh"]),
-    apart(&["login", "logout", "proxy", "spa", "ops"]),
+    apart(&["login", "logout", "proxy", "spa", "ops", "forward_auth"]),
     apart(&["app"]),
     // Of the program and not of the library: clients of a BFF that runs.
     apart(&["command"]),

@@ -9,4 +9,5 @@
 )]
 
 mod csrf;
+mod forward_auth;
 mod spa;

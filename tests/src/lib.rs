@@ -20,6 +20,7 @@ pub mod chromium;
 pub mod cluster;
 pub mod foreign;
 pub mod gate;
+pub mod gateway;
 pub mod http_server;
 pub mod leash;
 pub mod log;

@@ -8,7 +8,10 @@ use resource_server::time::Clock;
 use zeroize::Zeroizing;
 
 use crate::background::Background;
-use crate::config::{Config, PublicUrl, RefreshConfig, SessionConfig, SpaConfig, StoreConfig};
+use crate::config::{
+    Config, ForwardAuthConfig, PublicUrl, RefreshConfig, SessionConfig, SpaConfig, StoreConfig,
+};
+use crate::forward_auth::endpoint::ForwardAuth;
 use crate::guard::middleware::OwnOrigin;
 use crate::login::endpoint::Login;
 use crate::login::{Callback, LoginTransactions};
@@ -48,6 +51,7 @@ pub(super) struct Parts {
     pub(super) health: Health,
     pub(super) vault: Vault,
     pub(super) base_path: String,
+    pub(super) forward_auth: Option<(String, web::Data<ForwardAuth>)>,
     pub(super) spa: Option<web::Data<Spa>>,
 }
 
@@ -115,6 +119,7 @@ impl Parts {
         };
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
+            forward_auth: forward_auth(config.forward_auth, &proxy.keeper),
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
             health: Health::new(Arc::clone(&store), client),
             vault,
@@ -219,6 +224,17 @@ fn user_endpoint(base_path: &str, clock: Arc<dyn Clock>) -> UserEndpoint {
         base_path: base_path.to_owned(),
         clock,
     }
+}
+
+fn forward_auth(config: ForwardAuthConfig, keeper: &Arc<Keeper>) -> Option<(String, web::Data<ForwardAuth>)> {
+    let answers = ForwardAuth {
+        keeper: Arc::clone(keeper),
+        original_method: config.original_method,
+        gateway_secret: config.gateway_secret,
+        tells_access_token: config.access_token,
+        tells_unverified_email: config.unverified_email,
+    };
+    config.path.map(|path| (path, web::Data::new(answers)))
 }
 
 fn spa(config: SpaConfig) -> anyhow::Result<Option<Spa>> {

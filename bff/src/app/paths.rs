@@ -2,6 +2,8 @@ use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, guard, web};
 
 use super::parts::Parts;
+use crate::config::OriginalMethod;
+use crate::forward_auth::endpoint as forward_auth_endpoint;
 use crate::guard::middleware::{require_csrf_header, require_own_page};
 use crate::login::endpoint as login_endpoint;
 use crate::logout::backchannel::endpoint as backchannel;
@@ -50,6 +52,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             .configure(logout_from_outside)
             .default_service(web::to(nothing_here)),
     );
+    forward_auth(app, parts);
     app.service(
         web::scope("")
             .guard(guard::fn_guard(proxy_endpoint::goes_to_session_route))
@@ -70,6 +73,24 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             app.default_service(web::to(nothing_here));
         }
     }
+}
+
+/// What gateways ask. Some write the client's path behind ours, which says nothing to us.
+fn forward_auth(app: &mut web::ServiceConfig, parts: &Parts) {
+    let Some((path, answers)) = &parts.forward_auth else {
+        return;
+    };
+    let tickets = ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
+    let mut paths = vec![path.clone()];
+    if answers.original_method == OriginalMethod::Request {
+        paths.push(format!("{path}/{{client_path:.*}}"));
+    }
+    app.service(
+        web::resource(paths)
+            .app_data(answers.clone())
+            .to(forward_auth_endpoint::answer)
+            .wrap(tickets),
+    );
 }
 
 /// The user's own logout.

@@ -102,6 +102,19 @@ fn the_defaults_in_the_example_are_the_real_ones() {
         panic!("the default is the embedded store");
     };
     assert_eq!(path, default_path);
+    assert_eq!(example.spa.hashed_files, default.spa.hashed_files);
+    assert_eq!(
+        example.forward_auth.original_method,
+        default.forward_auth.original_method
+    );
+    assert_eq!(
+        example.forward_auth.access_token,
+        default.forward_auth.access_token
+    );
+    assert_eq!(
+        example.forward_auth.unverified_email,
+        default.forward_auth.unverified_email
+    );
 }
 
 /// The readers of the sections.
@@ -352,3 +365,19 @@ fn a_missing_client_secret_hides_no_other_fault() {
 }
 
 mod store;
+
+#[test]
+fn gateways_are_told_tokens_only_with_a_secret() {
+    let (_ring, text) = minimal();
+    let faults = |lines: &str| faults_of(&format!("{text}[forward_auth]\n{lines}"));
+    assert_eq!(faults("path = \"/oauth2/auth\""), Vec::<String>::new());
+    let token = faults("path = \"/oauth2/auth\"\naccess_token = true");
+    assert!(
+        token.len() == 1 && token[0].contains("gateway_secret"),
+        "{token:?}"
+    );
+    for path in ["/bff", "/bff/auth", "/", "auth", "/a/", "/{x}"] {
+        assert_eq!(faults(&format!("path = {path:?}")).len(), 1, "{path}");
+    }
+    assert_eq!(faults("original_method = \"own\"").len(), 1);
+}

@@ -52,6 +52,7 @@ pub struct Deployment {
     pub(super) routes: Vec<(&'static str, &'static str)>,
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
+    pub(super) forward_auth: Option<&'static str>,
 }
 
 impl Deployment {
@@ -70,6 +71,7 @@ impl Deployment {
             routes: Vec::new(),
             redis_timeout: "2s",
             is_administered: false,
+            forward_auth: None,
         }
     }
 
@@ -171,6 +173,13 @@ impl Deployment {
     #[must_use]
     pub fn with_administration(mut self) -> Self {
         self.is_administered = true;
+        self
+    }
+
+    /// Gateways are answered, with these further lines of configuration.
+    #[must_use]
+    pub fn with_forward_auth(mut self, lines: &'static str) -> Self {
+        self.forward_auth = Some(lines);
         self
     }
 
@@ -305,6 +314,9 @@ directory = {spa}
     file.push_str(&store(deployment, places));
     if deployment.is_administered {
         file.push_str("[management]\nlisten = \"127.0.0.1:0\"\nadmin_token_env = \"ADMIN_TOKEN\"\n");
+    }
+    if let Some(lines) = deployment.forward_auth {
+        let _ = writeln!(file, "[forward_auth]\npath = \"/oauth2/auth\"\n{lines}");
     }
     let standing = [
         ("/api", "access = \"session\""),
