@@ -9,7 +9,7 @@ help:
 	@echo "make test    install what the tests need, then run all of them"
 	@echo "make check   formatting, lints, documentation, dependency policy, tests"
 	@echo "make bench   measure the release build: start time and idle memory; logouts, logins and refreshes of a cluster;"
-	@echo "             a million sessions in each store (needs 12 GB of memory and of disk); make bench-quick does less"
+	@echo "             a million sessions in each store (needs 6 GB of memory and 8 GB of disk); make bench-quick does less"
 
 run:
 	$(CARGO) run

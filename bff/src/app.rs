@@ -24,8 +24,11 @@ use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
 use crate::problem::middleware::tell_problems;
+use crate::proxy::Streams;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
+use crate::server::middleware::refuse_long_heads;
+use crate::server::{Certificates, Limits, Server, Settings};
 use crate::session::Vault;
 use crate::telemetry;
 
@@ -48,12 +51,15 @@ pub struct Listeners {
 pub struct Running {
     address: SocketAddr,
     management_address: Option<SocketAddr>,
-    public: Served,
+    public: Server,
     management: Option<Served>,
     background: Background,
     health: Health,
+    streams: Arc<Streams>,
     vault: Vault,
     key_ring_file: PathBuf,
+    certificates: Option<Arc<Certificates>>,
+    drain_delay: Duration,
 }
 
 type Served = (ServerHandle, JoinHandle<std::io::Result<()>>);
@@ -75,12 +81,14 @@ impl Running {
     ///
     /// # Errors
     /// That failure.
-    pub async fn failed(&mut self) -> std::io::Result<()> {
-        let servers = std::iter::once(&mut self.public)
-            .chain(&mut self.management)
-            .map(|(_, server)| server);
-        let (ended, _, _) = futures_util::future::select_all(servers).await;
-        ended.map_err(std::io::Error::other)?
+    pub async fn failed(&mut self) -> anyhow::Result<()> {
+        let Some((_, management)) = &mut self.management else {
+            return self.public.failed().await;
+        };
+        tokio::select! {
+            ended = self.public.failed() => ended,
+            ended = management => Ok(ended??),
+        }
     }
 
     /// Reads the key ring again, so that sealing keys are rotated without a restart. Whatever is wrong with the file goes to
@@ -103,22 +111,39 @@ impl Running {
         }
     }
 
-    /// Says on the management address that it is not ready, takes no more connections, lets requests and the tasks
-    /// behind them finish, and closes the store.
+    /// Reads the certificate of the public address again, for connections from now on. Whatever is wrong with it goes to the log,
+    /// and the one in use stays.
+    pub fn reload_certificates(&self) {
+        let Some(certificates) = &self.certificates else {
+            return;
+        };
+        match certificates.reload() {
+            Ok(()) => tracing::info!("the certificate was reloaded"),
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "the certificate was not reloaded; the one in use stays");
+            }
+        }
+    }
+
+    /// Says on the management address that it is not ready, after `drain_delay` takes no more connections, ends what has no end of its
+    /// own (WebSockets, events), lets requests and the tasks behind them finish, and closes the store.
     pub async fn stop(self) {
         self.health.is_draining.store(true, Ordering::SeqCst);
-        stop_server(self.public).await;
+        tokio::time::sleep(self.drain_delay).await;
+        self.streams.stop();
+        self.public.stop().await;
         if !self.background.finish(TASKS_PATIENCE).await {
             tracing::warn!("tasks were still running at shutdown");
         }
         if let Some(management) = self.management {
-            stop_server(management).await;
+            stop_management(management).await;
         }
         self.health.store.close().await;
     }
 }
 
-async fn stop_server((handle, server): Served) {
+async fn stop_management((handle, server): Served) {
     handle.stop(true).await;
     if !server.is_finished() {
         let _ = server.await;
@@ -134,7 +159,9 @@ async fn stop_server((handle, server): Served) {
 pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
     // Somebody else in this process may have installed the same provider; both are the one of this workspace.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let workers = config.server.workers;
+    let (workers, limits) = (config.server.workers, config.server.limits);
+    let certificates = config.server.certificates.clone();
+    let drain_delay = config.server.drain_delay;
     let background = Background::current();
     let key_ring_file = config.session.key_ring_file.clone();
     metrics::install();
@@ -164,7 +191,8 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     ForwardClient::new().context("the TLS roots of this machine cannot be used")?;
 
     let health = parts.health.clone();
-    let public = serve_public(parts, listeners.public, workers)?;
+    let streams = Arc::clone(&parts.proxy.streams);
+    let public = serve_public(parts, listeners.public, workers, limits, certificates.clone())?;
     let management = match listeners.management {
         Some(listener) => Some(serve_management(health.clone(), admin, listener)?),
         None => None,
@@ -176,38 +204,41 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         management,
         background,
         health,
+        streams,
         vault,
         key_ring_file,
+        certificates,
+        drain_delay,
     })
 }
 
-fn serve_public(parts: Parts, listener: TcpListener, workers: usize) -> anyhow::Result<Served> {
-    let server = HttpServer::new(move || {
+fn serve_public(
+    parts: Parts,
+    listener: TcpListener,
+    workers: usize,
+    limits: Limits,
+    certificates: Option<Arc<Certificates>>,
+) -> anyhow::Result<Server> {
+    let settings = Settings {
+        workers,
+        limits,
+        certificates,
+        patience: REQUESTS_PATIENCE,
+    };
+    Server::start(listener, settings, move || {
         #[expect(clippy::expect_used, reason = "the same client was built once at start")]
         let client = ForwardClient::new().expect("a client for upstreams");
+        let parts = parts.clone();
         App::new()
             .app_data(web::Data::new(client))
             .configure(|app| paths::configure(app, &parts))
             .wrap(from_fn(proxy_endpoint::match_route))
             .wrap(from_fn(part_cookies))
             .app_data(parts.routes.clone())
+            .wrap(from_fn(refuse_long_heads))
             .wrap(from_fn(tell_problems))
             .wrap(from_fn(add_security_headers))
     })
-    .workers(workers)
-    .disable_signals()
-    // A browser that goes away is then noticed at once, and its upstream call is dropped.
-    .h1_allow_half_closed(false)
-    .shutdown_timeout(REQUESTS_PATIENCE.as_secs())
-    .on_connect(|connection, _| {
-        if let Some(socket) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
-            // Small answers wait up to 40 ms for an acknowledgement otherwise.
-            let _ = socket.set_nodelay(true);
-        }
-    })
-    .listen(listener)?
-    .run();
-    Ok((server.handle(), tokio::spawn(server)))
 }
 
 fn serve_management(

@@ -6,6 +6,7 @@ mod forward_auth;
 mod log;
 mod management;
 mod provider;
+mod proxy;
 mod refresh;
 mod replica;
 mod routes;
@@ -21,6 +22,7 @@ pub use self::log::{LogConfig, LogFormat};
 pub use self::management::{AdminToken, ManagementConfig, Needs};
 pub use self::provider::ProviderConfig;
 use self::provider::ProviderFacts;
+pub use self::proxy::ProxyConfig;
 pub use self::refresh::RefreshConfig;
 pub use self::replica::ReplicaConfig;
 pub use self::server::{PublicUrl, ServerConfig};
@@ -46,6 +48,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// `[replica]`.
     pub replica: ReplicaConfig,
+    /// `[proxy]`.
+    pub proxy: ProxyConfig,
     /// `[[route]]`.
     pub routes: RouteTable,
     /// `[spa]`.
@@ -78,6 +82,7 @@ impl Config {
         let store = StoreConfig::read(root.section("store"));
         let refresh = RefreshConfig::read(root.section("refresh"), facts.timeout);
         let replica = ReplicaConfig::read(root.section("replica"));
+        let proxy = ProxyConfig::read(root.section("proxy"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
         let routes = routes::read(&mut root, base_path, &facts);
         let spa = SpaConfig::read(root.section("spa"));
@@ -93,6 +98,7 @@ impl Config {
             store: store?,
             refresh: refresh?,
             replica: replica?,
+            proxy: proxy?,
             routes: routes?,
             spa: spa?,
             forward_auth: forward_auth?,

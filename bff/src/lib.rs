@@ -22,6 +22,7 @@ pub mod proxy;
 pub mod random;
 pub mod refresh;
 pub mod routing;
+pub mod server;
 pub mod session;
 pub mod spa;
 pub mod telemetry;

@@ -108,6 +108,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     log::install(&config.log);
+    // Each connection is an open file.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the number of open files cannot be raised");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -133,7 +137,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(address = %running.address(), "the BFF listens");
     loop {
         tokio::select! {
-            _ = hangup.recv() => running.reload_key_ring(),
+            _ = hangup.recv() => {
+                running.reload_key_ring();
+                running.reload_certificates();
+            }
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             failed = running.failed() => {

@@ -79,6 +79,9 @@ pub enum ApiError {
     /// A path that has more than one reading.
     #[error("the path is ambiguous")]
     InvalidPath,
+    /// The connection is to become a WebSocket, in a way that no browser asks for.
+    #[error("the upgrade is not one to a WebSocket")]
+    InvalidUpgrade,
     /// The route does not take this method; the value lists those it takes.
     #[error("the method is not allowed here")]
     MethodNotAllowed(String),
@@ -100,6 +103,9 @@ pub enum ApiError {
     /// The upstream took too long.
     #[error("the upstream took too long")]
     UpstreamTimeout,
+    /// The header lines of the request are longer than anybody needs.
+    #[error("the head of the request is too long")]
+    HeadTooLong,
     /// A fault of this program.
     #[error("something went wrong")]
     Internal(#[source] anyhow::Error),
@@ -194,6 +200,7 @@ impl ApiError {
             ),
             Self::NotFound => kind(S::NOT_FOUND, "route-not-found", "Nothing is here"),
             Self::InvalidPath => kind(S::BAD_REQUEST, "invalid-path", "The path is ambiguous"),
+            Self::InvalidUpgrade => kind(S::BAD_REQUEST, "invalid-upgrade", "No WebSocket handshake"),
             Self::MethodNotAllowed(_) => kind(
                 S::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
@@ -223,6 +230,11 @@ impl ApiError {
                 kind(S::BAD_GATEWAY, "upstream-unavailable", "The API does not answer")
             }
             Self::UpstreamTimeout => kind(S::GATEWAY_TIMEOUT, "upstream-timeout", "The API took too long"),
+            Self::HeadTooLong => kind(
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-long",
+                "The header lines of the request are too long",
+            ),
             Self::Internal(_) => kind(S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong"),
         }
     }

@@ -10,6 +10,10 @@ mod authority;
 mod body;
 mod challenge;
 pub mod endpoint;
+mod ends;
 pub mod forward;
 pub mod headers;
 mod http_types;
+mod upgrade;
+
+pub use ends::Streams;

@@ -26,6 +26,7 @@ pub mod store;
 pub mod ticket;
 pub mod tokens;
 mod vault;
+pub mod watch;
 
 pub mod endpoint;
 

@@ -93,6 +93,15 @@ fn describe_sessions() {
         "bff_admin_requests_total",
         "Requests to administer sessions, by outcome"
     );
+    describe_gauge!("bff_connections", "Connections of clients that are open");
+    describe_counter!(
+        "bff_connections_given_up_total",
+        "Connections that were closed because of what their clients did not do, by reason"
+    );
+    describe_counter!(
+        "bff_streams_ended_total",
+        "Streams that the BFF ended although both ends would have gone on, by kind and cause"
+    );
 }
 
 /// A session began.
@@ -301,8 +310,25 @@ pub fn sessions_ended_by_operator(by: &'static str, of: Option<&str>, ended: usi
     tracing::info!(target: "bff::audit", by, of, ended, complete, "an operator ended sessions");
 }
 
+/// A stream had to end before its time.
+pub fn stream_ended(kind: &'static str, cause: &'static str, key: Option<&SessionKey>) {
+    counter!("bff_streams_ended_total", "kind" => kind, "cause" => cause).increment(1);
+    let key = key.map(SessionKey::as_str);
+    tracing::info!(kind, cause, session.key = key, "a stream was ended");
+}
+
 /// Somebody without the token of administrators wanted to do what they do.
 pub fn operator_refused() {
     counter!("bff_admin_requests_total", "outcome" => "unauthenticated").increment(1);
     tracing::warn!(target: "bff::audit", "an operator was refused: the admin token is missing or wrong");
+}
+
+/// A client has connected, or its connection ended.
+pub fn connections_changed(by: f64) {
+    gauge!("bff_connections").increment(by);
+}
+
+/// A connection was closed because of what its client did not do.
+pub fn connection_given_up(reason: &'static str) {
+    counter!("bff_connections_given_up_total", "reason" => reason).increment(1);
 }

@@ -41,6 +41,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
         "session",
         "provider",
         "guard",
+        "server",
     ]),
     apart(&["refresh"]),
     apart(&["login", "logout", "proxy", "spa", "ops", "forward_auth"]),
@@ -82,7 +83,7 @@ pub(crate) struct Library {
 
 const EDGE_ONLY: &str =
     "a file that decides does not speak HTTP: only endpoint, middleware and composition files do";
-const ACTIX_CRATES: &[&str] = &["actix_web", "actix_http", "actix_rt", "actix_ws"];
+const ACTIX_CRATES: &[&str] = &["actix_web", "actix_http", "actix_rt", "actix_ws", "actix_service"];
 
 /// File names that are edges wherever they stand.
 const EDGE_FILES: &[&str] = &["endpoint", "middleware", "app", "main", "lib"];
@@ -92,7 +93,15 @@ pub(crate) const ACTIX: &[(&str, &Library)] = &[
         "bff",
         &Library {
             crates: ACTIX_CRATES,
-            home: &["problem", "session/ticket", "proxy/body", "proxy/http_types"],
+            home: &[
+                "problem",
+                "session/ticket",
+                "proxy/body",
+                "proxy/ends",
+                "proxy/http_types",
+                "proxy/upgrade",
+                "server",
+            ],
             because: EDGE_ONLY,
         },
     ),

@@ -7,6 +7,7 @@
 )]
 
 mod sessions;
+mod streams;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -76,6 +76,22 @@ async fn only_invalid_grant_ends_a_session(deployment: Deployment) {
     }
 }
 
+/// (52) Nor does silence.
+async fn only_invalid_grant_ends_a_session_and_silence_does_not(deployment: Deployment) {
+    let stack = deployment.with_provider_timeout("1s").start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let gate = stack.provider().hold(stack.endpoints().token);
+    stack.let_access_tokens_expire().await;
+
+    let unavailable = browser.fetch("/api/notes").await;
+    unavailable.assert_unavailable("provider-unavailable");
+    browser.fetch("/bff/user?slide=false").await.assert_status(200);
+
+    stack.provider().heal();
+    gate.open();
+    recovers(&browser, &unavailable).await;
+}
+
 /// (52)
 async fn a_failing_provider_is_not_asked_by_every_request(deployment: Deployment) {
     let stack = deployment.start().await;
@@ -259,7 +275,10 @@ on_every_store_and_provider!(
     while_the_provider_is_down_valid_tokens_serve_and_sessions_stay,
     a_refused_refresh_token_ends_the_session_once,
 );
-on_every_store!(only_invalid_grant_ends_a_session);
+on_every_store!(
+    only_invalid_grant_ends_a_session,
+    only_invalid_grant_ends_a_session_and_silence_does_not,
+);
 on_one_store!(
     a_failing_provider_is_not_asked_by_every_request,
     the_word_of_the_provider_is_in_the_log,

@@ -144,7 +144,12 @@ async fn the_embedded_file_holds_nothing(deployment: Deployment) {
         browsers.push(stack.browser_logged_in_as(user).await);
     }
     let subjects = live(&stack, &browsers, async || stack.let_access_tokens_expire().await).await;
+    let gone = stack.browser_logged_in_as("bob").await;
     let told = told_by(&stack, &browsers, &subjects);
+    gone.fetch("/bff/logout")
+        .method(Method::POST)
+        .await
+        .assert_status(200);
 
     let file = fs::read(stack.folder().join("bff.redb")).expect("the store's file");
 

@@ -188,8 +188,8 @@ async fn a_node_that_stood_still_changes_nothing(deployment: Deployment) {
 /// `SIGTERM` in the middle of a refresh: the node finishes it, and the others go on with what it brought home.
 async fn a_node_that_is_told_to_stop_finishes_its_refresh(deployment: Deployment) {
     let cluster = crate::start(deployment).await;
-    let (_, b, c) = cluster.abc();
-    let browser = cluster.browser_logged_in_as("alice").await.at(c.address());
+    let (a, b, c) = cluster.abc();
+    let browser = cluster.browser_logged_in_as("alice").await;
     cluster.let_access_tokens_expire().await;
     let gate = cluster
         .stack()
@@ -210,7 +210,10 @@ async fn a_node_that_is_told_to_stop_finishes_its_refresh(deployment: Deployment
     });
 
     call.await.unwrap().assert_status(200);
-    browser.fetch("/api/notes").await.assert_status(200);
+    for node in [a, c] {
+        let browser = browser.at(node.address());
+        browser.fetch("/api/notes").await.assert_status(200);
+    }
     assert_eq!(cluster.stack().provider().grants("refresh_token"), 1);
 }
 

@@ -17,6 +17,7 @@ mod logouts;
 mod losses;
 mod outages;
 mod redis_forms;
+mod streams;
 
 use std::time::Instant;
 

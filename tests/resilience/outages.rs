@@ -1,15 +1,19 @@
 //! An outage is no logout (52, 67): Redis or the provider goes away under the cluster and comes back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use e2e::browser::{Answer, Browser};
 use e2e::cluster::{Cluster, Load, Node, Stolen};
 use e2e::on_redis;
 use e2e::stack::Deployment;
-use e2e::wait::eventually;
+use e2e::wait::{eventually, eventually_within};
 
 use crate::logouts::{STALENESS_BOUND, assert_nothing_served_after};
 use crate::{LoadEverywhere, on_every_provider};
+
+/// Several time-outs: a cluster's client finds out one after the other which servers hang, which ones have their slots now,
+/// and connects to these.
+const RETURN: Duration = Duration::from_secs(60);
 
 /// Served, or told that it is not the user's fault; and the cookie is never touched.
 #[track_caller]
@@ -38,7 +42,7 @@ pub(super) async fn assert_all_unavailable(cluster: &Cluster, browser: &Browser,
 pub(super) async fn assert_all_serve(cluster: &Cluster, browser: &Browser, code: &str) {
     for node in cluster.nodes() {
         let browser = browser.at(node.address());
-        eventually("the node serves again", || async {
+        eventually_within(RETURN, "the node serves again", || async {
             let answer = browser.fetch("/api/notes").await;
             assert_served_or_unavailable(&answer, code);
             (answer.status == 200).then_some(())

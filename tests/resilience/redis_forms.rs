@@ -1,6 +1,7 @@
 //! Redis changes its form under load: sentinels fail over, slots move, a replica takes over. An outage is no logout, and what
 //! was replaced is not believed.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use e2e::browser::Browser;
@@ -136,6 +137,23 @@ fn slots_move_under_load() {
     });
 }
 
+/// Whoever signs in next whose session is not at this master.
+async fn somebody_apart_from(cluster: &Cluster, master: &Redis) -> Browser {
+    let redis = cluster.stack().redis_cluster();
+    for _ in 0..20 {
+        let before: HashSet<_> = redis.keys().await.into_iter().map(|(_, key)| key).collect();
+        let browser = cluster.browser_logged_in_as("bob").await;
+        let is_apart = redis.keys().await.iter().all(|(at, key)| {
+            let leads_to_it = key.ends_with(":session") || key.contains(":ticket:");
+            !leads_to_it || before.contains(key) || at.port() != master.port()
+        });
+        if is_apart {
+            return browser;
+        }
+    }
+    panic!("twenty sessions at one of three masters");
+}
+
 /// The master that has the session, `kill -9` and `SIGSTOP`.
 async fn a_replica_takes_over(take_away: impl AsyncFn(&Redis), bring_back: impl AsyncFn(&Redis)) {
     let cluster = crate::start(Deployment::with_replicated_redis_cluster()).await;
@@ -147,17 +165,28 @@ async fn a_replica_takes_over(take_away: impl AsyncFn(&Redis), bring_back: impl 
         .iter()
         .find(|(_, key)| key.ends_with(":session"))
         .expect("a session is stored");
+    let apart = somebody_apart_from(&cluster, old).await;
     old.command(&["WAIT", "1", "5000"]).await;
     let load = LoadEverywhere::start(&cluster, &browser).await;
+    let load_apart = LoadEverywhere::start(&cluster, &apart).await;
 
     take_away(old).await;
     load.sees_next("the outage is felt", 503).await;
+    load_apart
+        .sees_next("a session at another master is served meanwhile", 200)
+        .await;
+    assert_eq!(
+        redis.masters_but(Some(old)).await.len(),
+        2,
+        "nobody has taken over yet"
+    );
     redis.wait_for_the_replica_of(old).await;
     assert_all_serve(&cluster, &browser, "store-unavailable").await;
     assert_works(&cluster, &browser).await;
     bring_back(old).await;
     assert_all_serve(&cluster, &browser, "store-unavailable").await;
 
+    load_apart.was_served_or_told_of_an_outage().await;
     load.was_served_or_told_of_an_outage().await;
     assert_eq!(browser.session_cookie(), cookie);
 }

@@ -10,6 +10,7 @@ mod html;
 mod inspect;
 mod jar;
 mod site;
+mod socket;
 mod variant;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub use self::html::Form;
 pub use self::jar::StoredCookie;
 use self::jar::{Context, Jar};
 use self::site::{Initiator, Relation, is_same_site, origin_header, referrer};
+pub use self::socket::{Closed, Handshake, Socket};
 use crate::secrets::Secrets;
 use crate::stack::SESSION_COOKIE;
 
@@ -44,6 +46,8 @@ pub struct Browser {
     app: Url,
     /// Which node the app's address leads to, where there are several.
     node: Option<SocketAddr>,
+    /// Who vouches for the app's certificate, in PEM.
+    authority: Option<Vec<u8>>,
     clock: ManualClock,
     secrets: Secrets,
 }
@@ -78,13 +82,14 @@ enum Arrival {
 
 impl Browser {
     /// A fresh browser for this app.
-    pub(crate) fn new(app: Url, clock: ManualClock, secrets: Secrets) -> Self {
+    pub(crate) fn new(app: Url, authority: Option<Vec<u8>>, clock: ManualClock, secrets: Secrets) -> Self {
         Self {
-            client: variant::client(USER_AGENT, usize::MAX),
+            client: variant::client(USER_AGENT, usize::MAX, authority.as_deref()),
             user_agent: USER_AGENT.to_owned(),
             jar: Arc::default(),
             app,
             node: None,
+            authority,
             clock,
             secrets,
         }
@@ -195,6 +200,11 @@ impl Browser {
             .map(|cookie| format!("{}={}", cookie.name, cookie.value))
             .collect::<Vec<_>>()
             .join("; ")
+    }
+
+    /// A WebSocket to this address, opened by a script of the app.
+    pub fn socket(&self, address: &str) -> Handshake {
+        Handshake::new(self.clone(), self.resolve(address))
     }
 
     /// Puts a cookie into the jar, as somebody at the keyboard could.

@@ -30,6 +30,23 @@ impl Chromium {
     /// # Panics
     /// When Chromium or its driver is missing or does not start.
     pub async fn start() -> Self {
+        Self::start_with(arguments).await
+    }
+
+    /// Starts one that nobody listens in to: WebSockets do not pass the wire.
+    ///
+    /// # Panics
+    /// When Chromium or its driver is missing or does not start.
+    pub async fn start_without_wire() -> Self {
+        Self::start_with(|profile, wire| {
+            let mut arguments = arguments(profile, wire);
+            arguments.retain(|argument| !argument.starts_with("--proxy-"));
+            arguments
+        })
+        .await
+    }
+
+    async fn start_with(arguments: impl Fn(&Path, &Wire) -> Vec<String>) -> Self {
         assert_installed("chromium");
         let wire = Wire::start().await;
         let profile = TempDir::new().expect("a temporary folder");

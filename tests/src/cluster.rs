@@ -9,6 +9,7 @@ mod link;
 mod load;
 mod node;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -150,7 +151,7 @@ impl Cluster {
             .await;
     }
 
-    /// Every session that rests in Redis, with its revision and what is sealed in it.
+    /// Every session that rests in Redis, with all that is noted of it but when it was used last.
     pub async fn sessions_in_redis(&self) -> Vec<String> {
         let redis = self.stack.redis();
         let mut keys = redis.command(&["--raw", "KEYS", "*:session"]).await;
@@ -158,8 +159,15 @@ impl Cluster {
         keys.sort();
         let mut sessions = Vec::new();
         for key in keys {
-            let record = redis.command(&["--no-raw", "HMGET", &key, "rev", "sealed"]).await;
-            sessions.push(format!("{key} {}", record.join(" ")));
+            let mut fields = redis.command(&["--raw", "HKEYS", &key]).await;
+            fields.retain(|field| !field.is_empty() && field != "used");
+            fields.sort();
+            let mut record = key.clone();
+            for field in fields {
+                let value = redis.command(&["--no-raw", "HGET", &key, &field]).await;
+                let _ = write!(record, " {field}={}", value.join(" "));
+            }
+            sessions.push(record);
         }
         sessions
     }

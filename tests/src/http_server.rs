@@ -107,5 +107,6 @@ where
     // A connection that ends in an error is the peer's business, or was cut on purpose.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service_fn(handle))
+        .with_upgrades()
         .await;
 }

@@ -88,6 +88,14 @@ impl Leashed {
         self.pid
     }
 
+    /// How much memory the program holds, its children not counted.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn resident_bytes(&self) -> u64 {
+        crate::process::resident_bytes(self.pid)
+    }
+
     /// Freezes the program: it keeps its connections and answers nothing.
     pub fn freeze(&self) {
         self.signal("-STOP");
@@ -96,6 +104,28 @@ impl Leashed {
     /// Lets a frozen program go on.
     pub fn thaw(&self) {
         self.signal("-CONT");
+    }
+
+    /// How much memory the program holds, and the most it held since [`forget_peak`](Self::forget_peak), in bytes.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("the program runs");
+        let bytes_of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            kib.expect("the kernel tells sizes in KiB") * 1024
+        };
+        (bytes_of("VmRSS:"), bytes_of("VmHWM:"))
+    }
+
+    /// Lets the peak of its memory be what it holds now.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid), "5").expect("the program runs");
     }
 
     /// Tells the program to stop and waits until it has.

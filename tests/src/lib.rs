@@ -19,6 +19,7 @@ pub mod browser;
 pub mod chromium;
 pub mod cluster;
 pub mod foreign;
+pub mod frames;
 pub mod gate;
 pub mod gateway;
 pub mod http_server;

@@ -12,8 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// What is kept: everything our crates say, and what the libraries say below their byte-level chatter; but not what the
-/// harness's own HTML parser tells of the pages it reads.
-const FILTER: &str = "debug,bff=trace,auth_server=trace,resource_server=trace,html5ever=off,selectors=off";
+/// harness's own HTML parser tells of the pages it reads, nor what a person types into a browser that it drives.
+const FILTER: &str = "debug,bff=trace,auth_server=trace,resource_server=trace,html5ever=off,selectors=off,\
+    thirtyfour=off";
 
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();

@@ -1,6 +1,6 @@
 //! Redis servers of the test's own, in every form: real `redis-server`s on free ports, with nothing in them.
 
-mod certificates;
+pub(crate) mod certificates;
 mod cluster;
 mod old;
 mod sentinel;
@@ -23,7 +23,7 @@ use crate::wait::within_patience;
 pub const PREFIX: &str = "cloakroom";
 /// What `docs/operations.md` tells operators to grant, and no more.
 pub const GRANTED: &str = "~cloakroom:* &cloakroom:* -@all +get +set +del +exists +hget +hset +hdel +hmget +expireat +zadd \
-     +zrem +zrange +zremrangebyscore +scan +ping +time +publish +subscribe +eval +evalsha +asking +cluster|slots";
+     +zrem +zrange +zremrangebyscore +scan +ping +time +publish +subscribe +eval +evalsha +info +asking +cluster|slots";
 /// What it tells them to grant at the sentinels.
 pub const GRANTED_AT_SENTINELS: &str = "-@all +sentinel|get-master-addr-by-name";
 /// The BFF's user at secured servers.

@@ -117,7 +117,8 @@ impl Stack {
         let secrets = Secrets::default();
         let folder = TempDir::new().expect("a temporary folder");
         let bff_listener = listen_anywhere();
-        let app = format!("http://localhost:{}", port_of(&bff_listener));
+        let scheme = if deployment.has_tls { "https" } else { "http" };
+        let app = format!("{scheme}://localhost:{}", port_of(&bff_listener));
         let client_secret = random_text("client-secret");
         secrets.learn(Kind::ClientSecret, &client_secret);
         let admin_token = random_text("admin-token");
@@ -182,7 +183,7 @@ impl Stack {
     /// Never: the app's address is one.
     pub fn browser(&self) -> Browser {
         let app = Url::parse(&self.app).expect("the app's address");
-        Browser::new(app, self.clock.clone(), self.secrets.clone())
+        Browser::new(app, self.authority(), self.clock.clone(), self.secrets.clone())
     }
 
     /// A browser in which this user has just signed in.
@@ -335,6 +336,9 @@ impl Stack {
     fn write_files(&self) {
         let name = KeyName::parse("k1").expect("a key's name");
         write_private(&self.folder.path().join("bff-keys"), &KeyRing::generate(&name));
+        if self.deployment.has_tls {
+            self.renew_certificate();
+        }
         let spa = self.folder.path().join("spa");
         fs::create_dir(&spa).expect("a folder for the SPA");
         fs::write(spa.join("index.html"), SPA).expect("the SPA's page");

@@ -3,13 +3,17 @@
 //! Under `/lab/` it answers by itself with what no well-behaved API does: huge bodies, bodies that stop half-way,
 //! headers that a proxy must not let through.
 
+mod feed;
+mod socket;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE,
+    ACCEPT_RANGES, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderName, HeaderValue, IF_NONE_MATCH, RANGE, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, StreamBody};
@@ -18,10 +22,14 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
+use tokio::sync::watch;
 
+pub use self::feed::{Feed, Feeds};
+pub use self::socket::Sockets;
 use crate::gate::Gate;
 use crate::http_server::{Body, BodyError, Cut, HttpServer, answer};
 use crate::stack::SESSION_COOKIE;
+use crate::wait::within_patience;
 
 /// The size of the pieces in which `/lab/source` sends.
 const PIECE: usize = 64 * 1024;
@@ -62,7 +70,13 @@ struct Inner {
     gates: Mutex<Vec<(String, Gate)>>,
     received: Mutex<Vec<Received>>,
     refused: Mutex<Refused>,
+    sockets: Sockets,
+    feeds: Feeds,
+    uploads_broken_off: Uploads,
 }
+
+/// How many uploads broke off before their end.
+type Uploads = watch::Sender<usize>;
 
 /// The access tokens that are not taken.
 #[derive(Debug, Default)]
@@ -82,6 +96,9 @@ impl Upstream {
             gates: Mutex::default(),
             received: Mutex::default(),
             refused: Mutex::default(),
+            sockets: Sockets::default(),
+            feeds: Feeds::default(),
+            uploads_broken_off: watch::Sender::new(0),
         });
         let handler = Arc::clone(&inner);
         let server = HttpServer::start(move |request| {
@@ -117,6 +134,27 @@ impl Upstream {
     /// When there was none.
     pub fn last(&self) -> Received {
         self.received().pop().expect("the upstream received a request")
+    }
+
+    /// The WebSockets that were opened at `/lab/socket`.
+    pub fn sockets(&self) -> &Sockets {
+        &self.inner.sockets
+    }
+
+    /// The bodies at `/lab/events` and `/lab/feed`.
+    pub fn feeds(&self) -> &Feeds {
+        &self.inner.feeds
+    }
+
+    /// Waits until an upload to `/lab/sink` has broken off.
+    ///
+    /// # Panics
+    /// When none does.
+    pub async fn upload_breaks_off(&self) {
+        let mut uploads = self.inner.uploads_broken_off.subscribe();
+        within_patience("an upload breaks off", uploads.wait_for(|broken| *broken > 0))
+            .await
+            .expect("the sender is here");
     }
 
     /// Refuses the access token of this `Authorization` header from now on, as RFC 6750 says, after reading the request.
@@ -164,6 +202,24 @@ impl Inner {
                 .find(|(held, _)| *held == path)
                 .map(|(_, gate)| gate.clone())
         };
+        match path.as_str() {
+            "/lab/socket" => return self.sockets.open(request),
+            "/lab/events" => return Ok(self.feeds.open("text/event-stream")),
+            "/lab/feed" => return Ok(self.feeds.open("application/octet-stream")),
+            "/lab/silence" => return self.feeds.keep_silent().await,
+            "/lab/stored" => return Ok(stored(request.headers())),
+            "/lab/compressed" => return Ok(compressed()),
+            "/lab/flood" => return Ok(flood(request.uri())),
+            "/lab/swallow" => return swallow(request).await,
+            "/lab/sink" => {
+                let outcome = sink(request).await;
+                if outcome.is_err() {
+                    self.uploads_broken_off.send_modify(|broken| *broken += 1);
+                }
+                return outcome;
+            }
+            _ => {}
+        }
         if let Some(experiment) = path.strip_prefix("/lab/") {
             return experiment_with(experiment, request, gate).await;
         }
@@ -203,7 +259,6 @@ async fn experiment_with(
 ) -> Result<Response<Body>, Cut> {
     match name {
         "echo" => Ok(echo(request)),
-        "sink" => sink(request).await,
         "source" => Ok(source(request.uri())),
         "drip" => Ok(drip(gate.ok_or(Cut)?)),
         "hostile-headers" => Ok(hostile_headers()),
@@ -253,6 +308,26 @@ fn source(uri: &Uri) -> Response<Body> {
     streaming(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
 }
 
+/// Sends `?bytes=` bytes as fast as they are taken: all the same, so that making them costs nothing.
+fn flood(uri: &Uri) -> Response<Body> {
+    let bytes = uri
+        .query()
+        .and_then(|query| query.strip_prefix("bytes=")?.parse().ok())
+        .unwrap_or(0);
+    let piece = Bytes::from(vec![7; PIECE]);
+    let frames = (0..bytes / PIECE).map(move |_| Ok(Frame::data(piece.clone())));
+    streaming(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
+}
+
+/// Reads everything and answers how much it was.
+async fn swallow(request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    let (mut body, mut bytes) = (request.into_body(), 0);
+    while let Some(frame) = body.frame().await {
+        bytes += frame.map_err(|_| Cut)?.data_ref().map_or(0, Bytes::len);
+    }
+    Ok(answer(StatusCode::OK, "text/plain", bytes.to_string()))
+}
+
 /// Sends one half, then waits at the gate, then sends the other.
 fn drip(gate: Gate) -> Response<Body> {
     let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"first\n")))]);
@@ -268,6 +343,33 @@ fn streaming(body: Body) -> Response<Body> {
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response
+}
+
+/// Ten digits, whole, in part, or not changed.
+fn stored(headers: &HeaderMap) -> Response<Body> {
+    const DIGITS: &str = "0123456789";
+    let mut response = if headers.contains_key(IF_NONE_MATCH) {
+        answer(StatusCode::NOT_MODIFIED, "text/plain", "")
+    } else if headers.contains_key(RANGE) {
+        let mut part = answer(StatusCode::PARTIAL_CONTENT, "text/plain", &DIGITS[2..6]);
+        let range = HeaderValue::from_static("bytes 2-5/10");
+        part.headers_mut().insert(CONTENT_RANGE, range);
+        part
+    } else {
+        answer(StatusCode::OK, "text/plain", DIGITS)
+    };
+    let headers = response.headers_mut();
+    headers.insert(ETAG, HeaderValue::from_static("\"v1\""));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    response
+}
+
+/// Says that it is compressed. Whoever believes it and looks inside fails.
+fn compressed() -> Response<Body> {
+    let mut response = answer(StatusCode::OK, "text/plain", "no gzip at all");
+    let gzip = HeaderValue::from_static("gzip");
+    response.headers_mut().insert(CONTENT_ENCODING, gzip);
     response
 }
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::background::Background;
 use crate::config::{
-    Config, ForwardAuthConfig, PublicUrl, RefreshConfig, SessionConfig, SpaConfig, StoreConfig,
+    Config, ForwardAuthConfig, ProxyConfig, PublicUrl, RefreshConfig, SessionConfig, SpaConfig, StoreConfig,
 };
 use crate::forward_auth::endpoint::ForwardAuth;
 use crate::guard::middleware::OwnOrigin;
@@ -19,6 +19,7 @@ use crate::logout::endpoint::Logout;
 use crate::logout::{BackChannel, Departures, FrontChannel};
 use crate::ops::endpoint::Health;
 use crate::provider::{Audiences, LogoutTokens, Provider};
+use crate::proxy::Streams;
 use crate::proxy::endpoint::Proxy;
 use crate::refresh::{Keeper, RefreshSettings, ServiceTokens};
 use crate::routing::RouteTable;
@@ -111,6 +112,7 @@ impl Parts {
         let proxy = Proxy {
             keeper,
             services,
+            streams: Arc::new(streams(&registry, &config.proxy)),
             replay_body_limit: config.refresh.replay_body_limit,
             scheme: server.public_url.scheme().to_owned(),
             host: server.public_url.authority().to_owned(),
@@ -141,6 +143,14 @@ impl Parts {
 
 fn times(prefix: &str) -> (String, UpstreamTimes) {
     (prefix.to_owned(), UpstreamTimes::of_route(prefix))
+}
+
+fn streams(registry: &Arc<SessionRegistry>, config: &ProxyConfig) -> Streams {
+    Streams::new(
+        Arc::clone(registry),
+        config.stream_grace,
+        config.websocket_close_code,
+    )
 }
 
 fn refresh_settings(config: &RefreshConfig, audiences: Audiences) -> RefreshSettings {

@@ -1,7 +1,11 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use resource_server::settings::Section;
 use url::{Host, Origin, Url};
+
+use crate::server::{Certificates, Limits};
 
 const ADDRESS_RULE: &str = "must be an address and a port such as 127.0.0.1:8080";
 
@@ -16,6 +20,12 @@ pub struct ServerConfig {
     pub base_path: String,
     /// Worker threads.
     pub workers: usize,
+    /// What clients may take up.
+    pub limits: Limits,
+    /// How long the BFF goes on accepting once it has said that it is not ready any more.
+    pub drain_delay: Duration,
+    /// TLS, unless it ends in front of us.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 /// An origin without a path: what the browser's address bar begins with.
@@ -74,6 +84,10 @@ impl ServerConfig {
         let base_path = section.parsed_or("base_path", "/bff", own_path);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = section.number_or("workers", cores as u64, 1..=512);
+        let limits = limits(&mut section);
+        let longest = Duration::from_secs(300);
+        let drain_delay = section.duration_or("drain_delay", Duration::ZERO, Duration::ZERO..=longest);
+        let certificates = certificates(&mut section);
         section.finish();
 
         Some(Self {
@@ -81,7 +95,46 @@ impl ServerConfig {
             public_url: public_url?,
             base_path: base_path?,
             workers: usize::try_from(workers?).ok()?,
+            limits: limits?,
+            drain_delay: drain_delay?,
+            certificates: certificates?,
         })
+    }
+}
+
+fn limits(section: &mut Section<'_>) -> Option<Limits> {
+    let max_connections = section.number_or("max_connections", 16_384, 1..=1_000_000);
+    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+    let head_timeout = section.duration_or("head_timeout", Duration::from_secs(10), second..=hour);
+    let keep_alive = section.duration_or("keep_alive", Duration::from_secs(75), second..=hour);
+    Some(Limits {
+        max_connections: usize::try_from(max_connections?).ok()?,
+        head_timeout: head_timeout?,
+        keep_alive: keep_alive?,
+    })
+}
+
+fn certificates(section: &mut Section<'_>) -> Option<Option<Arc<Certificates>>> {
+    let certificate = section.optional_text("tls_certificate_file");
+    let key = section.optional_text("tls_key_file");
+    let (certificate, key) = match (certificate?, key?) {
+        (None, None) => return Some(None),
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(_), None) => {
+            section.fault("tls_key_file", None, "is needed beside tls_certificate_file");
+            return None;
+        }
+        (None, Some(_)) => {
+            section.fault("tls_certificate_file", None, "is needed beside tls_key_file");
+            return None;
+        }
+    };
+    match Certificates::read(certificate.clone().into(), key.into()) {
+        Ok(certificates) => Some(Some(Arc::new(certificates))),
+        Err(error) => {
+            section.fault("tls_certificate_file", Some(certificate), error);
+            None
+        }
     }
 }
 

@@ -63,6 +63,7 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 
     assert_eq!(example.server.listen, default.server.listen);
     assert_eq!(example.server.base_path, default.server.base_path);
+    assert_eq!(example.server.limits, default.server.limits);
     assert_eq!(example.provider.scope, default.provider.scope);
     assert_eq!(
         example.provider.settings.timeout,
@@ -83,6 +84,11 @@ fn the_defaults_in_the_example_are_the_real_ones() {
     assert_eq!(example.refresh.margin, default.refresh.margin);
     assert_eq!(example.replica.max_bytes, default.replica.max_bytes);
     assert_eq!(example.replica.staleness, default.replica.staleness);
+    assert_eq!(example.proxy.stream_grace, default.proxy.stream_grace);
+    assert_eq!(
+        example.proxy.websocket_close_code,
+        default.proxy.websocket_close_code
+    );
     assert_eq!(example.provider.audiences, default.provider.audiences);
     assert_eq!(example.refresh.lease, default.refresh.lease);
     assert_eq!(
@@ -118,13 +124,15 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 13] = [
     include_str!("../config.rs"),
+    include_str!("forward_auth.rs"),
     include_str!("log.rs"),
     include_str!("management.rs"),
     include_str!("provider.rs"),
     include_str!("refresh.rs"),
     include_str!("replica.rs"),
+    include_str!("proxy.rs"),
     include_str!("routes.rs"),
     include_str!("server.rs"),
     include_str!("session.rs"),
@@ -179,13 +187,14 @@ fn the_example_names_every_key_that_is_read_and_no_other() {
 fn all_faults_are_told_at_once() {
     let text = "\
         colour = 1\n\
-        [server]\nlisten = \"8080\"\npublic_url = \"http://app.example.com/x\"\nbase_path = \"bff/\"\n\
+        [server]\nlisten = \"8080\"\npublic_url = \"http://app.example.com/x\"\nbase_path = \"bff/\"\ntls_key_file = \"x\"\n\
         [provider]\nissuer = \"op\"\nscopes = [\"profile\"]\nclient_auth = \"jwt\"\nclient_secret_env = \"MISSING\"\n\
         [session]\nidle_timeout = \"9h\"\nkey_ring_file = \"/nowhere/keys\"\n\
         max_per_user = 101\nwhen_exceeded = \"youngest_out\"\ndevice_binding = true\n\
         [store]\nkind = \"memcached\"\n\
         [refresh]\nmargin = 30\n\
         [replica]\nmax_size = \"64\"\nstaleness = \"1m\"\n\
+        [proxy]\nstream_grace = \"2h\"\nwebsocket_close_code = 1009\n\
         [[route]]\nprefix = \"/bff/x\"\nupstream = \"ftp://x\"\n\
         [[route]]\nprefix = \"/a/../b\"\nupstream = \"http://x\"\naccess = \"anybody\"\nmethods = [\"get\"]\n\
         [spa]\ndirectory = \"/nowhere\"\n\
@@ -196,6 +205,7 @@ fn all_faults_are_told_at_once() {
         "server.listen",
         "server.public_url",
         "server.base_path",
+        "server.tls_certificate_file",
         "provider.issuer",
         "provider.client_id",
         "provider.scopes",
@@ -210,6 +220,8 @@ fn all_faults_are_told_at_once() {
         "refresh.margin",
         "replica.max_size",
         "replica.staleness",
+        "proxy.stream_grace",
+        "proxy.websocket_close_code",
         "route[0].prefix",
         "route[0].upstream",
         "route[1].prefix",

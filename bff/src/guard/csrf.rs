@@ -15,6 +15,9 @@ pub enum Proof {
     HeaderOrSameOrigin,
     /// As before, and a navigation that no other site began counts too: routes that a person may open directly.
     Navigation,
+    /// Only our own `Origin`, which must be there: WebSockets, which no preflight precedes and no header of a page's own
+    /// goes with.
+    Upgrade,
 }
 
 /// Why a request does not count as ours.
@@ -44,6 +47,10 @@ pub fn judge(proof: Proof, own_origin: &str, facts: &RequestFacts<'_>) -> Result
     {
         return Err(Refusal::CrossSite);
     }
+    if proof == Proof::Upgrade {
+        let is_ours = facts.origin == Some(own_origin);
+        return if is_ours { Ok(()) } else { Err(Refusal::CrossSite) };
+    }
     if !facts.is_safe && facts.origin.is_some_and(|origin| origin != own_origin) {
         return Err(Refusal::CrossSite);
     }
@@ -56,7 +63,7 @@ pub fn judge(proof: Proof, own_origin: &str, facts: &RequestFacts<'_>) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::Proof::{Header, HeaderOrSameOrigin, Navigation};
+    use super::Proof::{Header, HeaderOrSameOrigin, Navigation, Upgrade};
     use super::Refusal::{CrossSite, NoProof};
     use super::*;
     use http::Method;
@@ -141,6 +148,37 @@ mod tests {
             judged(Header, &Method::POST, &[("origin", OWN), ("x-csrf", "1")]),
             Ok(())
         );
+    }
+
+    /// Checklist 30.
+    #[test]
+    fn a_websocket_is_asked_for_by_our_own_origin_or_not_at_all() {
+        let asked = |headers: &[_]| judged(Upgrade, &Method::GET, headers);
+        assert_eq!(asked(&[("origin", OWN)]), Ok(()));
+        assert_eq!(
+            asked(&[("origin", OWN), ("sec-fetch-site", "same-origin")]),
+            Ok(())
+        );
+        assert_eq!(
+            asked(&[("origin", OWN), ("sec-fetch-site", "cross-site")]),
+            Err(CrossSite)
+        );
+        for origin in [
+            "null",
+            "https://evil.example",
+            "http://app.example",
+            "repeated",
+            "",
+        ] {
+            let headers = [
+                ("origin", origin),
+                ("x-csrf", "1"),
+                ("sec-fetch-site", "same-origin"),
+            ];
+            assert_eq!(asked(&headers), Err(CrossSite), "{origin}");
+        }
+        let without = [("x-csrf", "1"), ("sec-fetch-site", "same-origin")];
+        assert_eq!(asked(&without), Err(CrossSite));
     }
 
     /// Checklist 33.

@@ -22,6 +22,13 @@ impl Authority {
         session.map_or(Self::Nobody, |session| Self::Session(Box::new(session)))
     }
 
+    pub(super) fn into_session(self) -> Option<Box<OpenSession>> {
+        match self {
+            Self::Session(session) => Some(session),
+            Self::Nobody | Self::Service(_) => None,
+        }
+    }
+
     pub(super) fn session(&self) -> Option<&OpenSession> {
         match self {
             Self::Session(session) => Some(session),

@@ -10,7 +10,7 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION, TRANSFER_ENCODING};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 use url::form_urlencoded;
@@ -18,9 +18,11 @@ use url::form_urlencoded;
 use super::authority::Authority;
 use super::body::{self, Kept, Progress, UpstreamRequestBody, UpstreamResponseBody};
 use super::challenge;
+use super::ends::{Ending, EndingBody, StreamKind, Streams};
 use super::forward::{ForwardClient, ForwardError};
 use super::headers::{self, Forwarding};
 use super::http_types;
+use super::upgrade::{self, Asked};
 use crate::guard::csrf::Proof;
 use crate::guard::middleware::{OthersCookies, Proxied, facts_of};
 use crate::problem::ApiError;
@@ -44,6 +46,7 @@ pub struct MatchedRoute {
 pub struct Proxy {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) services: Arc<ServiceTokens>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) replay_body_limit: usize,
     pub(crate) scheme: String,
     pub(crate) host: String,
@@ -67,10 +70,11 @@ pub async fn match_route(
         .app_data::<web::Data<RouteTable>>()
         .and_then(|table| table.find(&path).cloned());
     if let Some(route) = found {
-        let proof = if route.login_redirect {
-            Proof::Navigation
-        } else {
-            Proof::HeaderOrSameOrigin
+        let proof = match Asked::by(request.head()) {
+            Asked::Unfit => return Ok(request.into_response(ApiError::InvalidUpgrade.error_response())),
+            Asked::WebSocket => Proof::Upgrade,
+            Asked::Nothing if route.login_redirect => Proof::Navigation,
+            Asked::Nothing => Proof::HeaderOrSameOrigin,
         };
         request.extensions_mut().insert(proof);
         request.extensions_mut().insert(MatchedRoute { route, path });
@@ -195,7 +199,11 @@ async fn forward(
     let (progress, began) = (Progress::begin(), Instant::now());
     let has_token = authority.token(&found.route).is_some();
     let body = RequestBody::of(request, if has_token { proxy.replay_body_limit } else { 0 });
-    let first = body.begin(payload, &progress);
+    // What follows the request on a connection that becomes a WebSocket is no body of it.
+    let (first, tunnel) = match Asked::by(request.head()) {
+        Asked::WebSocket => (body::empty(), Some(payload)),
+        Asked::Nothing | Asked::Unfit => (body.begin(payload, &progress), None),
+    };
     let mut answer = send(request, first, found, &authority, proxy, client, &progress).await?;
     // Once: an upstream that refuses the next token as well means it.
     if challenge::refuses_token(answer.status(), answer.headers())
@@ -212,8 +220,25 @@ async fn forward(
         answer.status().as_u16(),
         began,
     );
-    incoming(answer, request.method() == Method::HEAD, has_token)
-        .ok_or_else(|| ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told")))
+    let ending = proxy.streams.ending(authority.into_session());
+    let told = match tunnel {
+        Some(browser) if upgrade::is_agreed(&answer) => {
+            let headers = headers::for_browser(answer.headers(), has_token);
+            upgrade::tunnel(answer, &headers, browser, ending)
+        }
+        refused => {
+            incoming(answer, request.method() == Method::HEAD, has_token, ending).map(|mut response| {
+                // The server reads this connection as a WebSocket by now and would not write chunks.
+                response.head_mut().no_chunking(refused.is_some());
+                response
+            })
+        }
+    };
+    let mut response = told.ok_or_else(|| {
+        ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told"))
+    })?;
+    response.extensions_mut().insert(Proxied);
+    Ok(response)
 }
 
 async fn with_another_token(
@@ -318,6 +343,9 @@ fn outgoing(
     *outgoing.method_mut() = http_types::method(request.method())?;
     *outgoing.uri_mut() = found.route.target(&found.path, request.query_string())?;
     *outgoing.headers_mut() = headers::for_upstream(&client_headers, &forwarding)?;
+    if Asked::by(request.head()) == Asked::WebSocket {
+        upgrade::ask(outgoing.headers_mut());
+    }
     Some(outgoing)
 }
 
@@ -353,7 +381,12 @@ fn report(
 }
 
 /// The browser's answer. `None` when the upstream answers with a status that no request asked for.
-fn incoming(answer: http::Response<Incoming>, to_head: bool, carried_token: bool) -> Option<HttpResponse> {
+fn incoming(
+    answer: http::Response<Incoming>,
+    to_head: bool,
+    carried_token: bool,
+    ending: Ending,
+) -> Option<HttpResponse> {
     let (head, incoming) = answer.into_parts();
     let status = http_types::status(head.status)?;
     if status.is_informational() {
@@ -374,7 +407,7 @@ fn incoming(answer: http::Response<Incoming>, to_head: bool, carried_token: bool
             response.append_header((http_types::old_name(name)?, http_types::old_value(value)?));
         }
     }
-    let mut response = if has_no_body {
+    Some(if has_no_body {
         response.body(actix_web::body::None::new())
     } else {
         // What hyper decodes decides: beside chunks, a declared length counts for nothing (RFC 9112 §6.3).
@@ -383,8 +416,21 @@ fn incoming(answer: http::Response<Incoming>, to_head: bool, carried_token: bool
         } else {
             incoming.size_hint().exact()
         };
-        response.body(UpstreamResponseBody::new(incoming, length))
-    };
-    response.extensions_mut().insert(Proxied);
-    Some(response)
+        let kind = stream_kind(&head.headers);
+        response.body(EndingBody::new(
+            UpstreamResponseBody::new(incoming, length),
+            kind,
+            ending,
+        ))
+    })
+}
+
+fn stream_kind(headers: &http::HeaderMap) -> StreamKind {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next());
+    if essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/event-stream")) {
+        StreamKind::Events
+    } else {
+        StreamKind::Download
+    }
 }

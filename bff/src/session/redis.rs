@@ -27,6 +27,7 @@ mod beats;
 mod connect;
 mod connection;
 mod eras;
+mod eviction;
 mod link;
 mod record;
 mod script;
@@ -267,10 +268,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn all_sessions(&self, from: Option<&str>) -> Result<Page, StoreError> {
-        let shards = self
-            .connection
-            .run(|mut link| async move { link.shards().await })
-            .await?;
+        let shards = self.connection.shards().await?;
         let (shard, cursor) = walk::place(&shards, from)?;
         let mut command = cmd("SCAN");
         command

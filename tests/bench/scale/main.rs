@@ -28,6 +28,7 @@ use e2e::redis::Redis;
 use self::node::Place;
 
 const DEFAULT_SESSIONS: usize = 1_000_000;
+const FEWEST_SESSIONS: usize = 1_000;
 
 fn main() {
     // cargo adds `--bench`.
@@ -47,6 +48,10 @@ fn main() {
         [sessions] => sessions.parse().expect("a number of sessions"),
         _ => panic!("scale [SESSIONS]"),
     };
+    assert!(
+        sessions >= FEWEST_SESSIONS,
+        "fewer sessions than that tell nothing"
+    );
     e2e::story::run(measure(sessions));
 }
 

@@ -174,6 +174,23 @@ fn what_contradicts_the_sentinels_is_named_at_start() {
     });
 }
 
+/// Indexes would go first, and with them the way from a logout to its sessions.
+#[test]
+fn a_server_that_evicts_sessions_is_told_of_at_start() {
+    e2e::story::run(async {
+        let log = e2e::log::Excerpt::from_now_on();
+        let redis = Redis::start().await;
+        let address = || RedisAddress::standalone(&redis.url(), None, TIMEOUT).unwrap();
+        redis.command(&["CONFIG", "SET", "maxmemory", "100mb"]).await;
+        address().probe().await.unwrap();
+        redis
+            .command(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"])
+            .await;
+        address().probe().await.unwrap();
+        assert!(log.text().contains("policy=\"volatile-ttl\""));
+    });
+}
+
 #[test]
 fn silent_sentinels_are_named_at_start() {
     e2e::story::run(async {

@@ -8,7 +8,7 @@ impl Browser {
     /// The same browser as if it were another product, or on another machine.
     #[must_use]
     pub fn that_calls_itself(mut self, user_agent: &str) -> Self {
-        self.client = client(user_agent, usize::MAX);
+        self.client = client(user_agent, usize::MAX, self.authority.as_deref());
         user_agent.clone_into(&mut self.user_agent);
         self
     }
@@ -18,7 +18,7 @@ impl Browser {
     #[must_use]
     pub fn without_pool(&self) -> Self {
         Self {
-            client: client(&self.user_agent, 0),
+            client: client(&self.user_agent, 0, self.authority.as_deref()),
             ..self.clone()
         }
     }
@@ -33,8 +33,14 @@ impl Browser {
     }
 }
 
-pub(super) fn client(user_agent: &str, idle_connections: usize) -> reqwest::Client {
-    reqwest::Client::builder()
+/// `authority` is trusted instead of those that this machine trusts, if there is one.
+pub(super) fn client(user_agent: &str, idle_connections: usize, authority: Option<&[u8]>) -> reqwest::Client {
+    let mut client = reqwest::Client::builder();
+    if let Some(authority) = authority {
+        let authority = reqwest::Certificate::from_pem(authority).expect("a certificate");
+        client = client.tls_certs_only([authority]);
+    }
+    client
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .referer(false)

@@ -128,6 +128,23 @@ impl Node {
         within_patience("a node stops", stopped).await;
     }
 
+    /// How much memory it takes while something goes on: what it held before, and the most it held meanwhile.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn memory_during(&self, something: impl Future<Output = ()>) -> (u64, u64) {
+        let process = || async { self.process.lock().await };
+        let before = {
+            let process = process().await;
+            let process = process.as_ref().expect("the node runs");
+            process.forget_peak();
+            process.memory().0
+        };
+        something.await;
+        let peak = process().await.as_ref().expect("the node runs").memory().1;
+        (before, peak)
+    }
+
     /// Freezes it: `SIGSTOP`.
     ///
     /// # Panics
@@ -155,6 +172,15 @@ impl Node {
     /// When it does not run.
     pub async fn pid(&self) -> u32 {
         self.process.lock().await.as_ref().expect("the node runs").pid()
+    }
+
+    /// How much memory it holds.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn resident_bytes(&self) -> u64 {
+        let process = self.process.lock().await;
+        process.as_ref().expect("the node runs").resident_bytes()
     }
 
     /// What it logged, all its processes together.

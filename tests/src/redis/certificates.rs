@@ -7,14 +7,14 @@ use std::path::Path;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// The authority's certificate.
-pub(super) const AUTHORITY: &str = "ca.pem";
+pub(crate) const AUTHORITY: &str = "ca.pem";
 /// The server's certificate, for `localhost` and nothing else.
-pub(super) const CERTIFICATE: &str = "server.pem";
+pub(crate) const CERTIFICATE: &str = "server.pem";
 /// The server's key.
-pub(super) const KEY: &str = "server-key.pem";
+pub(crate) const KEY: &str = "server-key.pem";
 
-/// Vouches for the servers of one Redis, of whichever form.
-pub(super) struct Authority {
+/// Vouches for the servers of one Redis, of whichever form, or for a BFF.
+pub(crate) struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -27,7 +27,7 @@ impl fmt::Debug for Authority {
 
 impl Authority {
     /// A new one.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut authority = CertificateParams::new(Vec::new()).expect("an authority");
         // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
@@ -43,7 +43,7 @@ impl Authority {
     }
 
     /// Puts its certificate and those of a server into this folder.
-    pub(super) fn equip(&self, folder: &Path) {
+    pub(crate) fn equip(&self, folder: &Path) {
         let key = KeyPair::generate().expect("a key");
         let certificate = CertificateParams::new(vec!["localhost".to_owned()])
             .and_then(|server| server.signed_by(&key, &self.issuer))

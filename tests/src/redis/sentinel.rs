@@ -124,7 +124,8 @@ impl SentinelSet {
             FAILOVER,
             "the old master is told that it is one no more",
             async || {
-                let role = server.command(&["ROLE"]).await;
+                // The sentinels end all connections when they say so, also the one of who asks.
+                let role = server.try_command(&["ROLE"]).await.ok()?;
                 (role.first()? == "slave").then_some(())
             },
         )

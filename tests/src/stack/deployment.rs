@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Stack;
 use crate::redis::MASTER;
+use crate::redis::certificates::{CERTIFICATE, KEY};
 
 /// The client id of the BFF at the provider.
 pub(super) const CLIENT_ID: &str = "web";
@@ -47,12 +48,15 @@ pub struct Deployment {
     pub(super) provider_timeout: &'static str,
     pub(super) upstream_timeout: &'static str,
     pub(super) session_rules: &'static str,
+    pub(super) proxy_rules: &'static str,
     pub(super) lease: Option<&'static str>,
     pub(super) audiences: &'static str,
-    pub(super) routes: Vec<(&'static str, &'static str)>,
+    pub(super) routes: Vec<(&'static str, String)>,
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
     pub(super) forward_auth: Option<&'static str>,
+    pub(super) server_rules: &'static str,
+    pub(super) has_tls: bool,
 }
 
 impl Deployment {
@@ -66,12 +70,15 @@ impl Deployment {
             provider_timeout: "10s",
             upstream_timeout: "30s",
             session_rules: "",
+            proxy_rules: "",
             lease: None,
             audiences: "resource",
             routes: Vec::new(),
             redis_timeout: "2s",
             is_administered: false,
             forward_auth: None,
+            server_rules: "",
+            has_tls: false,
         }
     }
 
@@ -127,6 +134,13 @@ impl Deployment {
         self
     }
 
+    /// Lines of the BFF's `[proxy]`.
+    #[must_use]
+    pub fn with_proxy_rules(mut self, lines: &'static str) -> Self {
+        self.proxy_rules = lines;
+        self
+    }
+
     /// How long the BFF waits for the provider.
     #[must_use]
     pub fn with_provider_timeout(mut self, timeout: &'static str) -> Self {
@@ -155,10 +169,10 @@ impl Deployment {
         self
     }
 
-    /// One more route of the BFF to the upstream, with these lines of configuration.
+    /// One more route of the BFF with these lines of configuration; to the upstream, unless they name another.
     #[must_use]
-    pub fn with_route(mut self, prefix: &'static str, rules: &'static str) -> Self {
-        self.routes.push((prefix, rules));
+    pub fn with_route(mut self, prefix: &'static str, rules: impl Into<String>) -> Self {
+        self.routes.push((prefix, rules.into()));
         self
     }
 
@@ -180,6 +194,20 @@ impl Deployment {
     #[must_use]
     pub fn with_forward_auth(mut self, lines: &'static str) -> Self {
         self.forward_auth = Some(lines);
+        self
+    }
+
+    /// Further lines of the BFF's `[server]`.
+    #[must_use]
+    pub fn with_server_rules(mut self, lines: &'static str) -> Self {
+        self.server_rules = lines;
+        self
+    }
+
+    /// Browsers reach the BFF by TLS.
+    #[must_use]
+    pub fn with_tls(mut self) -> Self {
+        self.has_tls = true;
         self
     }
 
@@ -277,11 +305,18 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         idle_timeout,
         absolute_timeout,
         provider_timeout,
-        upstream_timeout,
         session_rules,
+        proxy_rules,
         audiences,
+        server_rules,
         ..
     } = deployment;
+    let tls = if deployment.has_tls {
+        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
+        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}\n")
+    } else {
+        String::new()
+    };
     let lease = deployment
         .lease
         .map_or_else(String::new, |lease| format!("lease = \"{lease}\"\n"));
@@ -291,7 +326,8 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
 listen = "{listen}"
 public_url = "{app}"
 workers = 2
-[provider]
+{server_rules}
+{tls}[provider]
 issuer = "{issuer}"
 client_id = "{CLIENT_ID}"
 client_secret_env = "CLIENT_SECRET"
@@ -305,7 +341,9 @@ key_ring_file = {key_ring}
 {session_rules}
 [refresh]
 margin = "30s"
-{lease}[spa]
+{lease}[proxy]
+{proxy_rules}
+[spa]
 directory = {spa}
 "#,
         key_ring = places.file("bff-keys"),
@@ -318,6 +356,13 @@ directory = {spa}
     if let Some(lines) = deployment.forward_auth {
         let _ = writeln!(file, "[forward_auth]\npath = \"/oauth2/auth\"\n{lines}");
     }
+    file.push_str(&routes(deployment, upstream));
+    file
+}
+
+fn routes(deployment: &Deployment, upstream: &str) -> String {
+    let upstream_timeout = deployment.upstream_timeout;
+    let mut file = String::new();
     let standing = [
         ("/api", "access = \"session\""),
         ("/open", "access = \"anonymous\""),
@@ -325,12 +370,18 @@ directory = {spa}
         ("/read", "access = \"session\"\nmethods = [\"GET\", \"HEAD\"]"),
         ("/page", "access = \"session\"\nlogin_redirect = true"),
     ];
-    for (prefix, rules) in standing.iter().chain(&deployment.routes) {
+    let further = deployment
+        .routes
+        .iter()
+        .map(|(prefix, rules)| (*prefix, rules.as_str()));
+    for (prefix, rules) in standing.into_iter().chain(further) {
         let _ = write!(
             file,
-            "[[route]]\nprefix = \"{prefix}\"\nupstream = \"{upstream}\"\nstrip_prefix = true\n\
-             timeout = \"{upstream_timeout}\"\n{rules}\n"
+            "[[route]]\nprefix = \"{prefix}\"\nstrip_prefix = true\ntimeout = \"{upstream_timeout}\"\n{rules}\n"
         );
+        if !rules.contains("upstream") {
+            let _ = writeln!(file, "upstream = \"{upstream}\"");
+        }
     }
     file
 }

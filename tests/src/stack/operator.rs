@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Stack, port_of};
 use crate::operator::Operator;
+use crate::redis::certificates::{AUTHORITY, Authority};
 
 impl Stack {
     /// The text of the BFF's key ring file.
@@ -73,6 +74,25 @@ impl Stack {
     /// Where the files of this stack are: stores, keys, logs of its processes.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Puts a new certificate of the BFF, of a new authority, where the configuration says. Browsers from now on trust that one.
+    pub fn renew_certificate(&self) {
+        Authority::new().equip(self.folder.path());
+    }
+
+    /// Whom browsers trust for the BFF's certificate, in PEM.
+    pub fn authority(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.folder.path().join(AUTHORITY)).ok()
+    }
+
+    /// Lets the BFF read its certificate again, as `SIGHUP` does.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn reload_certificates(&self) {
+        let bff = self.bff.lock().await;
+        bff.as_ref().expect("the BFF runs").reload_certificates();
     }
 
     /// The BFF's secret at the provider.

@@ -12,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::address::{RedisAddress, Topology};
+use super::eviction::warn_of_eviction;
 use super::link::{Link, Shard};
 
 /// `EXPIREAT` with `NX` and `GT` came with it.
@@ -103,8 +104,11 @@ impl RedisAddress {
     /// A contradiction that waiting does not mend. A Redis that is merely down is no error: the store heals by itself.
     pub async fn probe(&self) -> Result<(), ConnectError> {
         let found = match &*self.topology {
-            Topology::Cluster { nodes, .. } => self.probe_nodes(nodes).await,
-            Topology::Standalone(_) | Topology::Sentinel { .. } => self.connect().await.map(drop),
+            Topology::Cluster { nodes, .. } => match self.probe_nodes(nodes).await {
+                Ok(()) => self.connect().await,
+                Err(error) => Err(error),
+            },
+            Topology::Standalone(_) | Topology::Sentinel { .. } => self.connect().await,
         };
         match found {
             Err(error) if error.is_mistake() => Err(error),
@@ -112,7 +116,12 @@ impl RedisAddress {
                 tracing::warn!(%error, "Redis cannot be used yet; the store heals by itself");
                 Ok(())
             }
-            Ok(()) => Ok(()),
+            Ok(mut link) => {
+                if let Err(error) = warn_of_eviction(&mut link).await {
+                    tracing::debug!(%error, "Redis does not say whether it evicts sessions");
+                }
+                Ok(())
+            }
         }
     }
 

@@ -6,7 +6,9 @@
 //!
 //! A connection to one server is let go of when it breaks, when an answer is late, or when the server says that it is
 //! no master (any more); the next command looks for the master again. One to a cluster is kept: it mends its
-//! connections to the servers by itself, and giving it up because one of them hangs would take the others away too.
+//! connections to the servers by itself, and giving it up because one of them hangs would take the others away too. But it
+//! learns from refusals only which server took over from another, and one that hangs refuses nothing: so it is replaced
+//! once the cluster names other masters than before.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::address::RedisAddress;
-use super::link::Link;
+use super::link::{Link, Shard};
 use crate::background::Background;
 use crate::session::store::StoreError;
 
@@ -28,6 +30,8 @@ pub(super) struct HeldConnection {
     held: ArcSwapOption<Link>,
     /// Held while connecting, so that an outage costs one attempt at a time; when the last one failed.
     connecting: Mutex<Option<Instant>>,
+    /// The servers that shared the sessions when somebody asked last.
+    shards: Mutex<Vec<Shard>>,
     closed: CancellationToken,
 }
 
@@ -46,6 +50,7 @@ impl HeldConnection {
             background,
             held: ArcSwapOption::empty(),
             connecting: Mutex::new(None),
+            shards: Mutex::default(),
             closed: CancellationToken::new(),
         }
     }
@@ -73,6 +78,21 @@ impl HeldConnection {
             }
             Err(error) => Err(self.failed(&connection, error)),
         }
+    }
+
+    /// All servers that share the sessions.
+    pub(super) async fn shards(&self) -> Result<Vec<Shard>, StoreError> {
+        let shards = self.run(|mut link| async move { link.shards().await }).await?;
+        let mut known = self.shards.lock().await;
+        if *known != shards {
+            if !known.is_empty() {
+                tracing::info!("other servers share the sessions now");
+                // What is held serves meanwhile.
+                self.hold(self.connect().await?);
+            }
+            known.clone_from(&shards);
+        }
+        Ok(shards)
     }
 
     /// Where Redis is.
@@ -112,13 +132,17 @@ impl HeldConnection {
         }
         let made = self.connect().await;
         *last_failure = made.is_err().then(Instant::now);
-        let connection = Arc::new(made?);
+        Ok(self.hold(made?))
+    }
+
+    fn hold(&self, connection: Link) -> Arc<Link> {
+        let connection = Arc::new(connection);
         self.held.store(Some(Arc::clone(&connection)));
         // Whoever closed the store meanwhile did not see this connection.
         if self.closed.is_cancelled() {
             self.held.store(None);
         }
-        Ok(connection)
+        connection
     }
 
     async fn connect(&self) -> Result<Link, StoreError> {

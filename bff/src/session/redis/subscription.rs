@@ -240,9 +240,7 @@ impl Subscription {
     }
 
     async fn shards(&self) -> Result<Vec<Shard>, StoreError> {
-        self.connection
-            .run(|mut link| async move { link.shards().await })
-            .await
+        self.connection.shards().await
     }
 
     fn beats(&self) -> std::sync::MutexGuard<'_, Beats> {

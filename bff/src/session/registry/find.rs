@@ -184,6 +184,10 @@ impl SessionRegistry {
         }
     }
 
+    pub(in crate::session) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
     fn used_at(&self, mut session: OpenSession, now: UnixTime) -> OpenSession {
         session.times.last_used_at = now;
         session.lives_until = self.lives_until(&session.times, &session.content);

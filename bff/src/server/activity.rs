@@ -1,0 +1,195 @@
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::limits::{Limits, WRITE_STALL};
+
+/// What a connection is doing: its socket, its requests and its watchman share one.
+#[derive(Debug)]
+pub(super) struct Activity {
+    requests: Cell<usize>,
+    /// Since when there is no request.
+    quiet_since: Cell<Instant>,
+    /// Since when a head is awaited: from connecting for the first one, from its first byte for later ones.
+    head_since: Cell<Option<Instant>>,
+    /// Bytes of HTTP/2 say nothing about heads.
+    reads_heads: Cell<bool>,
+    /// Since when the client takes none of what is written to it.
+    stalled_since: Cell<Option<Instant>>,
+    request_began: Notify,
+}
+
+/// Why a connection is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// Nobody asks for anything.
+    Idle,
+    /// A head does not come to its end.
+    SlowHead,
+    /// The answer is not read.
+    Stalled,
+}
+
+impl Activity {
+    /// Of a connection that was accepted now.
+    pub(super) fn begin() -> Rc<Self> {
+        let now = Instant::now();
+        Rc::new(Self {
+            requests: Cell::new(0),
+            quiet_since: Cell::new(now),
+            head_since: Cell::new(Some(now)),
+            reads_heads: Cell::new(true),
+            stalled_since: Cell::new(None),
+            request_began: Notify::new(),
+        })
+    }
+
+    /// From now on the bytes are frames.
+    pub(super) fn speaks_http2(&self) {
+        self.reads_heads.set(false);
+    }
+
+    /// The client sent something.
+    pub(super) fn note_read(&self) {
+        if self.reads_heads.get() && self.requests.get() == 0 && self.head_since.get().is_none() {
+            self.head_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// The client takes what is written to it, or does not.
+    pub(super) fn note_write(&self, is_taken: bool) {
+        if is_taken {
+            self.stalled_since.set(None);
+        } else if self.stalled_since.get().is_none() {
+            self.stalled_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// A request is under way for as long as the result lives.
+    pub(super) fn begin_request(self: &Rc<Self>) -> InFlight {
+        self.requests.set(self.requests.get() + 1);
+        self.head_since.set(None);
+        self.request_began.notify_waiters();
+        InFlight(Rc::clone(self))
+    }
+
+    /// Waits for a request; at once if one is under way.
+    pub(super) async fn is_asked(&self) {
+        if self.requests.get() == 0 {
+            self.request_began.notified().await;
+        }
+    }
+
+    /// Waits until there is a reason to give the connection up.
+    pub(super) async fn given_up(&self, limits: &Limits) -> GivenUp {
+        loop {
+            let now = Instant::now();
+            let (due, reason) = self.due(now, limits);
+            if let Some(reason) = reason
+                && due <= now
+            {
+                return reason;
+            }
+            // A head may begin, or a write stall, right after this look.
+            sleep_until(due.min(now + shortest(limits))).await;
+        }
+    }
+
+    fn due(&self, now: Instant, limits: &Limits) -> (Instant, Option<GivenUp>) {
+        if let Some(since) = self.stalled_since.get() {
+            return (since + WRITE_STALL, Some(GivenUp::Stalled));
+        }
+        if self.requests.get() > 0 {
+            return (now + shortest(limits), None);
+        }
+        match self.head_since.get() {
+            Some(since) => (since + limits.head_timeout, Some(GivenUp::SlowHead)),
+            None => (self.quiet_since.get() + limits.keep_alive, Some(GivenUp::Idle)),
+        }
+    }
+}
+
+fn shortest(limits: &Limits) -> Duration {
+    limits.head_timeout.min(limits.keep_alive)
+}
+
+/// A request under way, until its answer's body is done with.
+#[derive(Debug)]
+pub(super) struct InFlight(Rc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Self(activity) = self;
+        activity.requests.set(activity.requests.get() - 1);
+        activity.quiet_since.set(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        max_connections: 1,
+        head_timeout: Duration::from_secs(10),
+        keep_alive: Duration::from_secs(75),
+    };
+
+    async fn seconds_until_given_up(activity: &Activity) -> (GivenUp, u64) {
+        let begin = Instant::now();
+        let reason = activity.given_up(&LIMITS).await;
+        (reason, begin.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_connects_and_says_nothing_has_the_time_of_a_head() {
+        let activity = Activity::begin();
+
+        assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::SlowHead, 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_that_trickle_in_do_not_prolong_a_head() {
+        let activity = Activity::begin();
+        drop(activity.begin_request());
+        tokio::time::advance(Duration::from_secs(30)).await;
+        activity.note_read();
+        tokio::time::advance(Duration::from_secs(7)).await;
+        activity.note_read();
+
+        assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::SlowHead, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_rests_for_as_long_as_it_may_be_kept_alive() {
+        let activity = Activity::begin();
+        drop(activity.begin_request());
+
+        assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::Idle, 75));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_may_take_its_time_but_its_answer_has_to_be_read() {
+        let activity = Activity::begin();
+        let request = activity.begin_request();
+        let patience = tokio::time::timeout(Duration::from_secs(3600), activity.given_up(&LIMITS));
+        assert!(patience.await.is_err());
+        activity.note_write(false);
+
+        assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::Stalled, 60));
+        drop(request);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_of_http2_are_no_heads() {
+        let activity = Activity::begin();
+        activity.speaks_http2();
+        drop(activity.begin_request());
+        activity.note_read();
+
+        assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::Idle, 75));
+    }
+}

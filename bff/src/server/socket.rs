@@ -1,0 +1,153 @@
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::activity::Activity;
+
+/// What every HTTP/2 connection begins with (RFC 9113 §3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A client's connection, with or without TLS; it tells what moves.
+pub(super) struct Socket {
+    transport: Transport,
+    activity: Rc<Activity>,
+}
+
+enum Transport {
+    /// What was read to find out the protocol, and has to be read again.
+    Plain {
+        stream: TcpStream,
+        ahead: Ahead,
+    },
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+#[derive(Default)]
+struct Ahead {
+    bytes: [u8; PREFACE.len()],
+    begin: usize,
+    end: usize,
+}
+
+impl Socket {
+    /// Of a client that came through TLS.
+    pub(super) fn tls(stream: TlsStream<TcpStream>, activity: Rc<Activity>) -> Self {
+        Self {
+            transport: Transport::Tls(Box::new(stream)),
+            activity,
+        }
+    }
+
+    /// Of a client that speaks plain HTTP, and whether it begins with HTTP/2's preface; `None` if it hung up.
+    ///
+    /// # Errors
+    /// When nothing can be read.
+    pub(super) async fn plain(
+        mut stream: TcpStream,
+        activity: Rc<Activity>,
+    ) -> io::Result<Option<(Self, bool)>> {
+        let mut ahead = Ahead::default();
+        while ahead.end < PREFACE.len() && ahead.bytes[..ahead.end] == PREFACE[..ahead.end] {
+            let read = stream.read(&mut ahead.bytes[ahead.end..]).await?;
+            if read == 0 {
+                return Ok(None);
+            }
+            ahead.end += read;
+        }
+        let is_http2 = ahead.bytes == *PREFACE;
+        let transport = Transport::Plain { stream, ahead };
+        Ok(Some((Self { transport, activity }, is_http2)))
+    }
+
+    /// What this connection is doing.
+    pub(super) fn activity(&self) -> &Rc<Activity> {
+        &self.activity
+    }
+
+    fn note_written(&self, written: &Poll<io::Result<usize>>) {
+        self.activity.note_write(written.is_ready());
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match &mut self.transport {
+            Transport::Plain { ahead, .. } if ahead.begin < ahead.end => {
+                let waiting = &ahead.bytes[ahead.begin..ahead.end];
+                let taken = waiting.len().min(buffer.remaining());
+                buffer.put_slice(&waiting[..taken]);
+                ahead.begin += taken;
+            }
+            Transport::Plain { stream, .. } => ready!(Pin::new(stream).poll_read(context, buffer))?,
+            Transport::Tls(stream) => ready!(Pin::new(stream).poll_read(context, buffer))?,
+        }
+        if buffer.filled().len() > before {
+            self.activity.note_read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.transport {
+            Transport::Plain { stream, .. } => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        };
+        self.note_written(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.transport {
+            Transport::Plain { stream, .. } => Pin::new(stream).poll_write_vectored(context, slices),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        };
+        self.note_written(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.transport {
+            Transport::Plain { stream, .. } => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain { stream, .. } => Pin::new(stream).poll_flush(context),
+            Transport::Tls(stream) => {
+                let flushed = Pin::new(stream).poll_flush(context);
+                // What TLS has taken may still be here.
+                self.activity.note_write(flushed.is_ready());
+                flushed
+            }
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain { stream, .. } => Pin::new(stream).poll_shutdown(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
