@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: Redis, nginx, Chromium with its driver, and npm oidc-provider.
+# Installs what the tests need and this machine lacks: Redis, nginx, Chromium with its driver, npm oidc-provider
+# and npm vite.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -40,13 +41,15 @@ fi
 
 node_major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
 if [ "$node_major" -lt 20 ]; then
-    echo "The foreign provider needs Node 20 or newer; this is $(node --version)." >&2
+    echo "The foreign provider and Vite need Node 20 or newer; this is $(node --version)." >&2
     exit 1
 fi
 
 # `npm ci` starts from nothing each time, so it runs only when the lock file is newer than what it installed.
-installed="$here/foreign-provider/node_modules/.package-lock.json"
-if [ ! -e "$installed" ] || [ "$here/foreign-provider/package-lock.json" -nt "$installed" ]; then
-    npm ci --prefix "$here/foreign-provider" --no-audit --no-fund
-    touch "$installed"
-fi
+for packages_of in foreign-provider vite; do
+    installed="$here/$packages_of/node_modules/.package-lock.json"
+    if [ ! -e "$installed" ] || [ "$here/$packages_of/package-lock.json" -nt "$installed" ]; then
+        npm ci --prefix "$here/$packages_of" --no-audit --no-fund
+        touch "$installed"
+    fi
+done

@@ -84,8 +84,9 @@ impl Config {
         let replica = ReplicaConfig::read(root.section("replica"));
         let proxy = ProxyConfig::read(root.section("proxy"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
-        let routes = routes::read(&mut root, base_path, &facts);
         let spa = SpaConfig::read(root.section("spa"));
+        let dev_server = spa.as_ref().and_then(|spa| spa.dev_server.clone());
+        let routes = routes::read(&mut root, base_path, &facts, dev_server);
         let forward_auth = ForwardAuthConfig::read(root.section("forward_auth"), base_path);
         let log = LogConfig::read(root.section("log"));
         root.finish();

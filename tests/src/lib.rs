@@ -35,6 +35,7 @@ pub mod signer;
 pub mod stack;
 pub mod story;
 pub mod upstream;
+pub mod vite;
 pub mod wait;
 pub mod wire;
 pub mod writer;

@@ -248,6 +248,11 @@ fn forward_auth(config: ForwardAuthConfig, keeper: &Arc<Keeper>) -> Option<(Stri
 }
 
 fn spa(config: SpaConfig) -> anyhow::Result<Option<Spa>> {
+    if config.dev_server.is_some() {
+        tracing::warn!(
+            "the SPA comes from a development server (spa.dev_server), which is for nobody but developers"
+        );
+    }
     let Some(directory) = config.directory else {
         return Ok(None);
     };

@@ -393,3 +393,15 @@ fn gateways_are_told_tokens_only_with_a_secret() {
     }
     assert_eq!(faults("original_method = \"own\"").len(), 1);
 }
+
+#[test]
+fn a_development_server_is_all_of_the_spa() {
+    let (_ring, text) = minimal();
+    let server = "[spa]\ndev_server = \"http://127.0.0.1:5173\"\n";
+    let faults = |more: &str| faults_of(&format!("{text}{server}{more}"));
+    assert_eq!(faults(""), Vec::<String>::new());
+    assert_eq!(faults("directory = \"dist\"").len(), 2, "nor is the folder there");
+    let route = "[[route]]\nprefix = \"/\"\nupstream = \"http://127.0.0.1:9100\"\n";
+    let both = faults(route);
+    assert!(both.len() == 1 && both[0].contains("spa.dev_server"), "{both:?}");
+}

@@ -55,6 +55,7 @@ pub struct Deployment {
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
     pub(super) forward_auth: Option<&'static str>,
+    pub(super) dev_server: Option<String>,
     pub(super) server_rules: &'static str,
     pub(super) has_tls: bool,
 }
@@ -77,6 +78,7 @@ impl Deployment {
             redis_timeout: "2s",
             is_administered: false,
             forward_auth: None,
+            dev_server: None,
             server_rules: "",
             has_tls: false,
         }
@@ -187,6 +189,13 @@ impl Deployment {
     #[must_use]
     pub fn with_administration(mut self) -> Self {
         self.is_administered = true;
+        self
+    }
+
+    /// The SPA comes from a development server at this address.
+    #[must_use]
+    pub fn with_dev_server(mut self, address: &str) -> Self {
+        self.dev_server = Some(address.to_owned());
         self
     }
 
@@ -320,6 +329,10 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
     let lease = deployment
         .lease
         .map_or_else(String::new, |lease| format!("lease = \"{lease}\"\n"));
+    let spa = match &deployment.dev_server {
+        Some(address) => format!("dev_server = \"{address}\""),
+        None => format!("directory = {}", places.file("spa")),
+    };
     let mut file = format!(
         r#"
 [server]
@@ -344,10 +357,9 @@ margin = "30s"
 {lease}[proxy]
 {proxy_rules}
 [spa]
-directory = {spa}
+{spa}
 "#,
         key_ring = places.file("bff-keys"),
-        spa = places.file("spa"),
     );
     file.push_str(&store(deployment, places));
     if deployment.is_administered {
