@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use e2e::leash::assert_installed;
 use e2e::on_one_store;
 use e2e::raw;
 use e2e::stack::{Deployment, Stack};
+use e2e::wait::within_patience;
 use http::Method;
+use tokio::process::Command;
 
 const SCRIPT: &str = "/assets/index-BxY3k_9Z.js";
 
@@ -136,6 +139,38 @@ async fn parts_are_cut_from_the_file_as_it_is(deployment: Deployment) {
         .assert_problem(405, "method-not-allowed");
 }
 
+async fn files_are_the_same_over_http_2(deployment: Deployment) {
+    let stack = deployment.start().await;
+    write(&stack, "large.txt", "0123456789".repeat(70_000));
+    let address = format!("http://{}/large.txt", stack.bff_address());
+    let body = curl(&[&address]).await;
+    assert_eq!(body.len(), 700_000);
+    let part = curl(&["--range", "300000-300004", &address]).await;
+    assert_eq!(part, "01234");
+    let head = curl(&["--head", &address]).await.to_lowercase();
+    assert!(head.starts_with("http/2 200"), "{head}");
+    assert!(head.contains("content-length: 700000"), "{head}");
+}
+
+async fn curl(arguments: &[&str]) -> String {
+    assert_installed("curl");
+    let output = Command::new("curl")
+        .args([
+            "--silent",
+            "--show-error",
+            "--noproxy",
+            "*",
+            "--http2-prior-knowledge",
+        ])
+        .args(arguments)
+        .kill_on_drop(true)
+        .output();
+    let output = within_patience("curl ends", output).await.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "curl {arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 async fn what_is_hidden_or_outside_stays_there(deployment: Deployment) {
     let stack = deployment.start().await;
     write(&stack, ".env", "SECRET=1");
@@ -187,5 +222,6 @@ on_one_store!(
     only_files_with_a_hash_in_their_name_are_kept_for_ever,
     a_file_is_sent_in_the_form_that_the_client_takes,
     parts_are_cut_from_the_file_as_it_is,
+    files_are_the_same_over_http_2,
     what_is_hidden_or_outside_stays_there,
 );

@@ -69,7 +69,6 @@ impl Parts {
         let (server, provider) = (config.server, config.provider);
         let (origin, base_path) = (server.public_url.origin(), server.base_path);
         let redirect_uri = format!("{origin}{base_path}/callback");
-        let cookie_key = Arc::new(config.session.key_ring.cookie_signing_key());
         let vault = Vault::new(Arc::clone(&config.session.key_ring));
         let issuer_origin = provider.settings.issuer_url.origin().ascii_serialization();
         let store = open_store(config.store, config.replica.staleness, &clock, background)?;
@@ -125,7 +124,7 @@ impl Parts {
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
             health: Health::new(Arc::clone(&store), client),
             vault,
-            cookie_key,
+            cookie_key: Arc::new(config.session.key_ring.cookie_signing_key()),
             registry: web::Data::from(registry),
             login: web::Data::new(login),
             callback: web::Data::new(callback),
