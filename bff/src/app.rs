@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 use self::parts::Parts;
 use crate::background::Background;
 use crate::config::{Config, read_key_ring};
+use crate::guard::client_address::middleware::note_client;
+use crate::guard::cors::middleware::share_with_allowed_origins;
 use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
@@ -235,6 +237,10 @@ fn serve_public(
             .wrap(from_fn(proxy_endpoint::match_route))
             .wrap(from_fn(part_cookies))
             .app_data(parts.routes.clone())
+            .app_data(parts.guards.trusted_proxies.clone())
+            .app_data(parts.guards.allowed_origins.clone())
+            .wrap(from_fn(note_client))
+            .wrap(from_fn(share_with_allowed_origins))
             .wrap(from_fn(refuse_long_heads))
             .wrap(from_fn(tell_problems))
             .wrap(from_fn(add_security_headers))

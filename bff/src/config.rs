@@ -2,7 +2,9 @@
 //!
 //! One file a section. Every key, its default and a sentence stand in `bff.example.toml`.
 
+mod cors;
 mod forward_auth;
+mod limits;
 mod log;
 mod management;
 mod provider;
@@ -15,9 +17,10 @@ mod session;
 mod spa;
 mod store;
 
-use resource_server::settings::{Document, Environment, Faults};
+use resource_server::settings::{Document, Environment, Faults, Section};
 
 pub use self::forward_auth::{ForwardAuthConfig, OriginalMethod};
+pub use self::limits::LimitsConfig;
 pub use self::log::{LogConfig, LogFormat};
 pub use self::management::{AdminToken, ManagementConfig, Needs};
 pub use self::provider::ProviderConfig;
@@ -29,6 +32,7 @@ pub use self::server::{PublicUrl, ServerConfig};
 pub use self::session::{SessionConfig, read_key_ring};
 pub use self::spa::SpaConfig;
 pub use self::store::StoreConfig;
+use crate::guard::cors::AllowedOrigins;
 use crate::routing::RouteTable;
 
 /// Everything that can be set.
@@ -58,6 +62,10 @@ pub struct Config {
     pub forward_auth: ForwardAuthConfig,
     /// `[log]`.
     pub log: LogConfig,
+    /// `[cors]`.
+    pub allowed_origins: AllowedOrigins,
+    /// `[limits]`.
+    pub limits: LimitsConfig,
 }
 
 impl Config {
@@ -89,6 +97,8 @@ impl Config {
         let routes = routes::read(&mut root, base_path, &facts, dev_server);
         let forward_auth = ForwardAuthConfig::read(root.section("forward_auth"), base_path);
         let log = LogConfig::read(root.section("log"));
+        let allowed_origins = cors::read(root.section("cors"));
+        let limits = LimitsConfig::read(root.section("limits"));
         root.finish();
 
         Some(Self {
@@ -104,8 +114,28 @@ impl Config {
             spa: spa?,
             forward_auth: forward_auth?,
             log: log?,
+            allowed_origins: allowed_origins?,
+            limits: limits?,
         })
     }
+}
+
+/// Parses each text of a list, and notes a fault at each that is not what it may be.
+fn each<T>(
+    section: &Section<'_>,
+    key: &str,
+    texts: Option<Vec<String>>,
+    parse: fn(&str) -> Result<T, &'static str>,
+) -> Option<Vec<T>> {
+    let texts = texts?;
+    let parsed = texts.iter().enumerate().map(|(index, text)| {
+        let parsed = parse(text);
+        parsed
+            .map_err(|rule| section.fault(&format!("{key}[{index}]"), Some(format!("{text:?}")), rule))
+            .ok()
+    });
+    // All of them first: every fault is told.
+    parsed.collect::<Vec<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Every refusal and failure that a browser may see, and how each becomes an RFC 9457 problem document.
 //!
-//! This is the one file that maps errors to answers. A cause goes to the log, once, by the middleware; never into a body.
+//! This is the one place that maps errors to answers. A cause goes to the log, once, by the middleware; never into a body.
 
+mod causes;
 pub mod middleware;
 
 use std::error::Error as StdError;
@@ -14,12 +15,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
 use crate::errors::chain;
-use crate::login::CallbackError;
 use crate::provider::ProviderError;
-use crate::refresh::RefreshError;
-use crate::session::SessionError;
-use crate::session::registry::Incomplete;
-use crate::session::store::StoreError;
 use crate::telemetry;
 
 /// A refusal or failure on its way to the browser.
@@ -91,6 +87,15 @@ pub enum ApiError {
     /// The file, of this length, has no such part.
     #[error("the file has no such part")]
     RangeNotSatisfiable(u64),
+    /// This client or session asks too often; seconds until it may again.
+    #[error("too many requests")]
+    TooManyRequests(u64),
+    /// As many as can be served at a time are being served.
+    #[error("too much is going on at once")]
+    Busy,
+    /// The request has been here before.
+    #[error("a route leads back to this BFF")]
+    LoopDetected,
     /// The session store does not answer.
     #[error("the session store does not answer")]
     StoreUnavailable(#[source] anyhow::Error, Known),
@@ -216,6 +221,13 @@ impl ApiError {
                 "range-not-satisfiable",
                 "The file has no such part",
             ),
+            Self::TooManyRequests(_) => kind(
+                S::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Slow down and try again later",
+            ),
+            Self::Busy => kind(S::SERVICE_UNAVAILABLE, "busy", "Too much is going on; try again"),
+            Self::LoopDetected => kind(S::LOOP_DETECTED, "loop-detected", "The route leads back here"),
             Self::StoreUnavailable(..) => kind(
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",
@@ -241,7 +253,11 @@ impl ApiError {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::StoreUnavailable(..) | Self::SignOutIncomplete(_) | Self::EndIncomplete(..) => Some(1),
+            Self::StoreUnavailable(..)
+            | Self::SignOutIncomplete(_)
+            | Self::EndIncomplete(..)
+            | Self::Busy => Some(1),
+            Self::TooManyRequests(seconds) => Some((*seconds).max(1)),
             Self::ProviderUnavailable(_, _, seconds) => Some((*seconds).max(1)),
             _ => None,
         }
@@ -251,7 +267,10 @@ impl ApiError {
     fn told(&self, kind: &Kind) -> Told {
         let known = matches!(
             self,
-            Self::StoreUnavailable(_, Known::Already) | Self::ProviderUnavailable(_, Known::Already, _)
+            Self::StoreUnavailable(_, Known::Already)
+                | Self::ProviderUnavailable(_, Known::Already, _)
+                // A flood is counted (`bff_problems_total`), and not told of ten thousand times.
+                | Self::Busy
         );
         let cause = self.source();
         let severity = match (kind.status.is_server_error(), cause) {
@@ -352,86 +371,5 @@ impl ResponseError for ApiError {
         };
         let body = serde_json::to_string(&problem).unwrap_or_default();
         self.answer().content_type("application/problem+json").body(body)
-    }
-}
-
-impl From<SessionError> for ApiError {
-    fn from(error: SessionError) -> Self {
-        match error {
-            // A record that this node cannot open may open on another one: that is no reason to sign anybody out.
-            SessionError::Store(StoreError::Unreadable(_)) | SessionError::Unopenable(_) => {
-                Self::StoreUnavailable(error.into(), Known::ByThis)
-            }
-            SessionError::Store(StoreError::Unreachable(_)) | SessionError::TicketUnknown => {
-                Self::StoreUnavailable(error.into(), Known::Already)
-            }
-            SessionError::KeyTaken => Self::Internal(error.into()),
-        }
-    }
-}
-
-impl From<Incomplete> for ApiError {
-    fn from(incomplete: Incomplete) -> Self {
-        let ended = incomplete.ended;
-        Self::EndIncomplete(incomplete.into(), ended)
-    }
-}
-
-impl From<ProviderError> for ApiError {
-    fn from(error: ProviderError) -> Self {
-        let seconds = error.retry_after().as_secs();
-        let known = match error {
-            ProviderError::JustFailed | ProviderError::NotDiscovered(_) | ProviderError::HeldOff { .. } => {
-                Known::Already
-            }
-            ProviderError::Unreachable(_)
-            | ProviderError::AnswerLost { .. }
-            | ProviderError::TooLarge
-            | ProviderError::Status { .. }
-            | ProviderError::Metadata(_)
-            | ProviderError::TokenAnswer { .. }
-            | ProviderError::Keys(_)
-            | ProviderError::Unproven(_) => Known::ByThis,
-        };
-        Self::ProviderUnavailable(error.into(), known, seconds)
-    }
-}
-
-impl From<&RefreshError> for ApiError {
-    fn from(error: &RefreshError) -> Self {
-        match error {
-            RefreshError::SessionEnded => Self::SessionRequired,
-            // The trail has each call of the provider, and the store tells of its own outages.
-            RefreshError::Provider {
-                retry_after, cause, ..
-            }
-            | RefreshError::HeldOff { retry_after, cause }
-            | RefreshError::Target {
-                retry_after, cause, ..
-            } => {
-                let seconds = retry_after.as_millis().div_ceil(1_000);
-                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-                Self::ProviderUnavailable(anyhow::anyhow!("{cause}"), Known::Already, seconds)
-            }
-            RefreshError::Session(cause) => {
-                Self::StoreUnavailable(anyhow::anyhow!("{cause}"), Known::Already)
-            }
-            RefreshError::Abandoned => {
-                Self::Internal(anyhow::anyhow!("the refresh task ended without an answer"))
-            }
-        }
-    }
-}
-
-impl From<CallbackError> for ApiError {
-    fn from(error: CallbackError) -> Self {
-        match error {
-            CallbackError::NoTransaction | CallbackError::LoggedOutMeanwhile => Self::LoginExpired,
-            CallbackError::Denied => Self::LoginDenied,
-            CallbackError::Invalid(cause) => Self::LoginFailed(cause),
-            CallbackError::Provider(error) => error.into(),
-            CallbackError::TooManySessions => Self::SessionLimit,
-            CallbackError::Session(error) => error.into(),
-        }
     }
 }

@@ -102,6 +102,10 @@ fn describe_sessions() {
         "bff_streams_ended_total",
         "Streams that the BFF ended although both ends would have gone on, by kind and cause"
     );
+    describe_counter!(
+        "bff_rate_limited_total",
+        "Requests that were one too many, by limit"
+    );
 }
 
 /// A session began.
@@ -143,6 +147,8 @@ pub enum LoginOutcome {
     ProviderUnavailable,
     /// The store could not be used.
     StoreUnavailable,
+    /// As many logins as allowed were being completed.
+    Busy,
     /// The user has as many sessions as allowed.
     TooManySessions,
     /// The provider signed the user out while the login was under way.
@@ -161,6 +167,7 @@ impl LoginOutcome {
             Self::Invalid => "invalid",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::StoreUnavailable => "store_unavailable",
+            Self::Busy => "busy",
             Self::TooManySessions => "too_many_sessions",
             Self::LoggedOutMeanwhile => "logged_out_meanwhile",
         }
@@ -331,4 +338,9 @@ pub fn connections_changed(by: f64) {
 /// A connection was closed because of what its client did not do.
 pub fn connection_given_up(reason: &'static str) {
     counter!("bff_connections_given_up_total", "reason" => reason).increment(1);
+}
+
+/// A request was one too many.
+pub fn rate_limited(limit: &'static str) {
+    counter!("bff_rate_limited_total", "limit" => limit).increment(1);
 }

@@ -12,6 +12,7 @@
 
 mod administration;
 mod dumps;
+mod floods;
 mod herd;
 mod logouts;
 mod losses;

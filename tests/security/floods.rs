@@ -6,6 +6,7 @@ use e2e::frames::{
 };
 use e2e::on_one_store;
 use e2e::on_redis;
+use e2e::process;
 use e2e::stack::{Deployment, Stack};
 use tokio::net::TcpStream;
 
@@ -120,7 +121,7 @@ async fn c92_rapid_resets_are_refused(deployment: Deployment) {
 }
 
 async fn rss(node: &Node) -> u64 {
-    node.resident_bytes().await
+    process::resident_bytes(node.pid().await)
 }
 
 /// All of them against a process whose memory can be looked at; and many who connect and ask for nothing more.

@@ -4,21 +4,31 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a story reports what is wrong by failing the test"
+    reason = "a check reports what is wrong by failing the test"
 )]
 
+mod addresses;
 mod bodies;
 mod connections;
+mod cors;
 mod csrf;
 mod floods;
 mod forward_auth;
+mod headers;
 mod lifecycle;
+mod limits;
+mod pages;
+mod routes;
+mod secrets;
+mod smuggling;
 mod spa;
 mod streams;
 mod tls;
 mod websockets;
 
 use e2e::browser::Browser;
+use e2e::raw::{self, RawAnswer};
+use e2e::stack::{SESSION_COOKIE, Stack};
 use e2e::wait::eventually;
 
 /// Waits until the store's outage is felt: a node may serve what it has in memory for as long as it may trust it.
@@ -28,4 +38,22 @@ async fn until_the_store_is_missed(browser: &Browser) {
         (answer.status == 503).then_some(())
     })
     .await;
+}
+
+/// The `Cookie` header of a browser that is signed in.
+fn cookie_line(browser: &Browser) -> String {
+    let ticket = browser.session_cookie().expect("signed in");
+    format!("Cookie: {SESSION_COOKIE}={ticket}")
+}
+
+/// Calls a route with the session of a browser, with these header lines besides.
+async fn call(stack: &Stack, browser: &Browser, target: &str, lines: &[&str]) -> RawAnswer {
+    let cookie = cookie_line(browser);
+    let lines: Vec<&str> = [cookie.as_str(), "X-CSRF: 1"]
+        .iter()
+        .chain(lines)
+        .copied()
+        .collect();
+    let bytes = raw::request("GET", target, browser.app().authority(), &lines);
+    raw::send(stack.bff_address(), &bytes).await
 }

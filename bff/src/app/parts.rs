@@ -5,14 +5,19 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web;
 use anyhow::Context;
 use resource_server::time::Clock;
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::background::Background;
 use crate::config::{
-    Config, ForwardAuthConfig, ProxyConfig, PublicUrl, RefreshConfig, SessionConfig, SpaConfig, StoreConfig,
+    Config, ForwardAuthConfig, LimitsConfig, ProxyConfig, PublicUrl, RefreshConfig, ServerConfig,
+    SessionConfig, SpaConfig, StoreConfig,
 };
 use crate::forward_auth::endpoint::ForwardAuth;
+use crate::guard::client_address::TrustedProxies;
+use crate::guard::cors::AllowedOrigins;
 use crate::guard::middleware::OwnOrigin;
+use crate::guard::rate_limit::{Rate, RateLimit, RateLimits};
 use crate::login::endpoint::Login;
 use crate::login::{Callback, LoginTransactions};
 use crate::logout::endpoint::Logout;
@@ -54,6 +59,15 @@ pub(super) struct Parts {
     pub(super) base_path: String,
     pub(super) forward_auth: Option<(String, web::Data<ForwardAuth>)>,
     pub(super) spa: Option<web::Data<Spa>>,
+    pub(super) guards: Guards,
+}
+
+/// Who is believed, who may call, and how often.
+#[derive(Clone)]
+pub(super) struct Guards {
+    pub(super) trusted_proxies: web::Data<TrustedProxies>,
+    pub(super) allowed_origins: web::Data<AllowedOrigins>,
+    pub(super) limits: web::Data<RateLimits>,
 }
 
 impl Parts {
@@ -67,14 +81,13 @@ impl Parts {
         background: &Background,
     ) -> anyhow::Result<Self> {
         let (server, provider) = (config.server, config.provider);
-        let (origin, base_path) = (server.public_url.origin(), server.base_path);
+        let (origin, base_path) = (server.public_url.origin(), server.base_path.clone());
         let redirect_uri = format!("{origin}{base_path}/callback");
         let vault = Vault::new(Arc::clone(&config.session.key_ring));
         let issuer_origin = provider.settings.issuer_url.origin().ascii_serialization();
         let store = open_store(config.store, config.replica.staleness, &clock, background)?;
-        let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone())
-            .context("the client for the provider")?;
-        let client = Arc::new(client);
+        let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone());
+        let client = Arc::new(client.context("the client for the provider")?);
         let replica = Replica::new(config.replica.max_bytes);
         let registry = registry(&store, &vault, &config.session, &client, &clock, replica);
         let refresh = refresh_settings(&config.refresh, provider.audiences);
@@ -83,6 +96,7 @@ impl Parts {
         let transactions = LoginTransactions::new(vault.clone(), Arc::clone(&clock), base_path.clone());
         let transactions = Arc::new(transactions);
 
+        let guards = guards(&server, &config.allowed_origins, &config.limits, &clock);
         let callback = Callback {
             transactions: Arc::clone(&transactions),
             provider: Arc::clone(&client),
@@ -91,6 +105,7 @@ impl Parts {
             store: Arc::clone(&store),
             background: background.clone(),
             redirect_uri: redirect_uri.clone(),
+            room: Arc::new(Semaphore::new(config.limits.concurrent_logins)),
         };
         let login = Login {
             transactions,
@@ -100,14 +115,9 @@ impl Parts {
             resources: resources(provider.audiences, &config.routes),
             base_path: base_path.clone(),
         };
-        let logout = Logout {
-            registry: Arc::clone(&registry),
-            provider: Arc::clone(&client),
-            background: background.clone(),
-            departures: Departures::new(vault.clone(), Arc::clone(&clock)),
-            post_logout_redirect_uri: format!("{origin}{base_path}/logout/callback"),
-            sends_id_token_hint: provider.sends_id_token_hint,
-        };
+        let departures = Departures::new(vault.clone(), Arc::clone(&clock));
+        let returns_to = format!("{origin}{base_path}/logout/callback");
+        let hint = provider.sends_id_token_hint;
         let proxy = Proxy {
             keeper,
             services,
@@ -122,21 +132,63 @@ impl Parts {
         Ok(Self {
             forward_auth: forward_auth(config.forward_auth, &proxy.keeper),
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
-            health: Health::new(Arc::clone(&store), client),
             vault,
             cookie_key: Arc::new(config.session.key_ring.cookie_signing_key()),
-            registry: web::Data::from(registry),
             login: web::Data::new(login),
             callback: web::Data::new(callback),
-            logout: web::Data::new(logout),
+            logout: web::Data::new(logout(
+                &registry, &client, background, departures, returns_to, hint,
+            )),
             front_channel: web::Data::new(front_channel),
             proxy: web::Data::new(proxy),
+            guards,
             user: web::Data::new(user_endpoint(&base_path, clock)),
             routes: web::Data::new(config.routes),
             origin: web::Data::new(own_origin(&server.public_url)),
             base_path,
+            health: Health::new(Arc::clone(&store), client),
+            registry: web::Data::from(registry),
             spa: spa(config.spa)?.map(web::Data::new),
         })
+    }
+}
+
+fn guards(
+    server: &ServerConfig,
+    allowed_origins: &AllowedOrigins,
+    limits: &LimitsConfig,
+    clock: &Arc<dyn Clock>,
+) -> Guards {
+    let of_clients = |rate: Option<Rate>| rate.map(|rate| RateLimit::new(rate, Arc::clone(clock)));
+    let limits = RateLimits {
+        login_per_address: of_clients(limits.login_per_address),
+        api_per_address: of_clients(limits.api_per_address),
+        api_per_session: limits
+            .api_per_session
+            .map(|rate| RateLimit::new(rate, Arc::clone(clock))),
+    };
+    Guards {
+        trusted_proxies: web::Data::new(server.trusted_proxies.clone()),
+        allowed_origins: web::Data::new(allowed_origins.clone()),
+        limits: web::Data::new(limits),
+    }
+}
+
+fn logout(
+    registry: &Arc<SessionRegistry>,
+    provider: &Arc<Provider>,
+    background: &Background,
+    departures: Departures,
+    returns_to: String,
+    sends_id_token_hint: bool,
+) -> Logout {
+    Logout {
+        registry: Arc::clone(registry),
+        provider: Arc::clone(provider),
+        background: background.clone(),
+        departures,
+        post_logout_redirect_uri: returns_to,
+        sends_id_token_hint,
     }
 }
 

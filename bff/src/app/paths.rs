@@ -5,6 +5,7 @@ use super::parts::Parts;
 use crate::config::OriginalMethod;
 use crate::forward_auth::endpoint as forward_auth_endpoint;
 use crate::guard::middleware::{require_csrf_header, require_own_page};
+use crate::guard::rate_limit::middleware::{limit_calls, limit_logins};
 use crate::login::endpoint as login_endpoint;
 use crate::logout::backchannel::endpoint as backchannel;
 use crate::logout::endpoint as logout_endpoint;
@@ -27,20 +28,25 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(parts.front_channel.clone())
         .app_data(parts.proxy.clone())
         .app_data(parts.user.clone())
-        .app_data(parts.origin.clone());
+        .app_data(parts.origin.clone())
+        .app_data(parts.guards.limits.clone());
 
     app.service(
         web::scope(&parts.base_path)
-            .service(only(
-                web::resource("/login").route(web::get().to(login_endpoint::login)),
-                "GET",
-            ))
+            .service(
+                only(
+                    web::resource("/login").route(web::get().to(login_endpoint::login)),
+                    "GET",
+                )
+                .wrap(from_fn(limit_logins)),
+            )
             .service(
                 only(
                     web::resource("/callback").route(web::get().to(login_endpoint::callback)),
                     "GET",
                 )
-                .wrap(tickets()),
+                .wrap(tickets())
+                .wrap(from_fn(limit_logins)),
             )
             .service(
                 only(web::resource("/user").route(web::get().to(user)), "GET")
@@ -58,12 +64,14 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             .guard(guard::fn_guard(proxy_endpoint::goes_to_session_route))
             .default_service(web::to(proxy_endpoint::with_session))
             .wrap(tickets())
-            .wrap(from_fn(require_own_page)),
+            .wrap(from_fn(require_own_page))
+            .wrap(from_fn(limit_calls)),
     );
     app.service(
         web::scope("")
             .guard(guard::fn_guard(proxy_endpoint::goes_to_sessionless_route))
-            .default_service(web::to(proxy_endpoint::without_session)),
+            .default_service(web::to(proxy_endpoint::without_session))
+            .wrap(from_fn(limit_calls)),
     );
     match &parts.spa {
         Some(files) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use resource_server::settings::Section;
 use url::{Host, Origin, Url};
 
+use crate::guard::client_address::{AddressHeader, TrustedProxies};
 use crate::server::{Certificates, Limits};
 
 const ADDRESS_RULE: &str = "must be an address and a port such as 127.0.0.1:8080";
@@ -26,6 +27,8 @@ pub struct ServerConfig {
     pub drain_delay: Duration,
     /// TLS, unless it ends in front of us.
     pub certificates: Option<Arc<Certificates>>,
+    /// Who may say whose request it is.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// An origin without a path: what the browser's address bar begins with.
@@ -88,6 +91,14 @@ impl ServerConfig {
         let longest = Duration::from_secs(300);
         let drain_delay = section.duration_or("drain_delay", Duration::ZERO, Duration::ZERO..=longest);
         let certificates = certificates(&mut section);
+        let networks = section.texts_or("trusted_proxies", &[]);
+        let networks = super::each(
+            &section,
+            "trusted_proxies",
+            networks,
+            TrustedProxies::parse_network,
+        );
+        let header = section.parsed_or("client_address_header", "x-forwarded-for", AddressHeader::parse);
         section.finish();
 
         Some(Self {
@@ -98,6 +109,10 @@ impl ServerConfig {
             limits: limits?,
             drain_delay: drain_delay?,
             certificates: certificates?,
+            trusted_proxies: TrustedProxies {
+                networks: networks?,
+                header: header?,
+            },
         })
     }
 }

@@ -124,9 +124,11 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     include_str!("../config.rs"),
+    include_str!("cors.rs"),
     include_str!("forward_auth.rs"),
+    include_str!("limits.rs"),
     include_str!("log.rs"),
     include_str!("management.rs"),
     include_str!("provider.rs"),

@@ -4,6 +4,7 @@
 //! `X-Forwarded-Uri` or `X-Original-URL` makes none so.
 
 use crate::config::OriginalMethod;
+use crate::guard::cors::AllowedOrigins;
 use crate::guard::csrf::{self, Proof, Refusal};
 use crate::guard::{FetchSite, RequestFacts};
 
@@ -16,13 +17,13 @@ pub fn is_safe<'m>(original: OriginalMethod, own: &'m str, told: impl Iterator<I
 }
 
 /// Judges a request that a gateway holds. `own_origin` is the public origin, and the gateway's as well: our cookie goes
-/// to no other.
+/// to no other, and pages of `cors.allowed_origins` may call us and not what stands beside us.
 ///
 /// # Errors
 /// The refusal, if it does not count as ours.
 pub fn judge(own_origin: &str, facts: &RequestFacts<'_>, opens_websocket: bool) -> Result<(), Refusal> {
     if !opens_websocket {
-        return csrf::judge(Proof::Navigation, own_origin, facts);
+        return csrf::judge(Proof::Navigation, own_origin, &AllowedOrigins::default(), facts);
     }
     // No preflight guards a WebSocket, and its page can set no header: only its origin speaks for it.
     let is_own_site = facts.site.is_none_or(|site| site == FetchSite::SameOrigin);

@@ -2,8 +2,10 @@
 //!
 //! Two proofs count: the header `X-CSRF: 1`, which another origin can send only after a preflight that we do not
 //! answer, and `Sec-Fetch-Site: same-origin`, which the browser sets itself and which downloads and WebSockets carry too.
-//! Against them stand a foreign `Sec-Fetch-Site` and, on unsafe methods, a foreign or `null` `Origin`.
+//! Against them stand a foreign `Sec-Fetch-Site` and, on unsafe methods, a foreign or `null` `Origin`. A page of an origin
+//! that is allowed to call us (`cors.allowed_origins`) always needs the header.
 
+use super::cors::AllowedOrigins;
 use super::{FetchMode, FetchSite, RequestFacts};
 
 /// How strict an endpoint is.
@@ -29,11 +31,20 @@ pub enum Refusal {
     NoProof,
 }
 
-/// Judges a request. `own_origin` is the public origin of this BFF.
+/// Judges a request. `own_origin` is the public origin of this BFF, `allowed` are those whose pages may call it.
 ///
 /// # Errors
 /// The refusal, if it does not count as ours.
-pub fn judge(proof: Proof, own_origin: &str, facts: &RequestFacts<'_>) -> Result<(), Refusal> {
+pub fn judge(
+    proof: Proof,
+    own_origin: &str,
+    allowed: &AllowedOrigins,
+    facts: &RequestFacts<'_>,
+) -> Result<(), Refusal> {
+    if facts.origin.is_some_and(|origin| allowed.contains(origin)) {
+        let has_header = facts.csrf == Some("1");
+        return has_header.then_some(()).ok_or(Refusal::NoProof);
+    }
     let opened_by_user = proof == Proof::Navigation
         && facts.is_safe
         && facts.mode == Some(FetchMode::Navigate)
@@ -77,7 +88,27 @@ mod tests {
                 .find(|(held, _)| *held == name)
                 .map(|(_, value)| *value)
         });
-        judge(proof, OWN, &facts)
+        let allowed = AllowedOrigins::new(vec!["https://shop.example".to_owned()]);
+        judge(proof, OWN, &allowed, &facts)
+    }
+
+    /// Checklist 29.
+    #[test]
+    fn a_page_of_an_allowed_origin_needs_the_header() {
+        for proof in [Header, HeaderOrSameOrigin, Navigation] {
+            for (site, method) in [("same-site", Method::POST), ("cross-site", Method::GET)] {
+                let call = [("origin", "https://shop.example"), ("sec-fetch-site", site)];
+                let with_header = [call[0], call[1], ("x-csrf", "1")];
+                assert_eq!(judged(proof, &method, &with_header), Ok(()));
+                assert_eq!(judged(proof, &method, &call), Err(NoProof));
+            }
+            let neighbour = [
+                ("origin", "https://shop.example.evil"),
+                ("sec-fetch-site", "same-site"),
+                ("x-csrf", "1"),
+            ];
+            assert_eq!(judged(proof, &Method::GET, &neighbour), Err(CrossSite));
+        }
     }
 
     /// Checklists 25 and 26.

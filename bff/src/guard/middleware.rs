@@ -7,6 +7,7 @@ use actix_web::http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 
+use super::cors::AllowedOrigins;
 use super::csrf::{self, Proof, Refusal};
 use super::{RequestFacts, security_headers};
 use crate::cookies;
@@ -117,8 +118,13 @@ fn verdict(request: &ServiceRequest, proof: Proof) -> Result<(), ApiError> {
     let own = request
         .app_data::<web::Data<OwnOrigin>>()
         .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the guard does not know its own origin")))?;
+    let allowed = request.app_data::<web::Data<AllowedOrigins>>().ok_or_else(|| {
+        ApiError::Internal(anyhow::anyhow!(
+            "the guard does not know which origins are allowed"
+        ))
+    })?;
     let facts = facts_of(request.method(), request.headers());
-    csrf::judge(proof, &own.origin, &facts).map_err(|refusal| match refusal {
+    csrf::judge(proof, &own.origin, allowed, &facts).map_err(|refusal| match refusal {
         Refusal::CrossSite => ApiError::CrossSite,
         Refusal::NoProof => ApiError::CsrfRequired,
     })

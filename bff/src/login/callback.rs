@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use resource_server::time::UnixTime;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::ReturnTo;
 use super::transaction::{LIFETIME, LoginTransaction, LoginTransactions};
@@ -40,6 +40,9 @@ pub enum CallbackError {
     /// This user has as many sessions as allowed.
     #[error("the user has too many sessions")]
     TooManySessions,
+    /// As many logins as allowed are being completed. This attempt goes on waiting for its callback.
+    #[error("too many logins are being completed at once")]
+    Busy,
     /// The session cannot be stored now.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -71,6 +74,7 @@ impl CallbackError {
             Self::Invalid(_) => LoginOutcome::Invalid,
             Self::Provider(_) => LoginOutcome::ProviderUnavailable,
             Self::Session(_) => LoginOutcome::StoreUnavailable,
+            Self::Busy => LoginOutcome::Busy,
             Self::TooManySessions => LoginOutcome::TooManySessions,
             Self::LoggedOutMeanwhile => LoginOutcome::LoggedOutMeanwhile,
         }
@@ -95,6 +99,9 @@ pub struct Callback {
     pub(crate) store: Arc<dyn SessionStore>,
     pub(crate) background: Background,
     pub(crate) redirect_uri: String,
+    /// How many logins may be completed at a time: anybody can begin one and come back with a code that is none, and the
+    /// provider is asked about each.
+    pub(crate) room: Arc<Semaphore>,
 }
 
 /// What a callback comes with.
@@ -166,6 +173,7 @@ impl Callback {
             .transactions
             .find(&state, &cookies)
             .ok_or(CallbackError::NoTransaction)?;
+        let _room = self.room.try_acquire().map_err(|_| CallbackError::Busy)?;
         self.check_issuer(&parameters).await?;
         self.consume(&transaction).await?;
         if let Some(error) = parameters.one("error") {

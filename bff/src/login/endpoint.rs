@@ -100,7 +100,9 @@ pub async fn callback(
     let state = Parameters::parse(request.query_string())
         .ok()
         .and_then(|p| p.one("state").map(str::to_owned));
-    let mut answer = match complete(&request, &ticket, callback.into_inner()).await {
+    let outcome = complete(&request, &ticket, callback.into_inner()).await;
+    let is_over = !matches!(outcome, Err(ApiError::Busy));
+    let mut answer = match outcome {
         Ok(Completed::SignedIn(id, key, return_to)) => {
             ticket.issue(&id, &key);
             go_on(return_to.as_str())?
@@ -109,9 +111,10 @@ pub async fn callback(
         Err(error) if facts.wants_html() => refusal(&error, &login.base_path)?,
         Err(error) => error.error_response(),
     };
-    // Whatever came of it, this attempt is over.
-    if let Some(cookie) =
-        state.and_then(|state| HeaderValue::from_str(&LoginTransactions::forget(&state)).ok())
+    // Whatever came of it, this attempt is over, unless nobody looked at it.
+    if let Some(cookie) = state
+        .filter(|_| is_over)
+        .and_then(|state| HeaderValue::from_str(&LoginTransactions::forget(&state)).ok())
     {
         answer.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -157,6 +160,7 @@ fn refusal(error: &ApiError, base_path: &str) -> Result<HttpResponse, ApiError> 
             "You are signed in in as many browsers as allowed. Sign out in one of them, then try again here."
         }
         ApiError::LoginExpired => "It took too long, was finished already, or was begun in another browser.",
+        ApiError::Busy => "Many people are signing in right now. Please reload this page in a moment.",
         ApiError::ProviderUnavailable(..) | ApiError::StoreUnavailable(..) => {
             "This is our fault and not yours. Please try again in a moment."
         }

@@ -1,13 +1,14 @@
 //! The handlers of configured routes.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard::GuardContext;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, TRANSFER_ENCODING};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION, TRANSFER_ENCODING, VIA};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -23,13 +24,15 @@ use super::forward::{ForwardClient, ForwardError};
 use super::headers::{self, Forwarding};
 use super::http_types;
 use super::upgrade::{self, Asked};
+use crate::guard::client_address::middleware::ClientAddress;
 use crate::guard::csrf::Proof;
 use crate::guard::middleware::{OthersCookies, Proxied, facts_of};
+use crate::guard::rate_limit::{RateLimit, RateLimits};
 use crate::problem::ApiError;
 use crate::refresh::{Keeper, RefreshError, ServiceTokens};
 use crate::routing::{Access, NormalPath, Route, RouteTable};
 use crate::session::ticket::Ticket;
-use crate::session::{OpenSession, SessionRegistry};
+use crate::session::{OpenSession, SessionKey, SessionRegistry};
 use crate::telemetry::{self, UpstreamTimes};
 
 /// The route that a request matched, and its path in the form that matched.
@@ -70,6 +73,9 @@ pub async fn match_route(
         .app_data::<web::Data<RouteTable>>()
         .and_then(|table| table.find(&path).cloned());
     if let Some(route) = found {
+        if has_been_here(&request) {
+            return Ok(request.into_response(ApiError::LoopDetected.error_response()));
+        }
         let proof = match Asked::by(request.head()) {
             Asked::Unfit => return Ok(request.into_response(ApiError::InvalidUpgrade.error_response())),
             Asked::WebSocket => Proof::Upgrade,
@@ -80,6 +86,15 @@ pub async fn match_route(
         request.extensions_mut().insert(MatchedRoute { route, path });
     }
     next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+}
+
+/// Whether a route of ours has sent this request, straight or by way of other proxies.
+fn has_been_here(request: &ServiceRequest) -> bool {
+    let Some(proxy) = request.app_data::<web::Data<Proxy>>() else {
+        return false;
+    };
+    let lines = request.headers().get_all(VIA).map(HeaderValue::as_bytes);
+    headers::has_passed(lines, &proxy.host)
 }
 
 /// Whether a request goes to a route that may look a session up.
@@ -110,9 +125,14 @@ pub async fn with_session(
     registry: web::Data<SessionRegistry>,
     proxy: web::Data<Proxy>,
     client: web::Data<ForwardClient>,
+    limits: web::Data<RateLimits>,
 ) -> Result<HttpResponse, ApiError> {
     let found = matched(&request)?;
-    let session = match registry.find_presented(&ticket.presented(), true).await? {
+    let presented = registry.find_presented(&ticket.presented(), true).await?;
+    if let (Some(session), Some(limit)) = (&presented, &limits.api_per_session) {
+        count(limit, session)?;
+    }
+    let session = match presented {
         Some(session) => served(&proxy.keeper, session, &found.route).await?,
         None => None,
     };
@@ -138,6 +158,13 @@ pub async fn without_session(
         Authority::Nobody
     };
     forward(&request, payload, &found, authority, &proxy, &client).await
+}
+
+fn count(limit: &RateLimit<SessionKey>, session: &OpenSession) -> Result<(), ApiError> {
+    limit.check(&session.key).map_err(|seconds| {
+        telemetry::rate_limited("api_per_session");
+        ApiError::TooManyRequests(seconds)
+    })
 }
 
 fn matched(request: &HttpRequest) -> Result<MatchedRoute, ApiError> {
@@ -332,7 +359,8 @@ fn outgoing(
         client_headers.append(http_types::name(name)?, http_types::value(value)?);
     }
     let forwarding = Forwarding {
-        client: request.peer_addr().map(|address| address.ip().to_string()),
+        client: client_of(request).map(|client| client.to_string()),
+        protocol: protocol(request.version()),
         scheme: &proxy.scheme,
         host: &proxy.host,
         upstream: found.route.upstream.authority().as_str(),
@@ -347,6 +375,20 @@ fn outgoing(
         upgrade::ask(outgoing.headers_mut());
     }
     Some(outgoing)
+}
+
+fn client_of(request: &HttpRequest) -> Option<IpAddr> {
+    let noted = request.extensions().get::<ClientAddress>().copied();
+    noted.map(|ClientAddress(address)| address)
+}
+
+/// The version by which a request came, as `Via` writes it.
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
 }
 
 fn others_cookies(request: &HttpRequest) -> Option<http::HeaderValue> {
@@ -377,7 +419,8 @@ fn report(
         "request proxied"
     );
     let path = found.path.as_str();
-    tracing::debug!(target: "bff::trail", method, path, status, session.key = key, "request proxied");
+    let client = client_of(request).map(tracing::field::display);
+    tracing::debug!(target: "bff::trail", method, path, status, session.key = key, client, "request proxied");
 }
 
 /// The browser's answer. `None` when the upstream answers with a status that no request asked for.

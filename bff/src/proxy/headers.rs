@@ -1,6 +1,6 @@
 //! Which headers cross, in both directions. The rules are the lists below; the functions apply them.
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, HOST, SET_COOKIE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, HOST, SET_COOKIE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::cookies;
@@ -21,36 +21,44 @@ const HOP_BY_HOP: [&str; 9] = [
 
 /// What only we may say to an upstream: who calls and from where. A client's version is dropped, never merged. Upstreams
 /// behind other gateways trust names of those gateways, so these are here as well.
-const SAID_BY_US: [&str; 25] = [
+const SAID_BY_US: [&str; 33] = [
     "authorization",
     "cf-connecting-ip",
     "client-cert",
     "client-cert-chain",
     "cookie",
     "fastly-client-ip",
+    "fly-client-ip",
     "forwarded",
+    "front-end-https",
     "host",
+    "proxy",
+    "proxy-client-ip",
     "remote-addr",
     "remote-email",
     "remote-groups",
     "remote-name",
     "remote-user",
     "true-client-ip",
+    "wl-proxy-client-ip",
+    "x-azure-clientip",
     "x-client-cert",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-email",
+    "x-forwarded",
+    "x-host",
     "x-method-override",
-    "x-original-method",
-    "x-original-uri",
-    "x-original-url",
+    "x-originating-ip",
     "x-real-ip",
     "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
     "x-user",
 ];
 
 /// Names that begin like this are ours to say too.
-const SAID_BY_US_PREFIXES: [&str; 14] = [
+const SAID_BY_US_PREFIXES: [&str; 15] = [
     "cf-access-",
     "ssl-client-",
     "x-amzn-oidc-",
@@ -62,6 +70,7 @@ const SAID_BY_US_PREFIXES: [&str; 14] = [
     "x-goog-iap-",
     "x-http-method",
     "x-ms-client-principal",
+    "x-original-",
     "x-remote-",
     "x-ssl-client-",
     "x-webauth-",
@@ -73,11 +82,26 @@ const FOR_US_ONLY: [&str; 2] = ["x-csrf", "expect"];
 /// What an upstream may not say to the browser in our name: it could clear our cookie or move our origin.
 const NOT_FOR_UPSTREAMS: [&str; 3] = ["alt-svc", "clear-site-data", "strict-transport-security"];
 
+/// What stands before the public host in our `Via`: a proxy in front commonly calls itself by that host alone (Apache's
+/// `ProxyVia`).
+const VIA_PREFIX: &str = "cloakroom-";
+
+/// Who may read an answer that a token was given for is not the upstream's to say: see `guard::cors`.
+const GRANTS_TO_OTHER_ORIGINS: [&str; 5] = [
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-max-age",
+];
+
 /// Where the request came from and where it goes.
 #[derive(Debug)]
 pub struct Forwarding<'a> {
-    /// The address of the peer.
+    /// The address of the client.
     pub client: Option<String>,
+    /// The version of HTTP by which it asked.
+    pub protocol: &'a str,
     /// `http` or `https`, as browsers reach us.
     pub scheme: &'a str,
     /// The host as browsers reach us.
@@ -117,6 +141,9 @@ pub fn for_upstream(client: &HeaderMap, forwarding: &Forwarding<'_>) -> Option<H
         HeaderName::from_static("x-forwarded-host"),
         HeaderValue::from_str(forwarding.host).ok()?,
     );
+    // RFC 9110 §7.6.3, and how a loop is recognised.
+    let via = format!("{} {VIA_PREFIX}{}", forwarding.protocol, forwarding.host);
+    headers.append(VIA, HeaderValue::from_str(&via).ok()?);
     if let Some(cookies) = &forwarding.cookies {
         headers.insert(COOKIE, cookies.clone());
     }
@@ -126,6 +153,29 @@ pub fn for_upstream(client: &HeaderMap, forwarding: &Forwarding<'_>) -> Option<H
         headers.insert(AUTHORIZATION, value);
     }
     Some(headers)
+}
+
+/// Whether a request's `Via` says that it has passed through here before. Whoever writes our name into it by themselves
+/// only gets themselves refused.
+pub fn has_passed<'v>(mut via: impl Iterator<Item = &'v [u8]>, host: &str) -> bool {
+    via.any(|line| {
+        let entries = line.split(|&byte| byte == b',');
+        entries
+            .filter_map(|entry| {
+                entry
+                    .split(u8::is_ascii_whitespace)
+                    .filter(|word| !word.is_empty())
+                    .nth(1)
+            })
+            .any(|received_by| is_us(received_by, host))
+    })
+}
+
+fn is_us(received_by: &[u8], host: &str) -> bool {
+    let parts = received_by.split_at_checked(VIA_PREFIX.len());
+    parts.is_some_and(|(prefix, rest)| {
+        prefix.eq_ignore_ascii_case(VIA_PREFIX.as_bytes()) && rest.eq_ignore_ascii_case(host.as_bytes())
+    })
 }
 
 /// The headers that the browser gets from an upstream's answer.
@@ -140,6 +190,7 @@ pub fn for_browser(upstream: &HeaderMap, carried_token: bool) -> HeaderMap {
         let refused = HOP_BY_HOP.contains(&name.as_str())
             || NOT_FOR_UPSTREAMS.contains(&name.as_str())
             || named.iter().any(|named| named == name.as_str())
+            || (carried_token && GRANTS_TO_OTHER_ORIGINS.contains(&name.as_str()))
             || (*name == SET_COOKIE && sets_our_cookie(value));
         if !refused {
             headers.append(name.clone(), value.clone());

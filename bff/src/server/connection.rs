@@ -72,10 +72,11 @@ where
             }
             Err(_) => return report(GivenUp::SlowHead),
         };
+        // Boxed, so that who has not said anything yet takes no room for what a protocol needs.
         if is_http2 {
-            self.serve_http2(socket, peer).await;
+            Box::pin(self.serve_http2(socket, peer)).await;
         } else {
-            self.serve_http1(socket, peer).await;
+            Box::pin(self.serve_http1(socket, peer)).await;
         }
     }
 

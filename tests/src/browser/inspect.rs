@@ -11,6 +11,12 @@ use crate::stack::SESSION_COOKIE;
 /// The headers a browser may get from the BFF. A header that is not here is a leak until somebody has thought about it.
 const LISTED: &[&str] = &[
     "accept-ranges",
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
     "allow",
     "cache-control",
     "clear-site-data",
@@ -52,6 +58,19 @@ pub(super) fn inspect(answer: &Answer, purpose: Purpose, secrets: &Secrets) {
         assert!(
             LISTED.contains(&name.as_str()),
             "header {name} is not listed: {}",
+            answer.summary()
+        );
+    }
+    if let Some(origin) = answer.header("access-control-allow-origin") {
+        assert!(
+            origin.starts_with("http")
+                && answer
+                    .headers
+                    .get_all("access-control-allow-origin")
+                    .iter()
+                    .count()
+                    == 1,
+            "not one exact origin is allowed: {}",
             answer.summary()
         );
     }

@@ -54,10 +54,11 @@ pub struct Deployment {
     pub(super) routes: Vec<(&'static str, String)>,
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
-    pub(super) forward_auth: Option<&'static str>,
     pub(super) dev_server: Option<String>,
     pub(super) server_rules: &'static str,
     pub(super) has_tls: bool,
+    pub(super) limits: &'static str,
+    pub(super) further_sections: String,
 }
 
 impl Deployment {
@@ -77,10 +78,12 @@ impl Deployment {
             routes: Vec::new(),
             redis_timeout: "2s",
             is_administered: false,
-            forward_auth: None,
             dev_server: None,
             server_rules: "",
             has_tls: false,
+            // The servers' clock stands still unless a story moves it, so a rate would run out.
+            limits: "login_per_address = \"off\"",
+            further_sections: String::new(),
         }
     }
 
@@ -201,8 +204,9 @@ impl Deployment {
 
     /// Gateways are answered, with these further lines of configuration.
     #[must_use]
-    pub fn with_forward_auth(mut self, lines: &'static str) -> Self {
-        self.forward_auth = Some(lines);
+    pub fn with_forward_auth(mut self, lines: &str) -> Self {
+        let section = format!("[forward_auth]\npath = \"/oauth2/auth\"\n{lines}\n");
+        self.further_sections.push_str(&section);
         self
     }
 
@@ -217,6 +221,20 @@ impl Deployment {
     #[must_use]
     pub fn with_tls(mut self) -> Self {
         self.has_tls = true;
+        self
+    }
+
+    /// The lines of the BFF's `[limits]`.
+    #[must_use]
+    pub fn with_limits(mut self, lines: &'static str) -> Self {
+        self.limits = lines;
+        self
+    }
+
+    /// Further sections at the end of the BFF's configuration file; `{app}` is its own address.
+    #[must_use]
+    pub fn with_sections(mut self, text: &str) -> Self {
+        self.further_sections.push_str(text);
         self
     }
 
@@ -318,14 +336,9 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
         proxy_rules,
         audiences,
         server_rules,
+        limits,
         ..
     } = deployment;
-    let tls = if deployment.has_tls {
-        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
-        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}\n")
-    } else {
-        String::new()
-    };
     let lease = deployment
         .lease
         .map_or_else(String::new, |lease| format!("lease = \"{lease}\"\n"));
@@ -340,7 +353,10 @@ listen = "{listen}"
 public_url = "{app}"
 workers = 2
 {server_rules}
-{tls}[provider]
+{tls}
+[limits]
+{limits}
+[provider]
 issuer = "{issuer}"
 client_id = "{CLIENT_ID}"
 client_secret_env = "CLIENT_SECRET"
@@ -360,15 +376,14 @@ margin = "30s"
 {spa}
 "#,
         key_ring = places.file("bff-keys"),
+        tls = tls(deployment, places),
     );
     file.push_str(&store(deployment, places));
     if deployment.is_administered {
         file.push_str("[management]\nlisten = \"127.0.0.1:0\"\nadmin_token_env = \"ADMIN_TOKEN\"\n");
     }
-    if let Some(lines) = deployment.forward_auth {
-        let _ = writeln!(file, "[forward_auth]\npath = \"/oauth2/auth\"\n{lines}");
-    }
     file.push_str(&routes(deployment, upstream));
+    file.push_str(&deployment.further_sections.replace("{app}", app));
     file
 }
 
@@ -396,6 +411,15 @@ fn routes(deployment: &Deployment, upstream: &str) -> String {
         }
     }
     file
+}
+
+fn tls(deployment: &Deployment, places: &Places<'_>) -> String {
+    if deployment.has_tls {
+        let (certificate, key) = (places.file(CERTIFICATE), places.file(KEY));
+        format!("tls_certificate_file = {certificate}\ntls_key_file = {key}")
+    } else {
+        String::new()
+    }
 }
 
 fn store(deployment: &Deployment, places: &Places<'_>) -> String {

@@ -15,6 +15,7 @@ fn sent(headers: &[(&str, &str)]) -> HeaderMap {
     let token = AccessToken::new("the-token".to_owned());
     let forwarding = Forwarding {
         client: Some("192.0.2.7".to_owned()),
+        protocol: "1.1",
         scheme: "https",
         host: "app.example",
         upstream: "notes:9100",
@@ -128,6 +129,7 @@ fn what_only_we_may_say_is_replaced_in_every_spelling() {
             "authorization",
             "cookie",
             "host",
+            "via",
             "x-forwarded-for",
             "x-forwarded-host",
             "x-forwarded-proto"
@@ -139,6 +141,7 @@ fn what_only_we_may_say_is_replaced_in_every_spelling() {
 fn an_anonymous_route_carries_no_authorization_at_all() {
     let forwarding = Forwarding {
         client: None,
+        protocol: "1.1",
         scheme: "http",
         host: "localhost",
         upstream: "up",
@@ -169,4 +172,46 @@ fn an_upstream_cannot_set_our_cookie_or_clear_our_site() {
     let mut names: Vec<_> = got.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["content-type", "set-cookie"]);
+}
+
+#[test]
+fn a_request_that_has_passed_here_is_known_by_its_via() {
+    let host = "app.example:8443";
+    let passed = |lines: &[&str]| has_passed(lines.iter().map(|line| line.as_bytes()), host);
+    assert!(passed(&["1.1 cloakroom-app.example:8443"]));
+    assert!(passed(&[
+        "1.0 cdn",
+        "HTTP/2  Cloakroom-APP.example:8443 (comment), 1.1 gateway"
+    ]));
+    assert!(!passed(&[]));
+    for other in [
+        // The proxy in front, which has our public name.
+        "1.1 app.example:8443",
+        "1.1 cloakroom-app.example",
+        "cloakroom-app.example:8443",
+        "1.1 x (cloakroom-app.example:8443)",
+        "1.1 cloakroom-",
+    ] {
+        assert!(!passed(&[other]), "{other}");
+    }
+    let sent = sent(&[("via", "1.0 cdn")]);
+    assert_eq!(all(&sent, "via"), ["1.0 cdn", "1.1 cloakroom-app.example"]);
+}
+
+/// Checklist 29.
+#[test]
+fn an_upstream_shares_nobodys_answer_with_other_origins() {
+    let answer = map(&[
+        ("access-control-allow-origin", "https://evil.example"),
+        ("access-control-allow-credentials", "true"),
+        ("access-control-expose-headers", "etag"),
+    ]);
+    let mine = for_browser(&answer, true);
+    assert!(!mine.contains_key("access-control-allow-origin"));
+    assert!(!mine.contains_key("access-control-allow-credentials"));
+    assert_eq!(all(&mine, "access-control-expose-headers"), ["etag"]);
+    assert_eq!(
+        all(&for_browser(&answer, false), "access-control-allow-origin"),
+        ["https://evil.example"]
+    );
 }
