@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: Redis, nginx, Chromium with its driver, npm oidc-provider
-# and npm vite.
+# Installs what the tests need and this machine lacks: Redis, nginx, Chromium with its driver, npm oidc-provider,
+# grpc-js and vite.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -46,10 +46,10 @@ if [ "$node_major" -lt 20 ]; then
 fi
 
 # `npm ci` starts from nothing each time, so it runs only when the lock file is newer than what it installed.
-for packages_of in foreign-provider vite; do
-    installed="$here/$packages_of/node_modules/.package-lock.json"
-    if [ ! -e "$installed" ] || [ "$here/$packages_of/package-lock.json" -nt "$installed" ]; then
-        npm ci --prefix "$here/$packages_of" --no-audit --no-fund
+for folder in foreign-provider grpc vite; do
+    installed="$here/$folder/node_modules/.package-lock.json"
+    if [ ! -e "$installed" ] || [ "$here/$folder/package-lock.json" -nt "$installed" ]; then
+        npm ci --prefix "$here/$folder" --no-audit --no-fund
         touch "$installed"
     fi
 done

@@ -13,12 +13,13 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use resource_server::settings::Faults;
 use resource_server::time::Clock;
 use tokio::task::JoinHandle;
 
 use self::parts::Parts;
 use crate::background::Background;
-use crate::config::{Config, read_key_ring};
+use crate::config::{Config, Fixed, read_key_ring};
 use crate::guard::client_address::middleware::note_client;
 use crate::guard::cors::middleware::share_with_allowed_origins;
 use crate::guard::middleware::{add_security_headers, part_cookies};
@@ -29,6 +30,7 @@ use crate::problem::middleware::tell_problems;
 use crate::proxy::Streams;
 use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
+use crate::routing::Routes;
 use crate::server::middleware::refuse_long_heads;
 use crate::server::{Certificates, Limits, Server, Settings};
 use crate::session::Vault;
@@ -61,6 +63,8 @@ pub struct Running {
     vault: Vault,
     key_ring_file: PathBuf,
     certificates: Option<Arc<Certificates>>,
+    routes: Arc<Routes>,
+    fixed: Fixed,
     drain_delay: Duration,
 }
 
@@ -128,6 +132,33 @@ impl Running {
         }
     }
 
+    /// Takes over the routes of a configuration that was read again; a request keeps the one that it began with. Faults go to
+    /// the log, and the routes in use stay. So does the name of everything else that has changed, which needs a restart.
+    pub fn reload_routes(&self, read: Result<Config, Faults>) {
+        match read {
+            Ok(config) => {
+                let count = config.routes.len();
+                self.routes.replace(config.routes);
+                telemetry::routes_reloaded("taken");
+                tracing::info!(count, "the routes were reloaded");
+                let changed = self.fixed.changed_in(&config.fixed);
+                if !changed.is_empty() {
+                    let changed = changed.join(", ");
+                    tracing::warn!(
+                        changed,
+                        "what else has changed in the configuration needs a restart"
+                    );
+                }
+            }
+            Err(faults) => {
+                telemetry::routes_reloaded("refused");
+                for fault in faults.list() {
+                    tracing::error!(%fault, "the routes were not reloaded; those in use stay");
+                }
+            }
+        }
+    }
+
     /// Says on the management address that it is not ready, after `drain_delay` takes no more connections, ends what has no end of its
     /// own (WebSockets, events), lets requests and the tasks behind them finish, and closes the store.
     pub async fn stop(self) {
@@ -166,6 +197,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let drain_delay = config.server.drain_delay;
     let background = Background::current();
     let key_ring_file = config.session.key_ring_file.clone();
+    let fixed = config.fixed.clone();
     metrics::install();
     metrics::keep_up(&background);
     config
@@ -194,6 +226,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
 
     let health = parts.health.clone();
     let streams = Arc::clone(&parts.proxy.streams);
+    let routes = parts.routes.clone().into_inner();
     let public = serve_public(parts, listeners.public, workers, limits, certificates.clone())?;
     let management = match listeners.management {
         Some(listener) => Some(serve_management(health.clone(), admin, listener)?),
@@ -210,6 +243,8 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         vault,
         key_ring_file,
         certificates,
+        routes,
+        fixed,
         drain_delay,
     })
 }

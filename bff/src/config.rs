@@ -17,6 +17,8 @@ mod session;
 mod spa;
 mod store;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use resource_server::settings::{Document, Environment, Faults, Section};
 
 pub use self::forward_auth::{ForwardAuthConfig, OriginalMethod};
@@ -66,6 +68,24 @@ pub struct Config {
     pub allowed_origins: AllowedOrigins,
     /// `[limits]`.
     pub limits: LimitsConfig,
+    /// What the file says beside the routes.
+    pub fixed: Fixed,
+}
+
+/// The text of everything that holds until a restart, by the key it stands under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed(BTreeMap<String, String>);
+
+impl Fixed {
+    /// The keys under which another file says something else.
+    #[must_use]
+    pub fn changed_in(&self, other: &Self) -> Vec<String> {
+        let keys: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
+        let changed = keys
+            .into_iter()
+            .filter(|key| self.0.get(*key) != other.0.get(*key));
+        changed.cloned().collect()
+    }
 }
 
 impl Config {
@@ -81,6 +101,8 @@ impl Config {
     }
 
     fn read(document: Document<'_>, faults: &Faults) -> Option<Self> {
+        let mut fixed = document.texts();
+        fixed.remove("route");
         let mut root = document.root(faults);
         let mut facts = ProviderFacts::default();
         let server = ServerConfig::read(root.section("server"));
@@ -116,6 +138,7 @@ impl Config {
             log: log?,
             allowed_origins: allowed_origins?,
             limits: limits?,
+            fixed: Fixed(fixed),
         })
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use bff::ops::log;
 use bff::session::key_ring::{KeyName, KeyRing};
-use bff::{Config, Listeners};
+use bff::{Config, Listeners, Running};
 use clap::{Parser, Subcommand};
 use resource_server::settings::process_environment;
 use resource_server::time::SystemClock;
@@ -115,11 +115,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config))?;
+    runtime.block_on(serve(config, &path))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, path: &Path) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let listeners = Listeners {
@@ -137,10 +137,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(address = %running.address(), "the BFF listens");
     loop {
         tokio::select! {
-            _ = hangup.recv() => {
-                running.reload_key_ring();
-                running.reload_certificates();
-            }
+            _ = hangup.recv() => reload(&running, path),
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             failed = running.failed() => {
@@ -154,6 +151,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         () = running.stop() => Ok(()),
         _ = interrupt.recv() => anyhow::bail!("ended by a second signal"),
         _ = terminate.recv() => anyhow::bail!("ended by a second signal"),
+    }
+}
+
+/// What SIGHUP asks for.
+fn reload(running: &Running, path: &Path) {
+    running.reload_key_ring();
+    running.reload_certificates();
+    match std::fs::read_to_string(path) {
+        Ok(text) => running.reload_routes(Config::parse(&text, &process_environment)),
+        Err(error) => {
+            let path = path.display();
+            tracing::error!(%path, %error, "the configuration cannot be read again; the one in use stays");
+        }
     }
 }
 

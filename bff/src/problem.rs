@@ -96,6 +96,9 @@ pub enum ApiError {
     /// The request has been here before.
     #[error("a route leads back to this BFF")]
     LoopDetected,
+    /// The request's body is longer than the route allows.
+    #[error("the request's body is too long")]
+    BodyTooLong,
     /// The session store does not answer.
     #[error("the session store does not answer")]
     StoreUnavailable(#[source] anyhow::Error, Known),
@@ -228,6 +231,7 @@ impl ApiError {
             ),
             Self::Busy => kind(S::SERVICE_UNAVAILABLE, "busy", "Too much is going on; try again"),
             Self::LoopDetected => kind(S::LOOP_DETECTED, "loop-detected", "The route leads back here"),
+            Self::BodyTooLong => kind(S::PAYLOAD_TOO_LARGE, "body-too-long", "The request is too long"),
             Self::StoreUnavailable(..) => kind(
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",

@@ -6,14 +6,17 @@
 //!
 //! What was matched is what the upstream gets. Bodies stream both ways.
 
+mod attempts;
 mod authority;
 mod body;
 mod challenge;
 pub mod endpoint;
 mod ends;
 pub mod forward;
+mod grpc;
 pub mod headers;
 mod http_types;
+mod trailers;
 mod upgrade;
 
 pub use ends::Streams;

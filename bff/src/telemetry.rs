@@ -41,6 +41,7 @@ pub fn describe() {
         "From sending a request to its upstream to the beginning of the answer, by route and class of status"
     );
     describe_sessions();
+    describe_traffic();
 }
 
 fn describe_sessions() {
@@ -93,6 +94,18 @@ fn describe_sessions() {
         "bff_admin_requests_total",
         "Requests to administer sessions, by outcome"
     );
+}
+
+fn describe_traffic() {
+    describe_counter!(
+        "bff_upstream_failures_total",
+        "Requests that got no answer from an upstream's address, by route and reason"
+    );
+    describe_counter!(
+        "bff_upstream_ejections_total",
+        "How often an address was left out because no connection could be made, by route and address"
+    );
+    describe_counter!("bff_route_reloads_total", "Reloads of the routes, by outcome");
     describe_gauge!("bff_connections", "Connections of clients that are open");
     describe_counter!(
         "bff_connections_given_up_total",
@@ -328,6 +341,22 @@ pub fn stream_ended(kind: &'static str, cause: &'static str, key: Option<&Sessio
 pub fn operator_refused() {
     counter!("bff_admin_requests_total", "outcome" => "unauthenticated").increment(1);
     tracing::warn!(target: "bff::audit", "an operator was refused: the admin token is missing or wrong");
+}
+
+/// An upstream's address gave no answer.
+pub fn upstream_failed(route: &str, reason: &'static str) {
+    counter!("bff_upstream_failures_total", "route" => route.to_owned(), "reason" => reason).increment(1);
+}
+
+/// An address is left out for a while.
+pub fn upstream_ejected(route: &str, upstream: &str) {
+    counter!("bff_upstream_ejections_total", "route" => route.to_owned(), "upstream" => upstream.to_owned())
+        .increment(1);
+}
+
+/// The routes were read again.
+pub fn routes_reloaded(outcome: &'static str) {
+    counter!("bff_route_reloads_total", "outcome" => outcome).increment(1);
 }
 
 /// A client has connected, or its connection ended.

@@ -40,11 +40,11 @@ fn nodes(topology: &str, url: &str) -> String {
     format!("topology = \"{topology}\"\nnodes = [\"{url}\"]")
 }
 
-async fn assert_named(lines: &str, url: &str, version: &str) {
+async fn assert_named(lines: &str, url: &str, key: &str, version: &str) {
     let error = start(lines, url).await.expect_err("an old Redis is refused");
     // All of it, as the program prints it.
     let said = format!("{error:#}");
-    let expected = format!("store.redis: this is Redis {version}, and Redis 7.0 or newer is needed");
+    let expected = format!("store.redis.{key}: this is Redis {version}, and Redis 7.0 or newer is needed");
     assert_eq!(said, expected);
 }
 
@@ -53,10 +53,10 @@ fn an_old_server_is_named_and_a_new_one_is_served_from() {
     e2e::story::run(async {
         for version in ["6.2.14", "5.0.7", "6.0.0"] {
             let old = OldRedis::start(version, "standalone").await;
-            assert_named("url_env = \"REDIS_URL\"", &old.url(), version).await;
+            assert_named("url_env = \"REDIS_URL\"", &old.url(), "url", version).await;
         }
         let older = OldRedis::start_without_hello().await;
-        assert_named("url_env = \"REDIS_URL\"", &older.url(), "before 6").await;
+        assert_named("url_env = \"REDIS_URL\"", &older.url(), "url", "before 6").await;
 
         let new = OldRedis::start("8.2.1", "standalone").await;
         start("url_env = \"REDIS_URL\"", &new.url()).await.unwrap();
@@ -79,7 +79,7 @@ fn an_old_master_behind_sentinels_is_named() {
         };
         start(&topology(MASTER), "").await.unwrap();
         set.watch_too("old", old.address()).await;
-        assert_named(&topology("old"), "", "6.2.14").await;
+        assert_named(&topology("old"), "", "nodes", "6.2.14").await;
     });
 }
 
@@ -87,6 +87,6 @@ fn an_old_master_behind_sentinels_is_named() {
 fn an_old_server_of_a_cluster_is_named() {
     e2e::story::run(async {
         let old = OldRedis::start("6.2.14", "cluster").await;
-        assert_named(&nodes("cluster", &old.url()), "", "6.2.14").await;
+        assert_named(&nodes("cluster", &old.url()), "", "nodes", "6.2.14").await;
     });
 }

@@ -1,5 +1,6 @@
-//! What must not pass, and what must: one test for each line of the checklists that standards and other people's faults ask
-//! for. Its number begins the name; the upstream's own record says what it did and did not receive.
+//! The checks that standards and other people's faults ask for, one test each; its name begins with the number of the check.
+//!
+//! Raw sockets where a client library would hide the fault; what the upstream wrote down proves what it did and did not get.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,16 +15,21 @@ mod cors;
 mod csrf;
 mod floods;
 mod forward_auth;
+mod grpc;
 mod headers;
 mod lifecycle;
 mod limits;
 mod pages;
+mod reload;
 mod routes;
 mod secrets;
 mod smuggling;
 mod spa;
 mod streams;
 mod tls;
+mod trailers;
+mod upstreams;
+mod upstreams_tls;
 mod websockets;
 
 use e2e::browser::Browser;

@@ -27,7 +27,7 @@ use crate::provider::{Audiences, LogoutTokens, Provider};
 use crate::proxy::Streams;
 use crate::proxy::endpoint::Proxy;
 use crate::refresh::{Keeper, RefreshSettings, ServiceTokens};
-use crate::routing::RouteTable;
+use crate::routing::Routes;
 use crate::session::embedded::EmbeddedStore;
 use crate::session::endpoint::UserEndpoint;
 use crate::session::index::Indexer;
@@ -38,7 +38,6 @@ use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
 use crate::spa::endpoint::Spa;
 use crate::spa::folder::Folder;
-use crate::telemetry::UpstreamTimes;
 
 /// Everything that the handlers of one program share.
 #[derive(Clone)]
@@ -52,7 +51,7 @@ pub(super) struct Parts {
     pub(super) front_channel: web::Data<FrontChannel>,
     pub(super) proxy: web::Data<Proxy>,
     pub(super) user: web::Data<UserEndpoint>,
-    pub(super) routes: web::Data<RouteTable>,
+    pub(super) routes: web::Data<Routes>,
     pub(super) origin: web::Data<OwnOrigin>,
     pub(super) health: Health,
     pub(super) vault: Vault,
@@ -107,27 +106,21 @@ impl Parts {
             redirect_uri: redirect_uri.clone(),
             room: Arc::new(Semaphore::new(config.limits.concurrent_logins)),
         };
+        let routes = Arc::new(Routes::new(config.routes));
         let login = Login {
             transactions,
             provider: Arc::clone(&client),
             redirect_uri,
             scope: provider.scope,
-            resources: resources(provider.audiences, &config.routes),
+            audiences: provider.audiences,
+            routes: Arc::clone(&routes),
             base_path: base_path.clone(),
         };
         let departures = Departures::new(vault.clone(), Arc::clone(&clock));
         let returns_to = format!("{origin}{base_path}/logout/callback");
         let hint = provider.sends_id_token_hint;
-        let proxy = Proxy {
-            keeper,
-            services,
-            streams: Arc::new(streams(&registry, &config.proxy)),
-            replay_body_limit: config.refresh.replay_body_limit,
-            scheme: server.public_url.scheme().to_owned(),
-            host: server.public_url.authority().to_owned(),
-            base_path: base_path.clone(),
-            times: Arc::new(config.routes.prefixes().map(times).collect()),
-        };
+        let streams = Arc::new(streams(&registry, &config.proxy));
+        let proxy = proxy((keeper, services, streams), &config.refresh, &server);
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
             forward_auth: forward_auth(config.forward_auth, &proxy.keeper),
@@ -143,7 +136,7 @@ impl Parts {
             proxy: web::Data::new(proxy),
             guards,
             user: web::Data::new(user_endpoint(&base_path, clock)),
-            routes: web::Data::new(config.routes),
+            routes: web::Data::from(routes),
             origin: web::Data::new(own_origin(&server.public_url)),
             base_path,
             health: Health::new(Arc::clone(&store), client),
@@ -192,8 +185,20 @@ fn logout(
     }
 }
 
-fn times(prefix: &str) -> (String, UpstreamTimes) {
-    (prefix.to_owned(), UpstreamTimes::of_route(prefix))
+fn proxy(
+    (keeper, services, streams): (Arc<Keeper>, Arc<ServiceTokens>, Arc<Streams>),
+    refresh: &RefreshConfig,
+    server: &ServerConfig,
+) -> Proxy {
+    Proxy {
+        keeper,
+        services,
+        streams,
+        replay_body_limit: refresh.replay_body_limit,
+        scheme: server.public_url.scheme().to_owned(),
+        host: server.public_url.authority().to_owned(),
+        base_path: server.base_path.clone(),
+    }
 }
 
 fn streams(registry: &Arc<SessionRegistry>, config: &ProxyConfig) -> Streams {
@@ -319,14 +324,6 @@ fn own_origin(public_url: &PublicUrl) -> OwnOrigin {
     OwnOrigin {
         origin: public_url.origin(),
         https: public_url.scheme() == "https",
-    }
-}
-
-/// What a login has to name so that later refreshes may ask for it.
-fn resources(audiences: Audiences, routes: &RouteTable) -> Vec<String> {
-    match audiences {
-        Audiences::Resource => routes.session_audiences(),
-        Audiences::Exchange => Vec::new(),
     }
 }
 

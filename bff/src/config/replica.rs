@@ -32,20 +32,23 @@ impl ReplicaConfig {
     }
 }
 
-/// A whole number of KiB, MiB or GiB.
 fn size(text: &str) -> Result<u64, String> {
+    bytes(text)
+        .filter(|bytes| (SMALLEST..=LARGEST).contains(bytes))
+        .ok_or_else(|| "must be a size from 1MiB to 1024GiB, such as \"64MiB\"".to_owned())
+}
+
+/// A whole number of KiB, MiB or GiB.
+pub(super) fn bytes(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let factor = match unit.trim_start() {
-        "KiB" => Some(KIB),
-        "MiB" => Some(KIB * KIB),
-        "GiB" => Some(KIB * KIB * KIB),
-        _ => None,
+        "KiB" => KIB,
+        "MiB" => KIB * KIB,
+        "GiB" => KIB * KIB * KIB,
+        _ => return None,
     };
-    let bytes = factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor));
-    bytes
-        .filter(|bytes| (SMALLEST..=LARGEST).contains(bytes))
-        .ok_or_else(|| "must be a size from 1MiB to 1024GiB, such as \"64MiB\"".to_owned())
+    number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
+mod upstreams;
+
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -6,8 +9,9 @@ use resource_server::settings::Section;
 use url::Url;
 
 use super::provider::{ProviderFacts, is_scope_token};
+use super::replica::bytes;
 use crate::provider::Audiences;
-use crate::routing::{Access, NormalPath, Route, RouteTable, Upstream};
+use crate::routing::{Access, NormalPath, Route, RouteTable, SaidHost, Upstream};
 use crate::session::tokens::Target;
 
 /// Reads the `[[route]]` tables. Two routes of one prefix are a fault, since only one of them could ever be used.
@@ -47,7 +51,8 @@ fn read_route(
     prefixes: &mut HashSet<String>,
 ) -> Option<Route> {
     let prefix = section.parsed("prefix", |text| prefix(text, base_path, prefixes));
-    let upstream = section.parsed("upstream", Upstream::parse);
+    let upstreams = upstreams::read(&mut section);
+    let host = section.parsed_or("host", "upstream", SaidHost::parse);
     let access = section.parsed_or("access", "session", Access::parse);
     let methods = methods(&mut section);
     let strip_prefix = section.switch_or("strip_prefix", false);
@@ -57,6 +62,8 @@ fn read_route(
         Duration::from_secs(30),
         Duration::from_secs(1)..=Duration::from_secs(3600),
     );
+    let idle_timeout = section.optional_parsed("idle_timeout", pause);
+    let max_body_size = section.optional_parsed("max_body_size", body_size);
     if access.is_some_and(|access| access != Access::Session) && login_redirect == Some(true) {
         section.fault(
             "login_redirect",
@@ -69,13 +76,17 @@ fn read_route(
 
     Some(Route {
         prefix: prefix?,
-        upstream: upstream?,
+        upstreams: upstreams?,
+        host: host?,
         access: access?,
         target: target?,
         methods: methods?,
         strip_prefix: strip_prefix?,
         login_redirect: login_redirect?,
         timeout: timeout?,
+        idle_timeout: idle_timeout?,
+        max_body_size: max_body_size?,
+        times: Arc::default(),
     })
 }
 
@@ -83,14 +94,30 @@ fn read_route(
 fn everything_else(upstream: Upstream) -> Route {
     Route {
         prefix: "/".to_owned(),
-        upstream,
+        upstreams: upstreams::just(upstream),
+        host: SaidHost::Upstream,
         access: Access::Anonymous,
         target: Target::default(),
         methods: Vec::new(),
         strip_prefix: false,
         login_redirect: false,
         timeout: Duration::from_secs(60),
+        idle_timeout: None,
+        max_body_size: None,
+        times: Arc::default(),
     }
+}
+
+fn pause(text: &str) -> Result<Duration, &'static str> {
+    const BOUNDS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+    let pause = humantime::parse_duration(text).ok();
+    pause
+        .filter(|pause| BOUNDS.contains(pause))
+        .ok_or("must be a span of time from 1s to 24h, such as \"90s\"")
+}
+
+fn body_size(text: &str) -> Result<u64, &'static str> {
+    bytes(text).ok_or("must be a size such as \"64KiB\" or \"10MiB\"")
 }
 
 fn prefix(text: &str, base_path: &str, prefixes: &mut HashSet<String>) -> Result<String, String> {

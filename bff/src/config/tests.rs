@@ -124,7 +124,7 @@ fn the_defaults_in_the_example_are_the_real_ones() {
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("../config.rs"),
     include_str!("cors.rs"),
     include_str!("forward_auth.rs"),
@@ -136,6 +136,7 @@ const SOURCES: [&str; 15] = [
     include_str!("replica.rs"),
     include_str!("proxy.rs"),
     include_str!("routes.rs"),
+    include_str!("routes/upstreams.rs"),
     include_str!("server.rs"),
     include_str!("session.rs"),
     include_str!("spa.rs"),

@@ -15,7 +15,8 @@ use crate::guard::FetchSite;
 use crate::guard::middleware::facts_of;
 use crate::parameters::Parameters;
 use crate::problem::ApiError;
-use crate::provider::{AuthorizationRequest, Prompt, Provider};
+use crate::provider::{Audiences, AuthorizationRequest, Prompt, Provider};
+use crate::routing::Routes;
 use crate::session::device::Device;
 use crate::session::ticket::Ticket;
 
@@ -28,8 +29,19 @@ pub struct Login {
     pub(crate) provider: Arc<Provider>,
     pub(crate) redirect_uri: String,
     pub(crate) scope: String,
-    pub(crate) resources: Vec<String>,
+    pub(crate) audiences: Audiences,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) base_path: String,
+}
+
+impl Login {
+    /// What a login has to name so that later refreshes may ask for it.
+    fn resources(&self) -> Vec<String> {
+        match self.audiences {
+            Audiences::Resource => self.routes.current().session_audiences(),
+            Audiences::Exchange => Vec::new(),
+        }
+    }
 }
 
 /// Sends the browser to the provider. Only a navigation may do so: an answer to `fetch` would leave a cookie behind
@@ -54,12 +66,13 @@ pub async fn login(request: HttpRequest, login: web::Data<Login>) -> Result<Http
         return Err(ApiError::InvalidParameter);
     }
     let discovered = login.provider.discovered().await?;
+    let resources = login.resources();
     let (transaction, cookies) = login.transactions.begin(return_to, &cookie_header(&request));
     let authorization = AuthorizationRequest {
         client_id: login.provider.client_id(),
         redirect_uri: &login.redirect_uri,
         scope: &login.scope,
-        resources: &login.resources,
+        resources: &resources,
         state: &transaction.state,
         nonce: &transaction.nonce,
         code_verifier: &transaction.code_verifier,

@@ -3,7 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{self, Bytes, BytesMut};
@@ -12,7 +15,10 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Body, Frame, Incoming};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
+
+use super::trailers;
+use crate::server::Trailers;
 
 /// How many chunks of a request may wait for the upstream; beyond that the browser is held back.
 const CHUNKS_IN_FLIGHT: usize = 4;
@@ -79,51 +85,132 @@ pub(super) fn empty() -> UpstreamRequestBody {
     Empty::new().map_err(|never| match never {}).boxed()
 }
 
-/// Streams a request body. actix's payload belongs to its worker and hyper wants a body it can send, so a small bounded
-/// channel lies between them.
-pub(super) fn stream(
-    mut payload: web::Payload,
-    progress: Progress,
-    kept: Option<Kept>,
-) -> UpstreamRequestBody {
-    let (chunks, mut queue) = mpsc::channel::<Result<Frame<Bytes>, BodyError>>(CHUNKS_IN_FLIGHT);
-    actix_web::rt::spawn(async move {
-        while let Some(chunk) = payload.next().await {
-            let failed = chunk.is_err();
-            if let (Ok(chunk), Some(kept)) = (&chunk, &kept) {
-                kept.keep(chunk);
-            }
-            let frame = chunk.map(Frame::data).map_err(|_| BodyError);
-            // A closed channel means that the upstream wants no more of it.
-            if chunks.send(frame).await.is_err() || failed {
-                return;
-            }
-            progress.note();
+/// What a request body has to do on its way besides passing.
+pub(super) struct Passing {
+    pub(super) progress: Progress,
+    /// Where it is copied to.
+    pub(super) kept: Option<Kept>,
+    /// How many bytes it may have.
+    pub(super) limit: Option<u64>,
+    /// Where the trailer fields behind it will be.
+    pub(super) trailers: Option<Trailers>,
+}
+
+type Chunk = Result<Frame<Bytes>, BodyError>;
+
+/// A request body that streams. Until some of it has left it can be begun anew, for another address.
+pub(super) struct Upload {
+    queue: Arc<Mutex<mpsc::Receiver<Chunk>>>,
+    has_begun: Arc<AtomicBool>,
+    is_too_long: Rc<Cell<bool>>,
+}
+
+impl Upload {
+    /// Begins to read. actix's payload belongs to its worker and hyper wants a body it can send, so a small bounded
+    /// channel lies between them.
+    pub(super) fn begin(payload: web::Payload, passing: Passing) -> Self {
+        let (chunks, queue) = mpsc::channel(CHUNKS_IN_FLIGHT);
+        let is_too_long = Rc::new(Cell::new(false));
+        actix_web::rt::spawn(pass(payload, passing, chunks, Rc::clone(&is_too_long)));
+        Self {
+            queue: Arc::new(Mutex::new(queue)),
+            has_begun: Arc::default(),
+            is_too_long,
         }
-    });
-    let frames = futures_util::stream::poll_fn(move |context| queue.poll_recv(context));
-    BoxBody::new(StreamBody::new(frames))
+    }
+
+    /// The body, unless some of it has left already.
+    pub(super) fn body(&self) -> Option<UpstreamRequestBody> {
+        if self.has_begun.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (queue, has_begun) = (Arc::clone(&self.queue), Arc::clone(&self.has_begun));
+        let frames = futures_util::stream::poll_fn(move |context| {
+            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let frame = ready!(queue.poll_recv(context));
+            has_begun.store(true, Ordering::Relaxed);
+            Poll::Ready(frame)
+        });
+        Some(BoxBody::new(StreamBody::new(frames)))
+    }
+
+    /// Whether it was broken off because it is longer than it may be.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.is_too_long.get()
+    }
+}
+
+async fn pass(
+    mut payload: web::Payload,
+    passing: Passing,
+    chunks: mpsc::Sender<Chunk>,
+    is_too_long: Rc<Cell<bool>>,
+) {
+    let mut length = 0;
+    while let Some(chunk) = payload.next().await {
+        let mut frame = chunk.map(Frame::data).map_err(|_| BodyError);
+        if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
+            length += data.len() as u64;
+            if passing.limit.is_some_and(|limit| length > limit) {
+                is_too_long.set(true);
+                frame = Err(BodyError);
+            } else if let Some(kept) = &passing.kept {
+                kept.keep(data);
+            }
+        }
+        let has_failed = frame.is_err();
+        // A closed channel means that the upstream wants no more of it.
+        if chunks.send(frame).await.is_err() || has_failed {
+            return;
+        }
+        passing.progress.note();
+    }
+    let trailers = passing.trailers.and_then(|trailers| trailers.take());
+    if let Some(fields) = trailers.and_then(|fields| trailers::for_upstream(&fields)) {
+        let _ = chunks.send(Ok(Frame::trailers(fields))).await;
+    }
+}
+
+/// Why an answer's body broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AnswerBroke {
+    #[error("the upstream broke off")]
+    Off(#[source] hyper::Error),
+    #[error("the upstream paused for too long")]
+    Silent,
 }
 
 /// An upstream's body on its way to the browser.
 pub(super) struct UpstreamResponseBody {
     incoming: Incoming,
     size: BodySize,
+    pause: Option<Pause>,
+    trailers: Trailers,
 }
 
 impl UpstreamResponseBody {
-    /// `length` is what the upstream declared, if it did.
-    pub(super) const fn new(incoming: Incoming, length: Option<u64>) -> Self {
+    /// `length` is what the upstream declared, if it did. Trailer fields behind the body are left in `trailers`.
+    pub(super) fn new(
+        incoming: Incoming,
+        length: Option<u64>,
+        pause: Option<Pause>,
+        trailers: Trailers,
+    ) -> Self {
         let size = match length {
             Some(length) => BodySize::Sized(length),
             None => BodySize::Stream,
         };
-        Self { incoming, size }
+        Self {
+            incoming,
+            size,
+            pause,
+            trailers,
+        }
     }
 }
 
 impl MessageBody for UpstreamResponseBody {
-    type Error = hyper::Error;
+    type Error = AnswerBroke;
 
     fn size(&self) -> BodySize {
         self.size
@@ -134,17 +221,71 @@ impl MessageBody for UpstreamResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         loop {
-            let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
+            let frame = match Pin::new(&mut self.incoming).poll_frame(context) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let is_over = self.pause.as_mut().is_some_and(|pause| pause.is_over(context));
+                    return if is_over {
+                        Poll::Ready(Some(Err(AnswerBroke::Silent)))
+                    } else {
+                        Poll::Pending
+                    };
+                }
+            };
+            if let Some(pause) = &mut self.pause {
+                pause.ends();
+            }
             match frame {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                // What is not data is trailers, which HTTP/1.1 clients have not asked for.
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
+                Some(Err(error)) => return Poll::Ready(Some(Err(AnswerBroke::Off(error)))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Err(frame) => {
+                        let fields = frame.into_trailers().ok();
+                        if let Some(fields) = fields.and_then(|fields| trailers::for_browser(&fields)) {
+                            self.trailers.put(fields);
+                        }
                     }
-                }
+                },
             }
         }
+    }
+}
+
+/// How long an answer's body may pause. A pause begins when the browser waits for more and there is none, so that a slow
+/// browser is not held against the upstream; a request body that moves is no pause.
+pub(super) struct Pause {
+    longest: Duration,
+    progress: Progress,
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Pause {
+    pub(super) const fn new(longest: Duration, progress: Progress) -> Self {
+        Self {
+            longest,
+            progress,
+            waiting: None,
+        }
+    }
+
+    fn ends(&mut self) {
+        self.waiting = None;
+    }
+
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let longest = self.longest;
+        let (began, sleep) = self.waiting.get_or_insert_with(|| {
+            let now = Instant::now();
+            (now, Box::pin(tokio::time::sleep_until(now + longest)))
+        });
+        while sleep.as_mut().poll(context).is_ready() {
+            let ends = self.progress.last().max(*began) + longest;
+            if ends <= Instant::now() {
+                return true;
+            }
+            sleep.as_mut().reset(ends);
+        }
+        false
     }
 }

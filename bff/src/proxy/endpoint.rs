@@ -1,13 +1,14 @@
 //! The handlers of configured routes.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+mod outgoing;
+mod request_body;
+
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard::GuardContext;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION, TRANSFER_ENCODING, VIA};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE as OLD_CONTENT_TYPE, HeaderValue, LOCATION, VIA};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
@@ -16,24 +17,27 @@ use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 use url::form_urlencoded;
 
+use self::outgoing::{Outgoing, client_of};
+use self::request_body::RequestBody;
 use super::authority::Authority;
-use super::body::{self, Kept, Progress, UpstreamRequestBody, UpstreamResponseBody};
+use super::body::{Pause, Progress, UpstreamResponseBody};
 use super::challenge;
 use super::ends::{Ending, EndingBody, StreamKind, Streams};
-use super::forward::{ForwardClient, ForwardError};
-use super::headers::{self, Forwarding};
+use super::forward::ForwardClient;
+use super::grpc;
+use super::headers;
 use super::http_types;
 use super::upgrade::{self, Asked};
-use crate::guard::client_address::middleware::ClientAddress;
 use crate::guard::csrf::Proof;
-use crate::guard::middleware::{OthersCookies, Proxied, facts_of};
+use crate::guard::middleware::{Proxied, facts_of};
 use crate::guard::rate_limit::{RateLimit, RateLimits};
 use crate::problem::ApiError;
 use crate::refresh::{Keeper, RefreshError, ServiceTokens};
-use crate::routing::{Access, NormalPath, Route, RouteTable};
+use crate::routing::{Access, NormalPath, Route, Routes};
+use crate::server::Trailers;
 use crate::session::ticket::Ticket;
 use crate::session::{OpenSession, SessionKey, SessionRegistry};
-use crate::telemetry::{self, UpstreamTimes};
+use crate::telemetry;
 
 /// The route that a request matched, and its path in the form that matched.
 #[derive(Debug, Clone)]
@@ -54,8 +58,6 @@ pub struct Proxy {
     pub(crate) scheme: String,
     pub(crate) host: String,
     pub(crate) base_path: String,
-    /// For each route, by its prefix.
-    pub(crate) times: Arc<HashMap<String, UpstreamTimes>>,
 }
 
 /// Reads the path in its one form and notes the route; a path with two readings goes no further.
@@ -70,8 +72,8 @@ pub async fn match_route(
         return Ok(request.into_response(ApiError::InvalidPath.error_response()));
     };
     let found = request
-        .app_data::<web::Data<RouteTable>>()
-        .and_then(|table| table.find(&path).cloned());
+        .app_data::<web::Data<Routes>>()
+        .and_then(|routes| routes.find(&path));
     if let Some(route) = found {
         if has_been_here(&request) {
             return Ok(request.into_response(ApiError::LoopDetected.error_response()));
@@ -85,7 +87,35 @@ pub async fn match_route(
         request.extensions_mut().insert(proof);
         request.extensions_mut().insert(MatchedRoute { route, path });
     }
-    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+    let answer = next.call(request).await?.map_into_boxed_body();
+    Ok(in_words_of_grpc(answer))
+}
+
+/// A refusal of ours as gRPC clients understand it: 200, and the outcome in `grpc-status`.
+fn in_words_of_grpc(mut answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let content_type = answer.request().headers().get(OLD_CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|value| grpc::is_grpc(value.as_bytes()));
+    let is_ours = answer.response().extensions().get::<Proxied>().is_none();
+    let status = answer.status();
+    if !(is_grpc && is_ours && (status.is_client_error() || status.is_server_error())) {
+        return answer;
+    }
+    let mut refusal = HttpResponse::Ok();
+    refusal
+        .content_type("application/grpc")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header(("grpc-status", grpc::status(status.as_u16()).to_string()))
+        .insert_header(("grpc-message", status.canonical_reason().unwrap_or("Refused")));
+    // Clients look for the outcome in the headers only if these end the stream.
+    let mut refusal = if answer.request().version() == Version::HTTP_2 {
+        refusal.body(actix_web::body::None::new())
+    } else {
+        refusal.finish()
+    };
+    // What the log is to be told.
+    let told = std::mem::take(&mut *answer.response_mut().extensions_mut());
+    refusal.extensions_mut().extend(told);
+    answer.into_response(refusal)
 }
 
 /// Whether a route of ours has sent this request, straight or by way of other proxies.
@@ -225,20 +255,30 @@ async fn forward(
 ) -> Result<HttpResponse, ApiError> {
     let (progress, began) = (Progress::begin(), Instant::now());
     let has_token = authority.token(&found.route).is_some();
-    let body = RequestBody::of(request, if has_token { proxy.replay_body_limit } else { 0 });
+    let replay_limit = if has_token { proxy.replay_body_limit } else { 0 };
     // What follows the request on a connection that becomes a WebSocket is no body of it.
-    let (first, tunnel) = match Asked::by(request.head()) {
-        Asked::WebSocket => (body::empty(), Some(payload)),
-        Asked::Nothing | Asked::Unfit => (body.begin(payload, &progress), None),
+    let (body, tunnel) = match Asked::by(request.head()) {
+        Asked::WebSocket => (RequestBody::Absent, Some(payload)),
+        Asked::Nothing | Asked::Unfit => {
+            let body = RequestBody::begin(request, payload, &found.route, replay_limit, &progress)?;
+            (body, None)
+        }
     };
-    let mut answer = send(request, first, found, &authority, proxy, client, &progress).await?;
+    let outgoing = Outgoing {
+        request,
+        found,
+        proxy,
+        client,
+        progress: &progress,
+    };
+    let mut answer = outgoing.send(&body, &authority).await?;
     // Once: an upstream that refuses the next token as well means it.
     if challenge::refuses_token(answer.status(), answer.headers())
-        && let Some(again) = body.again()
+        && body.whole().is_some()
         && let Some(another) = with_another_token(&authority, found, proxy).await?
     {
         authority = another;
-        answer = send(request, again, found, &authority, proxy, client, &progress).await?;
+        answer = outgoing.send(&body, &authority).await?;
     }
     report(
         request,
@@ -254,7 +294,7 @@ async fn forward(
             upgrade::tunnel(answer, &headers, browser, ending)
         }
         refused => {
-            incoming(answer, request.method() == Method::HEAD, has_token, ending).map(|mut response| {
+            incoming(request, answer, has_token, &found.route, progress, ending).map(|mut response| {
                 // The server reads this connection as a WebSocket by now and would not write chunks.
                 response.head_mut().no_chunking(refused.is_some());
                 response
@@ -275,127 +315,6 @@ async fn with_another_token(
 ) -> Result<Option<Authority>, ApiError> {
     let another = authority.with_another_token(&found.route, proxy).await;
     another.map_err(|error| ApiError::from(&error))
-}
-
-async fn send(
-    request: &HttpRequest,
-    body: UpstreamRequestBody,
-    found: &MatchedRoute,
-    authority: &Authority,
-    proxy: &Proxy,
-    client: &ForwardClient,
-    progress: &Progress,
-) -> Result<http::Response<Incoming>, ApiError> {
-    progress.note();
-    let outgoing = outgoing(request, body, found, authority, proxy).ok_or_else(|| {
-        ApiError::Internal(anyhow::anyhow!("a request could not be written for its upstream"))
-    })?;
-    let began = Instant::now();
-    let answer = client.send(outgoing, found.route.timeout, progress).await;
-    if let Some(times) = proxy.times.get(&found.route.prefix) {
-        let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-        times.answered(status, began.elapsed());
-    }
-    answer.map_err(|error| match error {
-        ForwardError::Silent => ApiError::UpstreamTimeout,
-        ForwardError::Unreachable(_) => ApiError::UpstreamUnavailable(error.into()),
-    })
-}
-
-/// The body of a request, and whether it can be sent twice.
-enum RequestBody {
-    Absent,
-    /// It is short enough to be kept while it passes.
-    Kept(Kept),
-    PassesOnce,
-}
-
-impl RequestBody {
-    /// A body may be kept if it says that it is no longer than `limit`.
-    fn of(request: &HttpRequest, limit: usize) -> Self {
-        if request.headers().contains_key(TRANSFER_ENCODING) {
-            return Self::PassesOnce;
-        }
-        let Some(length) = request.headers().get(actix_web::http::header::CONTENT_LENGTH) else {
-            return Self::Absent;
-        };
-        match length
-            .to_str()
-            .ok()
-            .and_then(|length| length.parse::<usize>().ok())
-        {
-            Some(0) => Self::Absent,
-            Some(length) if length <= limit => Self::Kept(Kept::new(length)),
-            _ => Self::PassesOnce,
-        }
-    }
-
-    fn begin(&self, payload: web::Payload, progress: &Progress) -> UpstreamRequestBody {
-        match self {
-            Self::Absent => body::empty(),
-            Self::Kept(kept) => body::stream(payload, progress.clone(), Some(kept.clone())),
-            Self::PassesOnce => body::stream(payload, progress.clone(), None),
-        }
-    }
-
-    fn again(&self) -> Option<UpstreamRequestBody> {
-        match self {
-            Self::Absent => Some(body::empty()),
-            Self::Kept(kept) => kept.again(),
-            Self::PassesOnce => None,
-        }
-    }
-}
-
-fn outgoing(
-    request: &HttpRequest,
-    body: UpstreamRequestBody,
-    found: &MatchedRoute,
-    authority: &Authority,
-    proxy: &Proxy,
-) -> Option<http::Request<UpstreamRequestBody>> {
-    let mut client_headers = http::HeaderMap::with_capacity(request.headers().len());
-    for (name, value) in request.headers() {
-        client_headers.append(http_types::name(name)?, http_types::value(value)?);
-    }
-    let forwarding = Forwarding {
-        client: client_of(request).map(|client| client.to_string()),
-        protocol: protocol(request.version()),
-        scheme: &proxy.scheme,
-        host: &proxy.host,
-        upstream: found.route.upstream.authority().as_str(),
-        access_token: authority.token(&found.route),
-        cookies: others_cookies(request),
-    };
-    let mut outgoing = http::Request::new(body);
-    *outgoing.method_mut() = http_types::method(request.method())?;
-    *outgoing.uri_mut() = found.route.target(&found.path, request.query_string())?;
-    *outgoing.headers_mut() = headers::for_upstream(&client_headers, &forwarding)?;
-    if Asked::by(request.head()) == Asked::WebSocket {
-        upgrade::ask(outgoing.headers_mut());
-    }
-    Some(outgoing)
-}
-
-fn client_of(request: &HttpRequest) -> Option<IpAddr> {
-    let noted = request.extensions().get::<ClientAddress>().copied();
-    noted.map(|ClientAddress(address)| address)
-}
-
-/// The version by which a request came, as `Via` writes it.
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        _ => "1.1",
-    }
-}
-
-fn others_cookies(request: &HttpRequest) -> Option<http::HeaderValue> {
-    request
-        .extensions()
-        .get::<OthersCookies>()
-        .and_then(|cookies| http_types::value(&cookies.0))
 }
 
 /// Paths hold names, e-mail addresses and reset links: the log gets the route, and only who asks for it the path.
@@ -425,9 +344,11 @@ fn report(
 
 /// The browser's answer. `None` when the upstream answers with a status that no request asked for.
 fn incoming(
+    request: &HttpRequest,
     answer: http::Response<Incoming>,
-    to_head: bool,
     carried_token: bool,
+    route: &Route,
+    progress: Progress,
     ending: Ending,
 ) -> Option<HttpResponse> {
     let (head, incoming) = answer.into_parts();
@@ -450,21 +371,25 @@ fn incoming(
             response.append_header((http_types::old_name(name)?, http_types::old_value(value)?));
         }
     }
-    Some(if has_no_body {
+    let trailers = Trailers::default();
+    // gRPC without messages: clients look for the outcome in the headers only if these end the stream.
+    let is_only_an_outcome =
+        request.version() == Version::HTTP_2 && incoming.is_end_stream() && is_grpc(&head.headers);
+    Some(if has_no_body || is_only_an_outcome {
         response.body(actix_web::body::None::new())
     } else {
         // What hyper decodes decides: beside chunks, a declared length counts for nothing (RFC 9112 §6.3).
-        let length = if to_head {
+        let length = if request.method() == Method::HEAD {
             declared
         } else {
             incoming.size_hint().exact()
         };
+        let pause = route.idle_timeout.map(|longest| Pause::new(longest, progress));
         let kind = stream_kind(&head.headers);
-        response.body(EndingBody::new(
-            UpstreamResponseBody::new(incoming, length),
-            kind,
-            ending,
-        ))
+        let body = UpstreamResponseBody::new(incoming, length, pause, trailers.clone());
+        let mut response = response.body(EndingBody::new(body, kind, ending));
+        response.extensions_mut().insert(trailers);
+        response
     })
 }
 
@@ -476,4 +401,9 @@ fn stream_kind(headers: &http::HeaderMap) -> StreamKind {
     } else {
         StreamKind::Download
     }
+}
+
+fn is_grpc(headers: &http::HeaderMap) -> bool {
+    let content_type = headers.get(http::header::CONTENT_TYPE);
+    content_type.is_some_and(|value| grpc::is_grpc(value.as_bytes()))
 }

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::body::UpstreamResponseBody;
+use super::body::{AnswerBroke, UpstreamResponseBody};
 use crate::session::watch::{Over, Uses};
 use crate::session::{OpenSession, SessionKey, SessionRegistry};
 use crate::telemetry;
@@ -130,8 +130,8 @@ fn report(kind: StreamKind, why: Why, key: Option<&SessionKey>) {
 /// Why a body was not sent to its end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CutShort {
-    #[error("the upstream broke off")]
-    Upstream(#[from] hyper::Error),
+    #[error(transparent)]
+    Upstream(#[from] AnswerBroke),
     #[error("the session is over, or nobody can say that it lives")]
     Session,
 }

@@ -1,34 +1,89 @@
 //! The client of the proxy path: one for each worker, with its own connections.
 
-use std::time::Duration;
+mod connector;
 
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::UPGRADE;
 use http::{Request, Response};
-use hyper::body::{Body, Incoming};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::body::{self, Progress, UpstreamRequestBody};
-use crate::errors::chain;
+use self::connector::Connector;
+use super::body::{Progress, UpstreamRequestBody};
+use crate::routing::{Destination, Protocol, Tls};
 
 /// Idle connections are dropped before common servers close them (Node after 5 s, actix-web after 5 s), so that a
 /// request is not sent into a connection that is just going away. One that is all the same is sent again by hyper if
 /// nothing of it had left.
 const IDLE_LIMIT: Duration = Duration::from_secs(4);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What nobody has asked for so long is forgotten: a reload may have taken it out of the routes.
+const LINK_LIMIT: Duration = Duration::from_secs(600);
+/// How much of one answer an HTTP/2 upstream may send ahead of a slow browser.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The most that the protocol allows. Each stream is bounded by its own window; a smaller one for all together would let
+/// a few slow browsers hold up everybody else.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+const SEND_BUFFER: usize = 256 * 1024;
+const HEADER_LIST: u32 = 64 * 1024;
 
 /// Sends requests to upstreams. It follows no redirect, knows no proxy variables and changes no URI.
-#[derive(Debug, Clone)]
-pub struct ForwardClient(Client<HttpsConnector<HttpConnector>, UpstreamRequestBody>);
+#[derive(Clone, Default)]
+pub struct ForwardClient(Rc<RefCell<Vec<Link>>>);
+
+/// The connections to one destination.
+struct Link {
+    destination: Arc<Destination>,
+    protocol: Protocol,
+    client: Client<Connector, UpstreamRequestBody>,
+    used: Cell<Instant>,
+}
 
 /// Why an upstream gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ForwardError {
-    #[error("the upstream cannot be reached or broke off")]
-    Unreachable(#[source] hyper_util::client::legacy::Error),
+    #[error("no connection to the upstream could be made")]
+    Unconnected(#[source] hyper_util::client::legacy::Error),
+    #[error("the upstream did not take the request up")]
+    Unprocessed(#[source] hyper_util::client::legacy::Error),
+    #[error("the upstream broke off")]
+    BrokeOff(#[source] hyper_util::client::legacy::Error),
     #[error("the upstream was silent for too long")]
     Silent,
+    #[error("a client for the upstream could not be made")]
+    NoClient(#[source] anyhow::Error),
+}
+
+impl ForwardError {
+    fn of(error: hyper_util::client::legacy::Error) -> Self {
+        if error.is_connect() {
+            Self::Unconnected(error)
+        } else if is_unprocessed(&error) {
+            Self::Unprocessed(error)
+        } else {
+            Self::BrokeOff(error)
+        }
+    }
+}
+
+/// Whether an HTTP/2 upstream promises that it has done nothing (RFC 9113 §8.7): it refused the stream, or is going away and
+/// had come to an end before it.
+fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<h2::Error>())
+        .any(|cause| {
+            let reason = cause.reason();
+            cause.is_remote()
+                && (reason == Some(h2::Reason::REFUSED_STREAM)
+                    || (cause.is_go_away() && reason == Some(h2::Reason::NO_ERROR)))
+        })
 }
 
 impl ForwardClient {
@@ -37,55 +92,25 @@ impl ForwardClient {
     /// # Errors
     /// When the trust roots of this machine cannot be used.
     pub fn new() -> Result<Self, rustls::Error> {
-        let mut http = HttpConnector::new();
-        http.set_nodelay(true);
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new()
-            .try_with_platform_verifier()?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_LIMIT)
-            .pool_timer(TokioTimer::new())
-            .http1_max_headers(256)
-            .build(connector);
-        Ok(Self(client))
+        connector::tls(&Tls::default())?;
+        Ok(Self::default())
     }
 
     /// Sends a request and waits until the answer begins. The upstream may be silent for `timeout` at a stretch; while a
     /// request body is moving, it is not silent.
-    ///
-    /// A kept connection may be closed by the upstream just as it is used: a restart, an idle time-out. A safe request
-    /// without a body is then sent once more (RFC 9110 §9.2.2, RFC 9112 §9.3.1), so that this is nobody's 502.
     pub(super) async fn send(
         &self,
+        to: &Arc<Destination>,
         request: Request<UpstreamRequestBody>,
         timeout: Duration,
         progress: &Progress,
     ) -> Result<Response<Incoming>, ForwardError> {
-        let again = repeatable(&request);
-        match (self.once(request, timeout, progress).await, again) {
-            (Err(ForwardError::Unreachable(error)), Some(again)) if !error.is_connect() => {
-                tracing::debug!(error = chain(&error), "a safe request is sent once more");
-                self.once(again, timeout, progress).await
-            }
-            (answer, _) => answer,
-        }
-    }
-
-    async fn once(
-        &self,
-        request: Request<UpstreamRequestBody>,
-        timeout: Duration,
-        progress: &Progress,
-    ) -> Result<Response<Incoming>, ForwardError> {
-        let mut answer = std::pin::pin!(self.0.request(request));
+        let client = self.link(to, &request).map_err(ForwardError::NoClient)?;
+        let mut answer = std::pin::pin!(client.request(request));
         loop {
             let silent_at = progress.last() + timeout;
             tokio::select! {
-                answer = &mut answer => return answer.map_err(ForwardError::Unreachable),
+                answer = &mut answer => return answer.map_err(ForwardError::of),
                 () = tokio::time::sleep_until(silent_at) => {
                     if progress.last() + timeout <= silent_at {
                         return Err(ForwardError::Silent);
@@ -94,16 +119,61 @@ impl ForwardClient {
             }
         }
     }
+
+    fn link(
+        &self,
+        to: &Arc<Destination>,
+        request: &Request<UpstreamRequestBody>,
+    ) -> Result<Client<Connector, UpstreamRequestBody>, anyhow::Error> {
+        // An upgrade is a thing of HTTP/1.1; over HTTP/2 it would need RFC 8441, which few servers know.
+        let protocol = if request.headers().contains_key(UPGRADE) {
+            Protocol::Http1
+        } else {
+            to.connecting.protocol
+        };
+        let mut links = self.0.borrow_mut();
+        let now = Instant::now();
+        let known = links.iter().find(|link| {
+            let is_same = Arc::ptr_eq(&link.destination, to) || link.destination == *to;
+            is_same && link.protocol == protocol
+        });
+        if let Some(link) = known {
+            link.used.set(now);
+            return Ok(link.client.clone());
+        }
+        links.retain(|link| now.duration_since(link.used.get()) < LINK_LIMIT);
+        let client = client(to, protocol)?;
+        links.push(Link {
+            destination: Arc::clone(to),
+            protocol,
+            client: client.clone(),
+            used: Cell::new(now),
+        });
+        Ok(client)
+    }
 }
 
-/// A copy of a request that may be sent twice: a safe one without a body.
-fn repeatable(request: &Request<UpstreamRequestBody>) -> Option<Request<UpstreamRequestBody>> {
-    if !(request.method().is_safe() && request.body().is_end_stream()) {
-        return None;
+fn client(
+    to: &Destination,
+    protocol: Protocol,
+) -> Result<Client<Connector, UpstreamRequestBody>, anyhow::Error> {
+    let connector = Connector::new(to, protocol)?;
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_LIMIT)
+        .pool_timer(TokioTimer::new())
+        .http1_max_headers(256)
+        .http2_only(protocol == Protocol::H2)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_send_buf_size(SEND_BUFFER)
+        .http2_max_header_list_size(HEADER_LIST)
+        .build(connector))
+}
+
+impl fmt::Debug for ForwardClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let links = self.0.borrow();
+        let destinations = links.iter().map(|link| &link.destination.authority);
+        f.debug_list().entries(destinations).finish()
     }
-    let mut copy = Request::new(body::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
 }

@@ -1,6 +1,6 @@
 //! Which headers cross, in both directions. The rules are the lists below; the functions apply them.
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, HOST, SET_COOKIE, VIA};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, HOST, SET_COOKIE, TE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::cookies;
@@ -214,7 +214,8 @@ fn keeps_out_of_shared_caches(headers: &HeaderMap) -> bool {
     })
 }
 
-fn crosses_to_upstream(name: &HeaderName) -> bool {
+/// Whether a client may say this to an upstream, by its name alone.
+pub(super) fn crosses_to_upstream(name: &HeaderName) -> bool {
     let name = name.as_str();
     // Many servers read `X_Forwarded_For` as `X-Forwarded-For`: a header with an underscore is judged as its twin.
     let twin = name.replace('_', "-");
@@ -223,6 +224,15 @@ fn crosses_to_upstream(name: &HeaderName) -> bool {
     let has_twin_of_meaning =
         name.contains('_') && (HOP_BY_HOP.contains(&twin.as_str()) || twin == "content-length");
     !is_ours && !has_twin_of_meaning && !HOP_BY_HOP.contains(&name) && !FOR_US_ONLY.contains(&twin.as_str())
+}
+
+/// Whether a client says that it wants trailers.
+#[must_use]
+pub(super) fn takes_trailers(client: &HeaderMap) -> bool {
+    let values = client.get_all(TE).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
 }
 
 /// The names that `Connection` lists; they belong to the connection as well. A client cannot use this to strip what we

@@ -1,14 +1,17 @@
 //! The rules that pick an upstream for a request.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Uri};
 
+use super::addresses::{Address, Addresses};
 use super::path::NormalPath;
 use crate::session::tokens::Target;
+use crate::telemetry::UpstreamTimes;
 
 /// Whom a route serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +74,37 @@ impl Upstream {
         })
     }
 
-    /// Host and port, which the upstream sees as `Host`.
+    /// Whether it is reached by TLS.
     #[must_use]
-    pub const fn authority(&self) -> &Authority {
-        &self.authority
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    pub(super) fn into_parts(self) -> (Scheme, Authority, String) {
+        (self.scheme, self.authority, self.path)
+    }
+}
+
+/// Which `Host` an upstream sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaidHost {
+    /// Its own, as its URL says.
+    Upstream,
+    /// The BFF's, as browsers know it.
+    Browser,
+}
+
+impl SaidHost {
+    /// Reads the word of the configuration.
+    ///
+    /// # Errors
+    /// The rule, when it is another word.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "upstream" => Ok(Self::Upstream),
+            "browser" => Ok(Self::Browser),
+            _ => Err("must be \"upstream\" or \"browser\""),
+        }
     }
 }
 
@@ -84,7 +114,9 @@ pub struct Route {
     /// The path at and below which the rule holds.
     pub prefix: String,
     /// Where its requests go.
-    pub upstream: Upstream,
+    pub upstreams: Arc<Addresses>,
+    /// Which host they see.
+    pub host: SaidHost,
     /// Whom it serves.
     pub access: Access,
     /// What its access token is for.
@@ -97,6 +129,12 @@ pub struct Route {
     pub login_redirect: bool,
     /// How long the upstream may be silent before its answer begins.
     pub timeout: Duration,
+    /// How long its answer's body may pause, if that is bounded.
+    pub idle_timeout: Option<Duration>,
+    /// How many bytes a request body may have, if that is bounded.
+    pub max_body_size: Option<u64>,
+    /// What its upstream's times are noted in; made by the first request, when there is a recorder.
+    pub times: Arc<OnceLock<UpstreamTimes>>,
 }
 
 impl Route {
@@ -120,28 +158,20 @@ impl Route {
         methods.join(", ")
     }
 
-    /// What the upstream is asked for. `None` when prefix, path and query do not make a URI, which a normal path does.
+    /// What its upstream's times are noted in.
     #[must_use]
-    pub fn target(&self, path: &NormalPath, query: &str) -> Option<Uri> {
-        let rest = if self.strip_prefix {
-            path.below(&self.prefix)?
+    pub fn times(&self) -> &UpstreamTimes {
+        self.times.get_or_init(|| UpstreamTimes::of_route(&self.prefix))
+    }
+
+    /// The path that the upstream is asked for, behind its own. `None` when it is not a path of this rule.
+    #[must_use]
+    pub fn target<'p>(&self, path: &'p NormalPath) -> Option<&'p str> {
+        if self.strip_prefix {
+            path.below(&self.prefix)
         } else {
-            path.as_str()
-        };
-        let mut target = format!("{}{rest}", self.upstream.path);
-        if target.is_empty() {
-            target.push('/');
+            Some(path.as_str())
         }
-        if !query.is_empty() {
-            target.push('?');
-            target.push_str(query);
-        }
-        Uri::builder()
-            .scheme(self.upstream.scheme.clone())
-            .authority(self.upstream.authority.clone())
-            .path_and_query(target)
-            .build()
-            .ok()
     }
 }
 
@@ -157,6 +187,33 @@ impl RouteTable {
         Self(routes.into_iter().map(Arc::new).collect())
     }
 
+    /// Takes over what an earlier table knew of addresses that both have.
+    #[must_use]
+    pub fn inheriting(mut self, earlier: &Self) -> Self {
+        let known = earlier.0.iter().flat_map(|route| route.upstreams.iter());
+        let known: Vec<&Address> = known.collect();
+        for route in &mut self.0 {
+            // Nobody else has the new table yet.
+            if let Some(addresses) = Arc::get_mut(route).and_then(|route| Arc::get_mut(&mut route.upstreams))
+            {
+                addresses.inherit(&known);
+            }
+        }
+        self
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The audiences that sessions have access tokens for, each once.
     #[must_use]
     pub fn session_audiences(&self) -> Vec<String> {
@@ -170,11 +227,6 @@ impl RouteTable {
         audiences.into_iter().collect()
     }
 
-    /// The prefixes of all rules.
-    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|route| route.prefix.as_str())
-    }
-
     /// The rule of a path, if any.
     #[must_use]
     pub fn find(&self, path: &NormalPath) -> Option<&Arc<Route>> {
@@ -182,21 +234,69 @@ impl RouteTable {
     }
 }
 
+/// The rules that hold now. A request keeps those it began with.
+#[derive(Debug, Default)]
+pub struct Routes(ArcSwap<RouteTable>);
+
+impl Routes {
+    /// Begins with these.
+    #[must_use]
+    pub fn new(table: RouteTable) -> Self {
+        Self(ArcSwap::from_pointee(table))
+    }
+
+    /// The rule of a path, if any.
+    #[must_use]
+    pub fn find(&self, path: &NormalPath) -> Option<Arc<Route>> {
+        self.0.load().find(path).cloned()
+    }
+
+    /// The table itself.
+    #[must_use]
+    pub fn current(&self) -> Arc<RouteTable> {
+        self.0.load_full()
+    }
+
+    /// From now on these hold.
+    pub fn replace(&self, table: RouteTable) {
+        let table = table.inheriting(&self.0.load());
+        self.0.store(Arc::new(table));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routing::{Connecting, Protocol, Tls};
 
     fn route(prefix: &str, upstream: &str, strip_prefix: bool) -> Route {
         Route {
             prefix: prefix.to_owned(),
-            upstream: Upstream::parse(upstream).unwrap(),
+            upstreams: Arc::new(Addresses::new(
+                Upstream::parse(upstream).unwrap(),
+                Vec::new(),
+                &Connecting {
+                    protocol: Protocol::Http1,
+                    timeout: Duration::from_secs(1),
+                    tls: Tls::default(),
+                },
+            )),
+            host: SaidHost::Upstream,
             access: Access::Session,
             target: Target::default(),
             methods: Vec::new(),
             strip_prefix,
             login_redirect: false,
             timeout: Duration::from_secs(1),
+            idle_timeout: None,
+            max_body_size: None,
+            times: Arc::default(),
         }
+    }
+
+    fn authority(route: &Route) -> Authority {
+        let address = route.upstreams.iter().next().unwrap();
+        address.destination().authority.clone()
     }
 
     fn path(text: &str) -> NormalPath {
@@ -210,7 +310,7 @@ mod tests {
             route("/api/notes", "http://b", false),
             route("/", "http://c", false),
         ]);
-        let found = |text: &str| table.find(&path(text)).unwrap().upstream.authority().to_string();
+        let found = |text: &str| authority(table.find(&path(text)).unwrap()).to_string();
         assert_eq!(found("/api/notes/7"), "b");
         assert_eq!(found("/api/notesx"), "a");
         assert_eq!(found("/else"), "c");
@@ -218,8 +318,12 @@ mod tests {
 
     #[test]
     fn the_target_is_the_matched_path_behind_the_upstream_s_own() {
-        let target =
-            |route: &Route, text: &str, query: &str| route.target(&path(text), query).unwrap().to_string();
+        let target = |route: &Route, text: &str, query: &str| {
+            let path = path(text);
+            let address = route.upstreams.iter().next().unwrap();
+            let uri = address.uri(route.target(&path).unwrap(), query, &authority(route));
+            uri.unwrap().to_string()
+        };
         let kept = route("/api", "http://up:1/v2/", false);
         assert_eq!(
             target(&kept, "/api/x", "q=%2F..&a=1"),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::time::Duration;
@@ -39,6 +40,15 @@ impl<'e> Document<'e> {
                 Err(faults)
             }
         }
+    }
+
+    /// The text of each table and value at the top, by its key: to tell what differs between two files.
+    #[must_use]
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let texts = self.table.iter();
+        texts
+            .map(|(key, value)| (key.clone(), value.to_string()))
+            .collect()
     }
 
     /// The whole file as a section, whose keys have no prefix.

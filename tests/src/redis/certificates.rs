@@ -1,4 +1,4 @@
-//! Certificates for this machine, and an authority that nobody else trusts.
+//! Certificates of tests, and an authority that nobody else trusts.
 
 use std::fmt;
 use std::fs;
@@ -42,16 +42,27 @@ impl Authority {
         }
     }
 
-    /// Puts its certificate and those of a server into this folder.
-    pub(crate) fn equip(&self, folder: &Path) {
+    /// Its own certificate.
+    pub(crate) fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// A certificate for this name, and its key.
+    pub(crate) fn issue(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+        let certificate = CertificateParams::new(vec![name.to_owned()])
             .and_then(|server| server.signed_by(&key, &self.issuer))
             .expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// Puts its certificate and those of a server into this folder.
+    pub(crate) fn equip(&self, folder: &Path) {
+        let (certificate, key) = self.issue("localhost");
         for (name, pem) in [
             (AUTHORITY, self.certificate.clone()),
-            (CERTIFICATE, certificate.pem()),
-            (KEY, key.serialize_pem()),
+            (CERTIFICATE, certificate),
+            (KEY, key),
         ] {
             fs::write(folder.join(name), pem).expect("a file in a temporary folder");
         }

@@ -382,12 +382,11 @@ margin = "30s"
     if deployment.is_administered {
         file.push_str("[management]\nlisten = \"127.0.0.1:0\"\nadmin_token_env = \"ADMIN_TOKEN\"\n");
     }
-    file.push_str(&routes(deployment, upstream));
-    file.push_str(&deployment.further_sections.replace("{app}", app));
+    file.push_str(&routes(deployment, upstream, app));
     file
 }
 
-fn routes(deployment: &Deployment, upstream: &str) -> String {
+fn routes(deployment: &Deployment, upstream: &str, app: &str) -> String {
     let upstream_timeout = deployment.upstream_timeout;
     let mut file = String::new();
     let standing = [
@@ -410,6 +409,7 @@ fn routes(deployment: &Deployment, upstream: &str) -> String {
             let _ = writeln!(file, "upstream = \"{upstream}\"");
         }
     }
+    file.push_str(&deployment.further_sections.replace("{app}", app));
     file
 }
 

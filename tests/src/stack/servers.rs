@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use auth_server::user::NewUser;
+use resource_server::settings::Faults;
 use resource_server::time::Clock;
 
 use super::deployment::{self, AUDIENCE, CLIENT_ID, Places, ProviderKind};
@@ -63,6 +64,26 @@ impl Stack {
             .local_addr()
             .expect("a bound listener has an address");
         let text = self.bff_config(&listen.to_string());
+        let config = self
+            .read_bff_config(&text)
+            .unwrap_or_else(|faults| panic!("bff.toml: {faults}"));
+        bff::start(config, listeners, self.shared_clock())
+            .await
+            .expect("the BFF starts")
+    }
+
+    /// Gives the BFF its configuration again as `kill -HUP` does, after this edit.
+    ///
+    /// # Panics
+    /// When no BFF runs.
+    pub async fn reload_bff(&self, edit: impl FnOnce(String) -> String) {
+        let text = edit(self.bff_config(&self.bff_address().to_string()));
+        let read = self.read_bff_config(&text);
+        let running = self.bff.lock().await;
+        running.as_ref().expect("a BFF runs").reload_routes(read);
+    }
+
+    fn read_bff_config(&self, text: &str) -> Result<bff::Config, Faults> {
         let redis_url = match &self.store {
             Store::Redis(redis) => Some(redis.url()),
             _ => None,
@@ -74,11 +95,7 @@ impl Stack {
             "ADMIN_TOKEN" => Some(self.admin_token.clone()),
             _ => None,
         };
-        let config =
-            bff::Config::parse(&text, &environment).unwrap_or_else(|faults| panic!("bff.toml: {faults}"));
-        bff::start(config, listeners, self.shared_clock())
-            .await
-            .expect("the BFF starts")
+        bff::Config::parse(text, &environment)
     }
 
     /// The configuration file of a BFF of this stack.
