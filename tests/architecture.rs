@@ -132,8 +132,9 @@ fn every_dependency_says_why_it_is_there() {
 }
 
 #[test]
-fn the_foreign_providers_lock_file_names_no_registry_of_this_machine() {
-    assert_none(&dependencies::machine_specific(
-        &workspace().join("tests/foreign-provider/package-lock.json"),
-    ));
+fn the_lock_files_of_npm_name_no_registry_of_this_machine() {
+    for folder in ["foreign-provider", "grpc", "vite"] {
+        let lock_file = workspace().join("tests").join(folder).join("package-lock.json");
+        assert_none(&dependencies::machine_specific(&lock_file));
+    }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: Redis, Chromium with its driver, npm oidc-provider and grpc-js.
+# Installs what the tests need and this machine lacks: Redis, nginx, Chromium with its driver, npm oidc-provider,
+# grpc-js and vite.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,6 +13,9 @@ as_root() {
     fi
 }
 
+# Debian keeps nginx where only administrators look.
+PATH="$PATH:/usr/sbin"
+
 packages=()
 need() { # program, Debian package
     command -v "$1" >/dev/null || packages+=("$2")
@@ -22,6 +26,7 @@ need chromium chromium
 need chromedriver chromium-driver
 need node nodejs
 need npm npm
+need nginx nginx-light
 
 if [ "${#packages[@]}" -gt 0 ]; then
     echo "Installing ${packages[*]}"
@@ -36,12 +41,12 @@ fi
 
 node_major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
 if [ "$node_major" -lt 20 ]; then
-    echo "The foreign provider needs Node 20 or newer; this is $(node --version)." >&2
+    echo "The foreign provider and Vite need Node 20 or newer; this is $(node --version)." >&2
     exit 1
 fi
 
 # `npm ci` starts from nothing each time, so it runs only when the lock file is newer than what it installed.
-for folder in foreign-provider grpc; do
+for folder in foreign-provider grpc vite; do
     installed="$here/$folder/node_modules/.package-lock.json"
     if [ ! -e "$installed" ] || [ "$here/$folder/package-lock.json" -nt "$installed" ]; then
         npm ci --prefix "$here/$folder" --no-audit --no-fund

@@ -3,6 +3,7 @@
 //! One file a section. Every key, its default and a sentence stand in `bff.example.toml`.
 
 mod cors;
+mod forward_auth;
 mod limits;
 mod log;
 mod management;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use resource_server::settings::{Document, Environment, Faults, Section};
 
+pub use self::forward_auth::{ForwardAuthConfig, OriginalMethod};
 pub use self::limits::LimitsConfig;
 pub use self::log::{LogConfig, LogFormat};
 pub use self::management::{AdminToken, ManagementConfig, Needs};
@@ -58,6 +60,8 @@ pub struct Config {
     pub routes: RouteTable,
     /// `[spa]`.
     pub spa: SpaConfig,
+    /// `[forward_auth]`.
+    pub forward_auth: ForwardAuthConfig,
     /// `[log]`.
     pub log: LogConfig,
     /// `[cors]`.
@@ -110,8 +114,10 @@ impl Config {
         let replica = ReplicaConfig::read(root.section("replica"));
         let proxy = ProxyConfig::read(root.section("proxy"));
         let base_path = server.as_ref().map_or("/bff", |server| server.base_path.as_str());
-        let routes = routes::read(&mut root, base_path, &facts);
         let spa = SpaConfig::read(root.section("spa"));
+        let dev_server = spa.as_ref().and_then(|spa| spa.dev_server.clone());
+        let routes = routes::read(&mut root, base_path, &facts, dev_server);
+        let forward_auth = ForwardAuthConfig::read(root.section("forward_auth"), base_path);
         let log = LogConfig::read(root.section("log"));
         let allowed_origins = cors::read(root.section("cors"));
         let limits = LimitsConfig::read(root.section("limits"));
@@ -128,6 +134,7 @@ impl Config {
             proxy: proxy?,
             routes: routes?,
             spa: spa?,
+            forward_auth: forward_auth?,
             log: log?,
             allowed_origins: allowed_origins?,
             limits: limits?,

@@ -9,6 +9,7 @@ pub mod background;
 pub mod config;
 pub mod cookies;
 pub mod errors;
+pub mod forward_auth;
 pub mod guard;
 pub mod login;
 pub mod logout;

@@ -1,25 +1,21 @@
 //! Every refusal and failure that a browser may see, and how each becomes an RFC 9457 problem document.
 //!
-//! This is the one file that maps errors to answers. A cause goes to the log, once, by the middleware; never into a body.
+//! This is the one place that maps errors to answers. A cause goes to the log, once, by the middleware; never into a body.
 
+mod causes;
 pub mod middleware;
 
 use std::error::Error as StdError;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
 use crate::errors::chain;
-use crate::login::CallbackError;
 use crate::provider::ProviderError;
-use crate::refresh::RefreshError;
-use crate::session::SessionError;
-use crate::session::registry::Incomplete;
-use crate::session::store::StoreError;
 use crate::telemetry;
 
 /// A refusal or failure on its way to the browser.
@@ -85,6 +81,12 @@ pub enum ApiError {
     /// The route does not take this method; the value lists those it takes.
     #[error("the method is not allowed here")]
     MethodNotAllowed(String),
+    /// The file is not the one that the client wants.
+    #[error("the file has changed")]
+    PreconditionFailed,
+    /// The file, of this length, has no such part.
+    #[error("the file has no such part")]
+    RangeNotSatisfiable(u64),
     /// This client or session asks too often; seconds until it may again.
     #[error("too many requests")]
     TooManyRequests(u64),
@@ -212,6 +214,16 @@ impl ApiError {
                 "method-not-allowed",
                 "The method is not allowed here",
             ),
+            Self::PreconditionFailed => kind(
+                S::PRECONDITION_FAILED,
+                "precondition-failed",
+                "The file has changed",
+            ),
+            Self::RangeNotSatisfiable(_) => kind(
+                S::RANGE_NOT_SATISFIABLE,
+                "range-not-satisfiable",
+                "The file has no such part",
+            ),
             Self::TooManyRequests(_) => kind(
                 S::TOO_MANY_REQUESTS,
                 "too-many-requests",
@@ -309,6 +321,9 @@ impl ApiError {
         {
             answer.insert_header((ALLOW, methods));
         }
+        if let Self::RangeNotSatisfiable(length) = self {
+            answer.insert_header((CONTENT_RANGE, format!("bytes */{length}")));
+        }
         if matches!(self, Self::AdminTokenRequired) {
             answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
@@ -360,87 +375,5 @@ impl ResponseError for ApiError {
         };
         let body = serde_json::to_string(&problem).unwrap_or_default();
         self.answer().content_type("application/problem+json").body(body)
-    }
-}
-
-impl From<SessionError> for ApiError {
-    fn from(error: SessionError) -> Self {
-        match error {
-            // A record that this node cannot open may open on another one: that is no reason to sign anybody out.
-            SessionError::Store(StoreError::Unreadable(_)) | SessionError::Unopenable(_) => {
-                Self::StoreUnavailable(error.into(), Known::ByThis)
-            }
-            SessionError::Store(StoreError::Unreachable(_)) | SessionError::TicketUnknown => {
-                Self::StoreUnavailable(error.into(), Known::Already)
-            }
-            SessionError::KeyTaken => Self::Internal(error.into()),
-        }
-    }
-}
-
-impl From<Incomplete> for ApiError {
-    fn from(incomplete: Incomplete) -> Self {
-        let ended = incomplete.ended;
-        Self::EndIncomplete(incomplete.into(), ended)
-    }
-}
-
-impl From<ProviderError> for ApiError {
-    fn from(error: ProviderError) -> Self {
-        let seconds = error.retry_after().as_secs();
-        let known = match error {
-            ProviderError::JustFailed | ProviderError::NotDiscovered(_) | ProviderError::HeldOff { .. } => {
-                Known::Already
-            }
-            ProviderError::Unreachable(_)
-            | ProviderError::AnswerLost { .. }
-            | ProviderError::TooLarge
-            | ProviderError::Status { .. }
-            | ProviderError::Metadata(_)
-            | ProviderError::TokenAnswer { .. }
-            | ProviderError::Keys(_)
-            | ProviderError::Unproven(_) => Known::ByThis,
-        };
-        Self::ProviderUnavailable(error.into(), known, seconds)
-    }
-}
-
-impl From<&RefreshError> for ApiError {
-    fn from(error: &RefreshError) -> Self {
-        match error {
-            RefreshError::SessionEnded => Self::SessionRequired,
-            // The trail has each call of the provider, and the store tells of its own outages.
-            RefreshError::Provider {
-                retry_after, cause, ..
-            }
-            | RefreshError::HeldOff { retry_after, cause }
-            | RefreshError::Target {
-                retry_after, cause, ..
-            } => {
-                let seconds = retry_after.as_millis().div_ceil(1_000);
-                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-                Self::ProviderUnavailable(anyhow::anyhow!("{cause}"), Known::Already, seconds)
-            }
-            RefreshError::Session(cause) => {
-                Self::StoreUnavailable(anyhow::anyhow!("{cause}"), Known::Already)
-            }
-            RefreshError::Abandoned => {
-                Self::Internal(anyhow::anyhow!("the refresh task ended without an answer"))
-            }
-        }
-    }
-}
-
-impl From<CallbackError> for ApiError {
-    fn from(error: CallbackError) -> Self {
-        match error {
-            CallbackError::NoTransaction | CallbackError::LoggedOutMeanwhile => Self::LoginExpired,
-            CallbackError::Denied => Self::LoginDenied,
-            CallbackError::Invalid(cause) => Self::LoginFailed(cause),
-            CallbackError::Provider(error) => error.into(),
-            CallbackError::TooManySessions => Self::SessionLimit,
-            CallbackError::Busy => Self::Busy,
-            CallbackError::Session(error) => error.into(),
-        }
     }
 }

@@ -145,7 +145,7 @@ fn outside_the_table(workspace: &Path, krate: &str) -> Vec<String> {
 
 /// Finds addresses in a package-lock.json, which are those of whoever wrote it.
 pub(crate) fn machine_specific(lock_file: &Path) -> Vec<String> {
-    let text = fs::read_to_string(lock_file).expect("the lock file of the foreign provider");
+    let text = fs::read_to_string(lock_file).expect("a lock file of npm");
     let resolved = text
         .lines()
         .enumerate()

@@ -44,7 +44,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
         "server",
     ]),
     apart(&["refresh"]),
-    apart(&["login", "logout", "proxy", "spa", "ops"]),
+    apart(&["login", "logout", "proxy", "spa", "ops", "forward_auth"]),
     apart(&["app"]),
     // Of the program and not of the library: clients of a BFF that runs.
     apart(&["command"]),
@@ -83,14 +83,7 @@ pub(crate) struct Library {
 
 const EDGE_ONLY: &str =
     "a file that decides does not speak HTTP: only endpoint, middleware and composition files do";
-const ACTIX_CRATES: &[&str] = &[
-    "actix_web",
-    "actix_files",
-    "actix_http",
-    "actix_rt",
-    "actix_ws",
-    "actix_service",
-];
+const ACTIX_CRATES: &[&str] = &["actix_web", "actix_http", "actix_rt", "actix_ws", "actix_service"];
 
 /// File names that are edges wherever they stand.
 const EDGE_FILES: &[&str] = &["endpoint", "middleware", "app", "main", "lib"];

@@ -36,6 +36,9 @@ use crate::upstream::Upstream;
 /// The BFF's session cookie.
 pub const SESSION_COOKIE: &str = "__Host-Http-session";
 
+/// What gateways send to a BFF that asks for it (`gateway_secret_env = "GATEWAY_SECRET"`).
+pub const GATEWAY_SECRET: &str = "the-secret-of-gateways-0123456789";
+
 /// Somebody with an account at the provider.
 #[derive(Debug, Clone)]
 pub struct User {

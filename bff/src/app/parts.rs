@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::background::Background;
 use crate::config::{
-    Config, LimitsConfig, ProxyConfig, PublicUrl, RefreshConfig, ServerConfig, SessionConfig, SpaConfig,
-    StoreConfig,
+    Config, ForwardAuthConfig, LimitsConfig, ProxyConfig, PublicUrl, RefreshConfig, ServerConfig,
+    SessionConfig, SpaConfig, StoreConfig,
 };
+use crate::forward_auth::endpoint::ForwardAuth;
 use crate::guard::client_address::TrustedProxies;
 use crate::guard::cors::AllowedOrigins;
 use crate::guard::middleware::OwnOrigin;
@@ -36,7 +36,8 @@ use crate::session::redis::RedisStore;
 use crate::session::replica::Replica;
 use crate::session::store::SessionStore;
 use crate::session::{SessionRegistry, Vault};
-use crate::spa::endpoint::PagePolicy;
+use crate::spa::endpoint::Spa;
+use crate::spa::folder::Folder;
 
 /// Everything that the handlers of one program share.
 #[derive(Clone)]
@@ -55,8 +56,8 @@ pub(super) struct Parts {
     pub(super) health: Health,
     pub(super) vault: Vault,
     pub(super) base_path: String,
-    pub(super) spa: Option<PathBuf>,
-    pub(super) page_policy: web::Data<PagePolicy>,
+    pub(super) forward_auth: Option<(String, web::Data<ForwardAuth>)>,
+    pub(super) spa: Option<web::Data<Spa>>,
     pub(super) guards: Guards,
 }
 
@@ -81,7 +82,6 @@ impl Parts {
         let (server, provider) = (config.server, config.provider);
         let (origin, base_path) = (server.public_url.origin(), server.base_path.clone());
         let redirect_uri = format!("{origin}{base_path}/callback");
-        let cookie_key = Arc::new(config.session.key_ring.cookie_signing_key());
         let vault = Vault::new(Arc::clone(&config.session.key_ring));
         let issuer_origin = provider.settings.issuer_url.origin().ascii_serialization();
         let store = open_store(config.store, config.replica.staleness, &clock, background)?;
@@ -123,9 +123,10 @@ impl Parts {
         let proxy = proxy((keeper, services, streams), &config.refresh, &server);
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
+            forward_auth: forward_auth(config.forward_auth, &proxy.keeper),
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
             vault,
-            cookie_key,
+            cookie_key: Arc::new(config.session.key_ring.cookie_signing_key()),
             login: web::Data::new(login),
             callback: web::Data::new(callback),
             logout: web::Data::new(logout(
@@ -138,10 +139,9 @@ impl Parts {
             routes: web::Data::from(routes),
             origin: web::Data::new(own_origin(&server.public_url)),
             base_path,
-            page_policy: web::Data::new(page_policy(&config.spa)?),
             health: Health::new(Arc::clone(&store), client),
             registry: web::Data::from(registry),
-            spa: config.spa.directory,
+            spa: spa(config.spa)?.map(web::Data::new),
         })
     }
 }
@@ -292,9 +292,32 @@ fn user_endpoint(base_path: &str, clock: Arc<dyn Clock>) -> UserEndpoint {
     }
 }
 
-fn page_policy(spa: &SpaConfig) -> anyhow::Result<PagePolicy> {
-    let value = HeaderValue::from_str(&spa.content_security_policy).context("spa.content_security_policy")?;
-    Ok(PagePolicy(value))
+fn forward_auth(config: ForwardAuthConfig, keeper: &Arc<Keeper>) -> Option<(String, web::Data<ForwardAuth>)> {
+    let answers = ForwardAuth {
+        keeper: Arc::clone(keeper),
+        original_method: config.original_method,
+        gateway_secret: config.gateway_secret,
+        tells_access_token: config.access_token,
+        tells_unverified_email: config.unverified_email,
+    };
+    config.path.map(|path| (path, web::Data::new(answers)))
+}
+
+fn spa(config: SpaConfig) -> anyhow::Result<Option<Spa>> {
+    if config.dev_server.is_some() {
+        tracing::warn!(
+            "the SPA comes from a development server (spa.dev_server), which is for nobody but developers"
+        );
+    }
+    let Some(directory) = config.directory else {
+        return Ok(None);
+    };
+    let policy = HeaderValue::from_str(&config.content_security_policy);
+    Ok(Some(Spa {
+        folder: Folder::new(&directory).context("spa.directory")?,
+        hashed_files: config.hashed_files,
+        page_policy: policy.context("spa.content_security_policy")?,
+    }))
 }
 
 fn own_origin(public_url: &PublicUrl) -> OwnOrigin {

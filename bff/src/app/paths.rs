@@ -2,6 +2,8 @@ use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, guard, web};
 
 use super::parts::Parts;
+use crate::config::OriginalMethod;
+use crate::forward_auth::endpoint as forward_auth_endpoint;
 use crate::guard::middleware::{require_csrf_header, require_own_page};
 use crate::guard::rate_limit::middleware::{limit_calls, limit_logins};
 use crate::login::endpoint as login_endpoint;
@@ -27,7 +29,6 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(parts.proxy.clone())
         .app_data(parts.user.clone())
         .app_data(parts.origin.clone())
-        .app_data(parts.page_policy.clone())
         .app_data(parts.guards.limits.clone());
 
     app.service(
@@ -57,6 +58,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             .configure(logout_from_outside)
             .default_service(web::to(nothing_here)),
     );
+    forward_auth(app, parts);
     app.service(
         web::scope("")
             .guard(guard::fn_guard(proxy_endpoint::goes_to_session_route))
@@ -72,17 +74,31 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             .wrap(from_fn(limit_calls)),
     );
     match &parts.spa {
-        Some(directory) => {
-            app.service(
-                web::scope("")
-                    .wrap(from_fn(spa::add_page_headers))
-                    .service(spa::files(directory)),
-            );
+        Some(files) => {
+            app.app_data(files.clone()).default_service(web::to(spa::file));
         }
         None => {
             app.default_service(web::to(nothing_here));
         }
     }
+}
+
+/// What gateways ask. Some write the client's path behind ours, which says nothing to us.
+fn forward_auth(app: &mut web::ServiceConfig, parts: &Parts) {
+    let Some((path, answers)) = &parts.forward_auth else {
+        return;
+    };
+    let tickets = ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
+    let mut paths = vec![path.clone()];
+    if answers.original_method == OriginalMethod::Request {
+        paths.push(format!("{path}/{{client_path:.*}}"));
+    }
+    app.service(
+        web::resource(paths)
+            .app_data(answers.clone())
+            .to(forward_auth_endpoint::answer)
+            .wrap(tickets),
+    );
 }
 
 /// The user's own logout.

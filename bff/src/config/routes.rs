@@ -11,13 +11,19 @@ use url::Url;
 use super::provider::{ProviderFacts, is_scope_token};
 use super::replica::bytes;
 use crate::provider::Audiences;
-use crate::routing::{Access, NormalPath, Route, RouteTable, SaidHost};
+use crate::routing::{Access, NormalPath, Route, RouteTable, SaidHost, Upstream};
 use crate::session::tokens::Target;
 
 /// Reads the `[[route]]` tables. Two routes of one prefix are a fault, since only one of them could ever be used.
 ///
 /// What a route may ask of the provider is judged by what could be read of the provider's section.
-pub(super) fn read(root: &mut Section<'_>, base_path: &str, provider: &ProviderFacts) -> Option<RouteTable> {
+/// A development server gets what is left over.
+pub(super) fn read(
+    root: &mut Section<'_>,
+    base_path: &str,
+    provider: &ProviderFacts,
+    dev_server: Option<Upstream>,
+) -> Option<RouteTable> {
     let mut routes = Vec::new();
     let mut prefixes = HashSet::new();
     let mut whole = true;
@@ -26,6 +32,14 @@ pub(super) fn read(root: &mut Section<'_>, base_path: &str, provider: &ProviderF
             Some(route) => routes.push(route),
             None => whole = false,
         }
+    }
+    if let Some(upstream) = dev_server {
+        if prefixes.contains("/") {
+            let rule = "gets nothing, since the route of prefix / takes what is left over";
+            root.fault("spa.dev_server", None, rule);
+            whole = false;
+        }
+        routes.push(everything_else(upstream));
     }
     whole.then(|| RouteTable::new(routes))
 }
@@ -74,6 +88,24 @@ fn read_route(
         max_body_size: max_body_size?,
         times: Arc::default(),
     })
+}
+
+/// Nobody's route: no session is looked up, and no access token goes along.
+fn everything_else(upstream: Upstream) -> Route {
+    Route {
+        prefix: "/".to_owned(),
+        upstreams: upstreams::just(upstream),
+        host: SaidHost::Upstream,
+        access: Access::Anonymous,
+        target: Target::default(),
+        methods: Vec::new(),
+        strip_prefix: false,
+        login_redirect: false,
+        timeout: Duration::from_secs(60),
+        idle_timeout: None,
+        max_body_size: None,
+        times: Arc::default(),
+    }
 }
 
 fn pause(text: &str) -> Result<Duration, &'static str> {

@@ -84,7 +84,7 @@ impl ServerConfig {
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let listen = section.parsed_or("listen", "127.0.0.1:8080", address);
         let public_url = section.parsed("public_url", PublicUrl::parse);
-        let base_path = section.parsed_or("base_path", "/bff", base_path);
+        let base_path = section.parsed_or("base_path", "/bff", own_path);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = section.number_or("workers", cores as u64, 1..=512);
         let limits = limits(&mut section);
@@ -157,7 +157,8 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| ADDRESS_RULE)
 }
 
-fn base_path(text: &str) -> Result<String, &'static str> {
+/// A path of our own endpoints.
+pub(super) fn own_path(text: &str) -> Result<String, &'static str> {
     let segments = text.strip_prefix('/').ok_or("must begin with /")?;
     let plain = |segment: &str| {
         !segment.is_empty()

@@ -108,12 +108,26 @@ fn the_defaults_in_the_example_are_the_real_ones() {
         panic!("the default is the embedded store");
     };
     assert_eq!(path, default_path);
+    assert_eq!(example.spa.hashed_files, default.spa.hashed_files);
+    assert_eq!(
+        example.forward_auth.original_method,
+        default.forward_auth.original_method
+    );
+    assert_eq!(
+        example.forward_auth.access_token,
+        default.forward_auth.access_token
+    );
+    assert_eq!(
+        example.forward_auth.unverified_email,
+        default.forward_auth.unverified_email
+    );
 }
 
 /// The readers of the sections.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("../config.rs"),
     include_str!("cors.rs"),
+    include_str!("forward_auth.rs"),
     include_str!("limits.rs"),
     include_str!("log.rs"),
     include_str!("management.rs"),
@@ -366,3 +380,31 @@ fn a_missing_client_secret_hides_no_other_fault() {
 }
 
 mod store;
+
+#[test]
+fn gateways_are_told_tokens_only_with_a_secret() {
+    let (_ring, text) = minimal();
+    let faults = |lines: &str| faults_of(&format!("{text}[forward_auth]\n{lines}"));
+    assert_eq!(faults("path = \"/oauth2/auth\""), Vec::<String>::new());
+    let token = faults("path = \"/oauth2/auth\"\naccess_token = true");
+    assert!(
+        token.len() == 1 && token[0].contains("gateway_secret"),
+        "{token:?}"
+    );
+    for path in ["/bff", "/bff/auth", "/", "auth", "/a/", "/{x}"] {
+        assert_eq!(faults(&format!("path = {path:?}")).len(), 1, "{path}");
+    }
+    assert_eq!(faults("original_method = \"own\"").len(), 1);
+}
+
+#[test]
+fn a_development_server_is_all_of_the_spa() {
+    let (_ring, text) = minimal();
+    let server = "[spa]\ndev_server = \"http://127.0.0.1:5173\"\n";
+    let faults = |more: &str| faults_of(&format!("{text}{server}{more}"));
+    assert_eq!(faults(""), Vec::<String>::new());
+    assert_eq!(faults("directory = \"dist\"").len(), 2, "nor is the folder there");
+    let route = "[[route]]\nprefix = \"/\"\nupstream = \"http://127.0.0.1:9100\"\n";
+    let both = faults(route);
+    assert!(both.len() == 1 && both[0].contains("spa.dev_server"), "{both:?}");
+}

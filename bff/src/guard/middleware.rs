@@ -33,7 +33,8 @@ pub fn facts_of<'r>(method: &Method, headers: &'r HeaderMap) -> RequestFacts<'r>
 }
 
 /// A header that stands once; a repeated or unreadable one reads as a word that nobody knows.
-fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+#[must_use]
+pub fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name);
     let value = values.next()?.to_str().unwrap_or("unreadable");
     Some(if values.next().is_some() {

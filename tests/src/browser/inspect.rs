@@ -22,6 +22,7 @@ const LISTED: &[&str] = &[
     "clear-site-data",
     "connection",
     "content-disposition",
+    "content-encoding",
     "content-length",
     "content-range",
     "content-security-policy",

@@ -54,6 +54,7 @@ pub struct Deployment {
     pub(super) routes: Vec<(&'static str, String)>,
     pub(super) redis_timeout: &'static str,
     pub(super) is_administered: bool,
+    pub(super) dev_server: Option<String>,
     pub(super) server_rules: &'static str,
     pub(super) has_tls: bool,
     pub(super) limits: &'static str,
@@ -77,6 +78,7 @@ impl Deployment {
             routes: Vec::new(),
             redis_timeout: "2s",
             is_administered: false,
+            dev_server: None,
             server_rules: "",
             has_tls: false,
             // The servers' clock stands still unless a story moves it, so a rate would run out.
@@ -190,6 +192,21 @@ impl Deployment {
     #[must_use]
     pub fn with_administration(mut self) -> Self {
         self.is_administered = true;
+        self
+    }
+
+    /// The SPA comes from a development server at this address.
+    #[must_use]
+    pub fn with_dev_server(mut self, address: &str) -> Self {
+        self.dev_server = Some(address.to_owned());
+        self
+    }
+
+    /// Gateways are answered, with these further lines of configuration.
+    #[must_use]
+    pub fn with_forward_auth(mut self, lines: &str) -> Self {
+        let section = format!("[forward_auth]\npath = \"/oauth2/auth\"\n{lines}\n");
+        self.further_sections.push_str(&section);
         self
     }
 
@@ -325,6 +342,10 @@ pub(super) fn bff(deployment: &Deployment, places: &Places<'_>) -> String {
     let lease = deployment
         .lease
         .map_or_else(String::new, |lease| format!("lease = \"{lease}\"\n"));
+    let spa = match &deployment.dev_server {
+        Some(address) => format!("dev_server = \"{address}\""),
+        None => format!("directory = {}", places.file("spa")),
+    };
     let mut file = format!(
         r#"
 [server]
@@ -352,10 +373,9 @@ margin = "30s"
 {lease}[proxy]
 {proxy_rules}
 [spa]
-directory = {spa}
+{spa}
 "#,
         key_ring = places.file("bff-keys"),
-        spa = places.file("spa"),
         tls = tls(deployment, places),
     );
     file.push_str(&store(deployment, places));

@@ -8,7 +8,7 @@ use resource_server::settings::Faults;
 use resource_server::time::Clock;
 
 use super::deployment::{self, AUDIENCE, CLIENT_ID, Places, ProviderKind};
-use super::{Provider, Stack, Store, listen_anywhere};
+use super::{GATEWAY_SECRET, Provider, Stack, Store, listen_anywhere};
 use crate::foreign::{ForeignProvider, Setup};
 use crate::wait::within_patience;
 
@@ -91,6 +91,7 @@ impl Stack {
         let environment = |name: &str| match name {
             "CLIENT_SECRET" => Some(self.client_secret.clone()),
             "REDIS_URL" => redis_url.clone(),
+            "GATEWAY_SECRET" => Some(GATEWAY_SECRET.to_owned()),
             "ADMIN_TOKEN" => Some(self.admin_token.clone()),
             _ => None,
         };

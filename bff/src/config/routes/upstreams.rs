@@ -37,6 +37,16 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Arc<Addresses>> {
     )))
 }
 
+/// One address, and nothing special about it.
+pub(super) fn just(upstream: Upstream) -> Arc<Addresses> {
+    let connecting = Connecting {
+        protocol: Protocol::Http1,
+        timeout: CONNECT_TIMEOUT,
+        tls: Tls::default(),
+    };
+    Arc::new(Addresses::new(upstream, Vec::new(), &connecting))
+}
+
 /// `upstream` for one, or `upstreams`.
 fn upstreams(section: &mut Section<'_>) -> Option<Vec<Upstream>> {
     if !section.has("upstreams") {
