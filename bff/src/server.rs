@@ -13,11 +13,13 @@ mod limits;
 pub mod middleware;
 mod service;
 mod socket;
+mod stall;
 mod trailers;
 mod worker;
 
 pub use self::accept::{Server, Settings};
 pub use self::certificates::{CertificateError, Certificates};
+pub(crate) use self::limits::{KEEP_ALIVE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_RETRIES};
 pub use self::limits::{Limits, MAX_HEAD_BYTES};
 pub use self::trailers::Trailers;
 

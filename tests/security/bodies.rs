@@ -8,7 +8,7 @@ use e2e::browser::Browser;
 use e2e::on_one_store;
 use e2e::raw;
 use e2e::stack::{Deployment, SESSION_COOKIE};
-use e2e::wait::within_patience;
+use e2e::wait::{eventually, within_patience};
 use futures_util::{StreamExt as _, stream};
 use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -131,6 +131,71 @@ async fn an_upload_that_is_refused_early_is_told_early(deployment: Deployment) {
 
     assert!(head.starts_with("HTTP/1.1 418"), "{head}");
     assert!(head.to_ascii_lowercase().contains("connection: close"), "{head}");
+}
+
+/// The token is refused from the head, and the body comes while another one is fetched: it belongs to the second request, or,
+/// if it cannot be told to that one, the refusal stands.
+async fn c45_a_body_that_comes_after_a_refusal_is_not_torn(deployment: Deployment) {
+    for (framing, body) in [
+        ("Content-Length: 10", "0123456789"),
+        (
+            "Transfer-Encoding: chunked",
+            "5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n",
+        ),
+    ] {
+        for comes_first in [true, false] {
+            let stack = deployment.clone().start().await;
+            let browser = stack.browser_logged_in_as("alice").await;
+            stack.advance(Duration::from_secs(15)).await;
+            browser.fetch("/api/lab/x").await.assert_status(200);
+            let bearer = stack.upstream().last().header("authorization").remove(0);
+            stack.upstream().refuse(&bearer);
+            let gate = stack.provider().hold(stack.endpoints().token);
+            let (address, request) =
+                authorized(&browser, "POST /api/lab/hasty", &[framing, "Connection: close"]);
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(&request).await.unwrap();
+            gate.reached().await;
+            if comes_first {
+                connection.write_all(body.as_bytes()).await.unwrap();
+                gate.open();
+            } else {
+                gate.open();
+                eventually("the request is sent again", || async {
+                    (stack.upstream().received().len() == 3).then_some(())
+                })
+                .await;
+                connection.write_all(body.as_bytes()).await.unwrap();
+            }
+
+            let mut answer = String::new();
+            within_patience("the answer", connection.read_to_string(&mut answer))
+                .await
+                .unwrap();
+            if comes_first && answer.starts_with("HTTP/1.1 401") {
+                continue;
+            }
+            assert!(answer.starts_with("HTTP/1.1 200"), "{framing}: {answer}");
+            assert!(
+                answer.replace("\r\n", "").contains("0123456789") || answer.contains("01234\r\n5\r\n56789"),
+                "{framing}: {answer}"
+            );
+        }
+    }
+}
+
+/// RFC 9112 §6.3: only 1xx, 204 and 304 have no body without saying so.
+async fn c39_an_answer_without_a_body_says_so(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let (address, request) = authorized(&browser, "GET /api/lab/reset", &[]);
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(&request).await.unwrap();
+
+    let head = head_of(&mut connection).await.to_ascii_lowercase();
+
+    assert!(head.starts_with("http/1.1 205"), "{head}");
+    assert!(head.contains("content-length: 0"), "{head}");
 }
 
 async fn a_client_that_expects_100_is_told_to_go_on_before_it_sends(deployment: Deployment) {
@@ -260,6 +325,8 @@ on_one_store!(
     a_client_that_expects_100_and_may_not_is_refused_before_it_sends,
     a_client_that_expects_100_is_told_to_go_on_before_it_sends,
     an_upload_that_is_refused_early_is_told_early,
+    c39_an_answer_without_a_body_says_so,
+    c45_a_body_that_comes_after_a_refusal_is_not_torn,
     c44_a_browser_that_breaks_off_a_download_is_noticed_by_the_upstream,
     c44_a_browser_that_breaks_off_an_upload_is_noticed_by_the_upstream,
     c44_a_browser_that_gives_up_waiting_is_noticed_by_the_upstream,

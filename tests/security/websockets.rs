@@ -47,6 +47,8 @@ async fn c30_a_websocket_of_a_foreign_or_unnamed_origin_is_refused(deployment: D
         browser.socket(SOCKET).header("sec-fetch-site", "cross-site"),
         browser.socket("/maybe/lab/socket").without("origin"),
         browser.socket("/page/lab/socket").without("origin"),
+        // No session is looked at, and a page of somebody else is no guest all the same.
+        browser.socket("/open/lab/socket").by_page("http://evil.example"),
     ];
     for attempt in attempts {
         let refused = attempt.open().await.expect_err("it was opened");

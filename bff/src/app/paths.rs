@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, guard, web};
 use super::parts::Parts;
 use crate::config::OriginalMethod;
 use crate::forward_auth::endpoint as forward_auth_endpoint;
-use crate::guard::middleware::{require_csrf_header, require_own_page};
+use crate::guard::middleware::{require_csrf_header, require_own_page, require_own_socket};
 use crate::guard::rate_limit::middleware::{limit_calls, limit_logins};
 use crate::login::endpoint as login_endpoint;
 use crate::logout::backchannel::endpoint as backchannel;
@@ -71,6 +71,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
         web::scope("")
             .guard(guard::fn_guard(proxy_endpoint::goes_to_sessionless_route))
             .default_service(web::to(proxy_endpoint::without_session))
+            .wrap(from_fn(require_own_socket))
             .wrap(from_fn(limit_calls)),
     );
     match &parts.spa {

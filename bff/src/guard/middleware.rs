@@ -3,7 +3,7 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 
@@ -100,6 +100,22 @@ pub async fn require_own_page(
         .copied()
         .unwrap_or(Proof::Header);
     judge(request, proof, next).await
+}
+
+/// Lets a WebSocket of a route without sessions through only if no page of another origin opens it: browsers name the origin and
+/// ask nobody before. Programs name none, and are let through.
+///
+/// # Errors
+/// Only those of what it wraps.
+pub async fn require_own_socket(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let proof = request.extensions().get::<Proof>().copied();
+    if proof == Some(Proof::Upgrade) && request.headers().contains_key(ORIGIN) {
+        return judge(request, Proof::Upgrade, next).await;
+    }
+    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
 }
 
 /// A refusal is an answer and not an error, so that the middleware around this one see it like any other.

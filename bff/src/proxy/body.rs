@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -70,6 +70,11 @@ impl Kept {
         self.bytes.borrow_mut().extend_from_slice(chunk);
     }
 
+    /// Whether all of it has passed.
+    pub(super) fn is_whole(&self) -> bool {
+        self.bytes.borrow().len() == self.length
+    }
+
     /// The body once more, if all of it has passed.
     pub(super) fn again(&self) -> Option<UpstreamRequestBody> {
         let bytes = self.bytes.borrow();
@@ -101,6 +106,8 @@ type Chunk = Result<Frame<Bytes>, BodyError>;
 /// A request body that streams. Until some of it has left it can be begun anew, for another address.
 pub(super) struct Upload {
     queue: Arc<Mutex<mpsc::Receiver<Chunk>>>,
+    /// Which of its bodies counts: the last one that was taken.
+    turn: Arc<AtomicU64>,
     has_begun: Arc<AtomicBool>,
     is_too_long: Rc<Cell<bool>>,
 }
@@ -114,21 +121,33 @@ impl Upload {
         actix_web::rt::spawn(pass(payload, passing, chunks, Rc::clone(&is_too_long)));
         Self {
             queue: Arc::new(Mutex::new(queue)),
+            turn: Arc::default(),
             has_begun: Arc::default(),
             is_too_long,
         }
     }
 
-    /// The body, unless some of it has left already.
+    /// Whether nothing of it has left yet.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.has_begun.load(Ordering::SeqCst)
+    }
+
+    /// The body, unless some of it has left already. One that was taken before breaks off: its request was refused from its
+    /// head, and must not get a piece of what is for its successor.
     pub(super) fn body(&self) -> Option<UpstreamRequestBody> {
-        if self.has_begun.load(Ordering::Relaxed) {
+        if !self.is_whole() {
             return None;
         }
         let (queue, has_begun) = (Arc::clone(&self.queue), Arc::clone(&self.has_begun));
+        let turns = Arc::clone(&self.turn);
+        let turn = turns.fetch_add(1, Ordering::SeqCst) + 1;
         let frames = futures_util::stream::poll_fn(move |context| {
             let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            if turns.load(Ordering::SeqCst) != turn {
+                return Poll::Ready(Some(Err(BodyError)));
+            }
             let frame = ready!(queue.poll_recv(context));
-            has_begun.store(true, Ordering::Relaxed);
+            has_begun.store(true, Ordering::SeqCst);
             Poll::Ready(frame)
         });
         Some(BoxBody::new(StreamBody::new(frames)))

@@ -69,26 +69,31 @@ pub async fn match_route(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Ok(path) = NormalPath::parse(request.uri().path()) else {
-        return Ok(request.into_response(ApiError::InvalidPath.error_response()));
+        return Ok(refused(request, &ApiError::InvalidPath));
     };
     let found = request
         .app_data::<web::Data<Routes>>()
         .and_then(|routes| routes.find(&path));
     if let Some(route) = found {
         if has_been_here(&request) {
-            return Ok(request.into_response(ApiError::LoopDetected.error_response()));
+            return Ok(refused(request, &ApiError::LoopDetected));
         }
         let proof = match Asked::by(request.head()) {
-            Asked::Unfit => return Ok(request.into_response(ApiError::InvalidUpgrade.error_response())),
+            Asked::Unfit => return Ok(refused(request, &ApiError::InvalidUpgrade)),
             Asked::WebSocket => Proof::Upgrade,
             Asked::Nothing if route.login_redirect => Proof::Navigation,
             Asked::Nothing => Proof::HeaderOrSameOrigin,
         };
         request.extensions_mut().insert(proof);
         request.extensions_mut().insert(MatchedRoute { route, path });
+        let answer = next.call(request).await?.map_into_boxed_body();
+        return Ok(in_words_of_grpc(answer));
     }
-    let answer = next.call(request).await?.map_into_boxed_body();
-    Ok(in_words_of_grpc(answer))
+    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+}
+
+fn refused(request: ServiceRequest, why: &ApiError) -> ServiceResponse<BoxBody> {
+    in_words_of_grpc(request.into_response(why.error_response()))
 }
 
 /// A refusal of ours as gRPC clients understand it: 200, and the outcome in `grpc-status`.
@@ -274,8 +279,10 @@ async fn forward(
     let mut answer = outgoing.send(&body, &authority).await?;
     // Once: an upstream that refuses the next token as well means it.
     if challenge::refuses_token(answer.status(), answer.headers())
-        && body.whole().is_some()
+        && body.is_whole()
         && let Some(another) = with_another_token(&authority, found, proxy).await?
+        // Some of it may have left while the token was fetched; then the refusal stands.
+        && body.is_whole()
     {
         authority = another;
         answer = outgoing.send(&body, &authority).await?;
@@ -356,10 +363,7 @@ fn incoming(
     if status.is_informational() {
         return None;
     }
-    let has_no_body = matches!(
-        status,
-        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-    );
+    let has_no_body = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let declared = head
         .headers
         .get(CONTENT_LENGTH)
@@ -375,7 +379,10 @@ fn incoming(
     // gRPC without messages: clients look for the outcome in the headers only if these end the stream.
     let is_only_an_outcome =
         request.version() == Version::HTTP_2 && incoming.is_end_stream() && is_grpc(&head.headers);
-    Some(if has_no_body || is_only_an_outcome {
+    Some(if status == StatusCode::RESET_CONTENT {
+        // Of a body that it does not have it has to say so (RFC 9112 §6.3).
+        response.body(web::Bytes::new())
+    } else if has_no_body || is_only_an_outcome {
         response.body(actix_web::body::None::new())
     } else {
         // What hyper decodes decides: beside chunks, a declared length counts for nothing (RFC 9112 §6.3).

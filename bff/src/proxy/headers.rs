@@ -21,7 +21,7 @@ const HOP_BY_HOP: [&str; 9] = [
 
 /// What only we may say to an upstream: who calls and from where. A client's version is dropped, never merged. Upstreams
 /// behind other gateways trust names of those gateways, so these are here as well.
-const SAID_BY_US: [&str; 33] = [
+const SAID_BY_US: [&str; 39] = [
     "authorization",
     "cf-connecting-ip",
     "client-cert",
@@ -41,13 +41,18 @@ const SAID_BY_US: [&str; 33] = [
     "remote-user",
     "true-client-ip",
     "wl-proxy-client-ip",
+    "x-access-token",
     "x-azure-clientip",
     "x-client-cert",
+    "x-client-dn",
     "x-client-ip",
+    "x-client-verify",
     "x-cluster-client-ip",
     "x-email",
     "x-forwarded",
     "x-host",
+    "x-id-token",
+    "x-jwt-assertion",
     "x-method-override",
     "x-originating-ip",
     "x-real-ip",
@@ -55,15 +60,23 @@ const SAID_BY_US: [&str; 33] = [
     "x-scheme",
     "x-url-scheme",
     "x-user",
+    "x-userinfo",
 ];
 
 /// Names that begin like this are ours to say too.
-const SAID_BY_US_PREFIXES: [&str; 15] = [
+const SAID_BY_US_PREFIXES: [&str; 23] = [
     "cf-access-",
+    "oidc-",
     "ssl-client-",
+    "tailscale-",
     "x-amzn-oidc-",
+    "x-appengine-",
+    "x-arr-",
     "x-auth-request-",
+    "x-authenticated-",
     "x-authentik-",
+    "x-consumer-",
+    "x-credential-",
     "x-envoy-",
     "x-forwarded-",
     "x-goog-authenticated-user-",
@@ -71,6 +84,7 @@ const SAID_BY_US_PREFIXES: [&str; 15] = [
     "x-http-method",
     "x-ms-client-principal",
     "x-original-",
+    "x-pomerium-",
     "x-remote-",
     "x-ssl-client-",
     "x-webauth-",

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use actix_http::error::DispatchError;
 use actix_service::Service;
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, GivenUp};
 use super::http2::{self, Bridge};
-use super::limits::{FAREWELL, LAST_WORDS, Limits};
+use super::limits::{FAREWELL, KEEP_ALIVE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_RETRIES, LAST_WORDS, Limits};
 use super::socket::Socket;
 use crate::telemetry;
 
@@ -42,6 +43,13 @@ pub(super) async fn last_words(activity: Option<Rc<Activity>>, draining: Cancell
     }
 }
 
+fn keep_alive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(KEEP_ALIVE)
+        .with_interval(KEEP_ALIVE_INTERVAL)
+        .with_retries(KEEP_ALIVE_RETRIES)
+}
+
 impl<A, H> Connections<A, H>
 where
     A: Service<
@@ -57,6 +65,8 @@ where
     pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
         // Small answers wait up to 40 ms for an acknowledgement otherwise.
         let _ = stream.set_nodelay(true);
+        // Whoever vanishes without a word is noticed, also where nothing is said to them.
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive());
         let activity = Activity::begin();
         let begun = timeout(self.limits.head_timeout, self.begin(stream, &activity));
         let begun = tokio::select! {

@@ -26,10 +26,12 @@ use hyper_util::rt::TokioTimer;
 use super::activity::{Activity, InFlight};
 use super::limits::{
     H2_CONNECTION_WINDOW, H2_LOCAL_RESETS, H2_PENDING_RESETS, H2_PING, H2_SEND_BUFFER, H2_STREAM_WINDOW,
-    H2_STREAMS, MAX_HEAD_BYTES,
+    H2_STREAMS, MAX_HEAD_BYTES, WRITE_STALL,
 };
 use super::service::CountedBody;
+use super::stall::{Stall, watched};
 use super::trailers::Trailers;
+use crate::telemetry;
 
 /// HTTP/2 with every limit decided.
 pub(super) fn protocol() -> http2::Builder<OnThisThread> {
@@ -54,7 +56,11 @@ pub(super) struct OnThisThread;
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for OnThisThread {
     fn execute(&self, stream: F) {
-        tokio::task::spawn_local(stream);
+        tokio::task::spawn_local(async {
+            if !watched(stream, WRITE_STALL).await {
+                telemetry::connection_given_up("stalled_stream");
+            }
+        });
     }
 }
 
@@ -176,9 +182,15 @@ fn outgoing(
     let trailers = answer.extensions().get::<Trailers>().cloned();
     let (answer, body) = answer.into_parts();
     let size = body.size();
+    let stall = Stall::of_this_stream();
+    let body = (!to_head && !matches!(size, BodySize::None)).then_some(body);
+    if body.is_some() {
+        stall.offer();
+    }
     let mut response = http::Response::new(AnswerBody {
-        body: (!to_head && !matches!(size, BodySize::None)).then_some(body),
+        body,
         trailers,
+        stall,
         _in_flight: in_flight,
     });
     *response.status_mut() = StatusCode::from_u16(answer.status().as_u16()).ok()?;
@@ -202,6 +214,7 @@ fn malformed(in_flight: InFlight) -> http::Response<AnswerBody> {
     let mut response = http::Response::new(AnswerBody {
         body: None,
         trailers: None,
+        stall: Rc::default(),
         _in_flight: in_flight,
     });
     *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -239,6 +252,7 @@ impl Stream for RequestBody {
 pub(super) struct AnswerBody {
     body: Option<CountedBody>,
     trailers: Option<Trailers>,
+    stall: Rc<Stall>,
     _in_flight: InFlight,
 }
 
@@ -255,9 +269,13 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        self.stall.note_taken();
         if let Some(body) = &mut self.body {
             match ready!(Pin::new(body).poll_next(context)) {
-                Some(Ok(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Some(Ok(data)) => {
+                    self.stall.offer();
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "an answer broke off");
                     return Poll::Ready(Some(Err(BrokenOff)));

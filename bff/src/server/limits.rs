@@ -13,6 +13,10 @@ pub struct Limits {
 
 /// All header lines of a request together, its target included.
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// How soon the kernel asks a silent peer whether it is there, how often, and after how many questions it gives up.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(60);
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const KEEP_ALIVE_RETRIES: u32 = 6;
 /// How long a client may leave our answer in its socket unread.
 pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
 /// How long those who do not ask for anything are waited for when the server stops.

@@ -59,6 +59,15 @@ impl RequestBody {
         }
     }
 
+    /// Whether [`whole`](Self::whole) would give it.
+    pub(super) fn is_whole(&self) -> bool {
+        match self {
+            Self::Absent => true,
+            Self::Kept(upload, kept) => upload.is_whole() || kept.is_whole(),
+            Self::PassesOnce(upload) => upload.is_whole(),
+        }
+    }
+
     pub(super) fn is_too_long(&self) -> bool {
         match self {
             Self::Absent => false,

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::routing::{Destination, Protocol, Tls};
+use crate::server::{KEEP_ALIVE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_RETRIES};
 
 type Connected = MaybeHttpsStream<TokioIo<TcpStream>>;
 type ConnectError = Box<dyn Error + Send + Sync>;
@@ -40,6 +41,10 @@ impl Connector {
             .build()?;
         let mut http = HttpConnector::new();
         http.set_nodelay(true);
+        // An upstream that vanishes behind a WebSocket or a silent stream is noticed.
+        http.set_keepalive(Some(KEEP_ALIVE));
+        http.set_keepalive_interval(Some(KEEP_ALIVE_INTERVAL));
+        http.set_keepalive_retries(Some(KEEP_ALIVE_RETRIES));
         http.enforce_http(false);
         http.set_connect_timeout(Some(connecting.timeout));
         let mut builder = HttpsConnectorBuilder::new()
