@@ -18,6 +18,7 @@ mod logouts;
 mod losses;
 mod outages;
 mod redis_forms;
+mod rolling;
 mod streams;
 
 use std::time::Instant;
