@@ -13,6 +13,8 @@ pub struct Limits {
 
 /// All header lines of a request together, its target included.
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Header lines of a request: as many as `actix_http` reads by HTTP/1.1.
+pub(super) const MAX_HEAD_LINES: usize = 96;
 /// How long a client may leave our answer in its socket unread.
 pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
 /// How long those who do not ask for anything are waited for when the server stops.
