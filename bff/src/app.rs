@@ -124,10 +124,13 @@ impl Running {
             return;
         };
         match certificates.reload() {
-            Ok(()) => tracing::info!("the certificate was reloaded"),
+            Ok(()) => {
+                telemetry::certificate_reloaded("taken");
+                tracing::info!("the certificate was reloaded");
+            }
             Err(error) => {
-                let error = format!("{:#}", anyhow::Error::from(error));
-                tracing::error!(error, "the certificate was not reloaded; the one in use stays");
+                telemetry::certificate_reloaded("refused");
+                tracing::error!(%error, "the certificate was not reloaded; the one in use stays");
             }
         }
     }
@@ -166,6 +169,7 @@ impl Running {
         tokio::time::sleep(self.drain_delay).await;
         self.streams.stop();
         self.public.stop().await;
+        self.streams.tell();
         if !self.background.finish(TASKS_PATIENCE).await {
             tracing::warn!("tasks were still running at shutdown");
         }

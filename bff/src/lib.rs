@@ -16,6 +16,7 @@ pub mod logout;
 pub mod ops;
 pub mod outage;
 pub mod parameters;
+pub mod pem;
 pub mod problem;
 pub mod provider;
 pub mod proxy;

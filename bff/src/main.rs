@@ -108,15 +108,26 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     log::install(&config.log);
-    // Each connection is an open file.
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "the number of open files cannot be raised");
-    }
+    allow_files(config.server.limits.max_connections);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(serve(config, &path))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Each connection is an open file, and one more while it is proxied.
+fn allow_files(connections: usize) {
+    let needed = 2 * u64::try_from(connections).unwrap_or(u64::MAX / 2);
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(open_files) if open_files < needed => tracing::warn!(
+            open_files,
+            max_connections = connections,
+            "fewer files may be open than twice server.max_connections: raise the limit (ulimit -n), or lower that"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the number of open files cannot be raised"),
+    }
 }
 
 async fn serve(config: Config, path: &Path) -> anyhow::Result<()> {

@@ -99,6 +99,9 @@ pub enum ApiError {
     /// The request's body is longer than the route allows.
     #[error("the request's body is too long")]
     BodyTooLong,
+    /// The request's body did not come to its end in time.
+    #[error("the request's body did not come")]
+    RequestTimeout,
     /// The session store does not answer.
     #[error("the session store does not answer")]
     StoreUnavailable(#[source] anyhow::Error, Known),
@@ -232,6 +235,11 @@ impl ApiError {
             Self::Busy => kind(S::SERVICE_UNAVAILABLE, "busy", "Too much is going on; try again"),
             Self::LoopDetected => kind(S::LOOP_DETECTED, "loop-detected", "The route leads back here"),
             Self::BodyTooLong => kind(S::PAYLOAD_TOO_LARGE, "body-too-long", "The request is too long"),
+            Self::RequestTimeout => kind(
+                S::REQUEST_TIMEOUT,
+                "request-timeout",
+                "The request did not come to its end",
+            ),
             Self::StoreUnavailable(..) => kind(
                 S::SERVICE_UNAVAILABLE,
                 "store-unavailable",
@@ -323,6 +331,10 @@ impl ApiError {
         }
         if let Self::RangeNotSatisfiable(length) = self {
             answer.insert_header((CONTENT_RANGE, format!("bytes */{length}")));
+        }
+        if matches!(self, Self::RequestTimeout) {
+            // What comes after all would be taken for the next request (RFC 9110 §15.5.9).
+            answer.force_close();
         }
         if matches!(self, Self::AdminTokenRequired) {
             answer.insert_header((WWW_AUTHENTICATE, "Bearer"));

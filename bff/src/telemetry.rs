@@ -106,6 +106,10 @@ fn describe_traffic() {
         "How often an address was left out because no connection could be made, by route and address"
     );
     describe_counter!("bff_route_reloads_total", "Reloads of the routes, by outcome");
+    describe_counter!(
+        "bff_certificate_reloads_total",
+        "Reloads of the public address's certificate, by outcome"
+    );
     describe_gauge!("bff_connections", "Connections of clients that are open");
     describe_counter!(
         "bff_connections_given_up_total",
@@ -330,11 +334,21 @@ pub fn sessions_ended_by_operator(by: &'static str, of: Option<&str>, ended: usi
     tracing::info!(target: "bff::audit", by, of, ended, complete, "an operator ended sessions");
 }
 
-/// A stream had to end before its time.
-pub fn stream_ended(kind: &'static str, cause: &'static str, key: Option<&SessionKey>) {
+/// A stream had to end before its time. It `is_one_of_many` where all of a node's streams end for the same cause: then the log is
+/// told of them together, by [`streams_ended`].
+pub fn stream_ended(kind: &'static str, cause: &'static str, key: Option<&SessionKey>, is_one_of_many: bool) {
     counter!("bff_streams_ended_total", "kind" => kind, "cause" => cause).increment(1);
     let key = key.map(SessionKey::as_str);
-    tracing::info!(kind, cause, session.key = key, "a stream was ended");
+    if is_one_of_many {
+        tracing::debug!(kind, cause, session.key = key, "a stream was ended");
+    } else {
+        tracing::info!(kind, cause, session.key = key, "a stream was ended");
+    }
+}
+
+/// So many streams had to end for one cause.
+pub fn streams_ended(cause: &'static str, streams: u64) {
+    tracing::info!(cause, streams, "streams were ended");
 }
 
 /// Somebody without the token of administrators wanted to do what they do.
@@ -357,6 +371,11 @@ pub fn upstream_ejected(route: &str, upstream: &str) {
 /// The routes were read again.
 pub fn routes_reloaded(outcome: &'static str) {
     counter!("bff_route_reloads_total", "outcome" => outcome).increment(1);
+}
+
+/// The certificate of the public address was read again.
+pub fn certificate_reloaded(outcome: &'static str) {
+    counter!("bff_certificate_reloads_total", "outcome" => outcome).increment(1);
 }
 
 /// A client has connected, or its connection ended.

@@ -34,6 +34,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
         "errors",
         "outage",
         "parameters",
+        "pem",
         "background",
         "telemetry",
         "routing",

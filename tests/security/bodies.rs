@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use e2e::browser::Browser;
+use e2e::log::Excerpt;
 use e2e::on_one_store;
 use e2e::raw;
 use e2e::stack::{Deployment, SESSION_COOKIE};
@@ -298,6 +299,42 @@ async fn informational_answers_of_an_upstream_do_no_harm(deployment: Deployment)
     assert!(answer.header("link").is_none(), "{}", answer.summary());
 }
 
+/// A client that announces a body and does not send it is slow, and its upstream is not.
+async fn c92_a_body_that_does_not_come(deployment: Deployment) {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rules = format!(
+        "upstream = \"http://{}\"\naccess = \"anonymous\"",
+        upstream.local_addr().unwrap()
+    );
+    let stack = deployment
+        .with_upstream_timeout("1s")
+        .with_route("/never-fed", rules)
+        .start()
+        .await;
+    let log = Excerpt::from_now_on();
+    let ask = async |body: &str| {
+        let host = stack.browser().app().authority().to_owned();
+        let mut request = raw::request("POST", "/never-fed", &host, &["X-CSRF: 1", "Content-Length: 10"]);
+        request.extend_from_slice(body.as_bytes());
+        raw::send(stack.bff_address(), &request).await
+    };
+    let failures = "bff_upstream_failures_total{route=\"/never-fed\"";
+
+    for begun in ["", "half"] {
+        let answer = ask(begun).await;
+        assert_eq!(answer.status, Some(408), "{}", answer.text);
+        assert!(answer.text.contains("request-timeout"), "{}", answer.text);
+    }
+    assert!(!stack.metrics().await.contains(failures));
+    let told = log.warnings();
+    assert!(!told.contains("/never-fed"), "{told}");
+
+    // It has the whole request, so this silence is its own.
+    let answer = ask("0123456789").await;
+    assert_eq!(answer.status, Some(504), "{}", answer.text);
+    assert!(stack.metrics().await.contains(failures));
+}
+
 /// Where a browser's request goes, and its bytes.
 fn authorized(browser: &Browser, line: &str, lines: &[&str]) -> (SocketAddr, Vec<u8>) {
     let (method, target) = line.split_once(' ').expect("method and target");
@@ -332,6 +369,7 @@ on_one_store!(
     c44_a_browser_that_gives_up_waiting_is_noticed_by_the_upstream,
     c44_an_event_reaches_the_browser_at_once,
     c44_an_upstream_that_breaks_off_is_noticed_by_the_browser,
+    c92_a_body_that_does_not_come,
     informational_answers_of_an_upstream_do_no_harm,
     ranges_heads_and_compressed_bodies_pass_untouched,
 );

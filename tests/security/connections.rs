@@ -5,7 +5,7 @@ use std::time::Duration;
 use e2e::on_one_store;
 use e2e::raw;
 use e2e::stack::{Deployment, Stack};
-use e2e::wait::within_patience;
+use e2e::wait::{eventually, within_patience};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -86,21 +86,49 @@ async fn c92_a_head_of_64_kilobytes_is_refused(deployment: Deployment) {
 
 async fn c92_beyond_the_allowed_connections_one_waits(deployment: Deployment) {
     let stack = deployment
-        .with_server_rules("max_connections = 2\nhead_timeout = \"1s\"")
+        .with_server_rules("max_connections = 2\nhead_timeout = \"60s\"")
         .start()
         .await;
     let silent = [
         TcpStream::connect(stack.bff_address()).await.unwrap(),
         TcpStream::connect(stack.bff_address()).await.unwrap(),
     ];
+    let mut third = TcpStream::connect(stack.bff_address()).await.unwrap();
+    third.write_all(format!("{HEAD}\r\n").as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    {
+        let mut answered = std::pin::pin!(third.read_exact(&mut answer));
 
-    // Those who say nothing are hung up on, and then there is a place.
-    stack.browser().fetch("/app.js").await.assert_status(200);
+        let early = timeout(Duration::from_secs(1), answered.as_mut()).await;
+        assert!(early.is_err(), "the third was served beside two");
+        drop(silent);
 
-    drop(silent);
+        within_patience("a place is free", answered).await.unwrap();
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
+}
+
+/// Any stranger can send it, so it is counted and not told.
+async fn c92_what_is_no_http_is_counted(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let malformed = "bff_connections_given_up_total{reason=\"malformed\"}";
+
+    for garbage in ["\0\0\0\r\n\r\n", "GET / HTTP/1.1\r\nA\0: b\r\n\r\n"] {
+        let answer = raw::send(stack.bff_address(), garbage.as_bytes()).await;
+        assert_eq!(answer.status, Some(400), "{}", answer.text);
+    }
+
+    eventually("both are counted", async || {
+        let metrics = stack.metrics().await;
+        let line = metrics.lines().find(|line| line.starts_with(malformed))?;
+        let count: usize = line.rsplit(' ').next()?.parse().ok()?;
+        (count >= 2).then_some(())
+    })
+    .await;
 }
 
 on_one_store!(
+    c92_what_is_no_http_is_counted,
     c92_slow_heads_are_hung_up_on,
     c92_a_head_of_64_kilobytes_is_refused,
     c92_beyond_the_allowed_connections_one_waits,

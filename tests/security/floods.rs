@@ -90,11 +90,28 @@ async fn c92_a_long_head_by_http2_is_refused(deployment: Deployment) {
     }
     assert!(client.send(&frame(CONTINUATION, END_HEADERS, 1, &line)).await);
 
-    client.answered().await;
+    assert_eq!(client.answered().await, 431);
     assert!(
         stack.upstream().received().is_empty(),
         "the upstream saw none of it"
     );
+}
+
+async fn c92_many_header_lines_by_http2_are_refused(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let ask = async |lines: usize| {
+        let mut client = Frames::connect(stack.bff_address()).await;
+        let mut request = head("GET", "/app.js");
+        // `a: a`, never indexed; `:authority` is a line too.
+        request.extend([0x10, 1, b'a', 1, b'a'].repeat(lines - 1));
+        let whole = frame(HEADERS, END_STREAM | END_HEADERS, 1, &request);
+        assert!(client.send(&whole).await);
+        client.answered().await
+    };
+
+    assert_eq!(ask(96).await, 200);
+    assert_eq!(ask(97).await, 431);
+    assert_eq!(ask(3000).await, 431);
 }
 
 /// CVE-2023-44487: requests that are taken back at once.
@@ -179,6 +196,7 @@ on_one_store!(
     c92_data_frames_of_one_byte_are_refused,
     c92_a_head_without_end_is_refused,
     c92_a_long_head_by_http2_is_refused,
+    c92_many_header_lines_by_http2_are_refused,
     c92_rapid_resets_are_refused,
 );
 on_redis!(c92_floods_and_idle_connections_leave_memory_bounded);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::browser::Browser;
 use e2e::on_every_store;
@@ -99,8 +99,32 @@ async fn c90_what_is_under_way_is_finished_before_a_stop(deployment: Deployment)
     assert_eq!(download.await.unwrap(), "first\nsecond\n");
 }
 
+/// A load balancer has to learn of the stop while its requests are still served.
+async fn c90_while_it_drains_a_node_says_so_and_serves(deployment: Deployment) {
+    let stack = deployment.with_server_rules("drain_delay = \"2s\"").start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    // With connections of its own: a kept one may be served whether new ones are or not.
+    let fresh = browser.without_pool();
+
+    let running = stack.take_bff().await;
+    let began = Instant::now();
+    let stop = tokio::spawn(running.stop());
+    let told = eventually("the node says that it drains", async || {
+        let (status, told) = stack.bff_tells_operators("/health/ready").await;
+        (status == 503).then_some(told)
+    })
+    .await;
+    assert_eq!(told["draining"], true, "{told}");
+    fresh.fetch("/api/notes").await.assert_status(200);
+
+    within_patience("the stop ends", stop).await.unwrap();
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(2), "it took {took:?}");
+}
+
 on_every_store!(c90_restarts_under_load_fail_no_request);
 on_one_store!(
     c90_restarts_under_load_fail_no_request_by_tls_and_http2,
     c90_what_is_under_way_is_finished_before_a_stop,
+    c90_while_it_drains_a_node_says_so_and_serves,
 );

@@ -67,7 +67,10 @@ async fn c90_what_needs_a_restart_is_named_and_left_alone(deployment: Deployment
     let log = stack.log();
     let told = log.lines().find(|line| line.contains("needs a restart"));
     let told = told.expect("the log says so");
-    assert!(told.contains("refresh") && !told.contains("provider"), "{told}");
+    assert!(
+        told.contains("refresh.margin") && !told.contains("provider"),
+        "{told}"
+    );
 }
 
 on_one_store!(

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use e2e::browser::{Browser, Closed, Socket, Stream};
+use e2e::log::Excerpt;
 use e2e::stack::{Deployment, Stack};
 use e2e::upstream::Feed;
 use e2e::wait::{eventually, within_patience};
@@ -347,6 +348,7 @@ async fn c90_a_stop_closes_what_has_no_end_and_waits_for_what_has(deployment: De
     assert_eq!(heard(&mut download).await, Some("first\n".to_owned()));
     gate.reached().await;
 
+    let log = Excerpt::from_now_on();
     let stop = stack.stop_bff();
     let rest = async {
         let closed = streams.socket.closed().await;
@@ -361,6 +363,15 @@ async fn c90_a_stop_closes_what_has_no_end_and_waits_for_what_has(deployment: De
         assert_eq!(heard(&mut download).await, None);
     };
     tokio::join!(stop, rest);
+
+    let log = log.text();
+    let of_this = |line: &&str| line.contains("cause=\"stopping\"") && line.contains(" INFO ");
+    let told: Vec<_> = log.lines().filter(of_this).collect();
+    assert!(
+        told.iter().all(|line| line.contains("streams were ended")),
+        "{told:?}"
+    );
+    assert!(!told.is_empty(), "one line tells how many");
 }
 
 on_every_store!(

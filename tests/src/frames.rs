@@ -62,7 +62,8 @@ pub fn head(method: &str, path: &str) -> Vec<u8> {
 #[derive(Debug)]
 pub struct Frames {
     writer: OwnedWriteHalf,
-    answers: watch::Receiver<usize>,
+    /// Their statuses, in the order in which they came.
+    answers: watch::Receiver<Vec<u16>>,
     // Ends with the connection, and gives the error code of its `GOAWAY`, if there was one.
     reader: JoinHandle<Option<u32>>,
 }
@@ -76,7 +77,7 @@ impl Frames {
         let stream = TcpStream::connect(to).await.expect("the server accepts");
         let (mut reader, mut writer) = stream.into_split();
         writer.write_all(PREFACE).await.expect("the server reads");
-        let (told, answers) = watch::channel(0);
+        let (told, answers) = watch::channel(Vec::new());
         let reader = tokio::spawn(async move {
             let mut goaway = None;
             let mut head = [0; HEAD];
@@ -88,7 +89,7 @@ impl Frames {
                 }
                 match (head[3], payload.get(4..8)) {
                     (GOAWAY, Some(&[a, b, c, d])) => goaway = Some(u32::from_be_bytes([a, b, c, d])),
-                    (HEADERS, _) => told.send_modify(|answers| *answers += 1),
+                    (HEADERS, _) => told.send_modify(|answers| answers.push(status(&payload))),
                     _ => {}
                 }
             }
@@ -118,14 +119,14 @@ impl Frames {
         times
     }
 
-    /// Waits until a request is answered.
+    /// Waits until a request is answered, and gives the first status.
     ///
     /// # Panics
     /// When none is.
-    pub async fn answered(&mut self) {
-        let answer = self.answers.wait_for(|answers| *answers > 0);
-        let answered = within_patience("a request is answered", answer).await.is_ok();
-        assert!(answered, "the connection ended without an answer");
+    pub async fn answered(&mut self) -> u16 {
+        let answer = self.answers.wait_for(|answers| !answers.is_empty());
+        let answered = within_patience("a request is answered", answer).await;
+        answered.expect("the connection does not end without an answer")[0]
     }
 
     /// Waits until the server ends the connection; the error code of its `GOAWAY`, if there was one.
@@ -145,5 +146,66 @@ impl Frames {
     pub async fn hang_up(mut self) -> Option<u32> {
         let _ = self.writer.shutdown().await;
         self.ended().await
+    }
+}
+
+/// The status of an answer, which its head begins with (RFC 7541 §6 and appendices A and B).
+fn status(head: &[u8]) -> u16 {
+    // The size of the table may be said before.
+    let head = head
+        .iter()
+        .position(|byte| byte & 0xe0 != 0x20)
+        .map_or(head, |from| &head[from..]);
+    match *head {
+        [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
+        // A literal under the name `:status`.
+        [0x48 | 0x08 | 0x18, length, ref rest @ ..] => {
+            let bytes = &rest[..usize::from(length & 0x7f)];
+            let text = if length & 0x80 == 0 {
+                String::from_utf8_lossy(bytes).into_owned()
+            } else {
+                digits(bytes)
+            };
+            text.parse().expect("a status is a number")
+        }
+        _ => panic!("an answer does not begin with its status: {head:?}"),
+    }
+}
+
+/// Digits in the code of HPACK: the first three have five bits, the others six.
+fn digits(bytes: &[u8]) -> String {
+    let bits: Vec<u8> = bytes
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1))
+        .collect();
+    let number = |bits: &[u8]| bits.iter().fold(0, |number, bit| number << 1 | bit);
+    let (mut text, mut rest) = (String::new(), bits.as_slice());
+    while rest.len() > 7 || rest.contains(&0) {
+        let (digit, length) = match number(&rest[..5]) {
+            short @ 0..=2 => (short, 5),
+            _ => (number(&rest[..6]) - 0x16, 6),
+        };
+        text.push(char::from(b'0' + digit));
+        rest = &rest[length..];
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_in_each_of_its_forms() {
+        // The last two are from RFC 7541, C.6.1 and C.6.2.
+        for (head, wanted) in [
+            (&[0x88][..], 200),
+            (&[0x20, 0x8c], 400),
+            (&[0x08, 3, b'4', b'3', b'1'], 431),
+            (&[0x48, 0x82, 0x64, 0x02], 302),
+            (&[0x48, 0x83, 0x64, 0x0e, 0xff], 307),
+        ] {
+            assert_eq!(status(head), wanted);
+        }
     }
 }

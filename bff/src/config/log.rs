@@ -19,8 +19,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// Two libraries tell at `info` what is of no use to operators: each request without a cookie, each worker that starts.
-const DEFAULT_FILTER: &str = "info,actix_session=warn,actix_server=warn";
+/// Two libraries tell at `info` what is of no use to operators: each request without a cookie, each worker that starts. A third
+/// tells as an error what any stranger can cause; the listener counts it instead.
+const DEFAULT_FILTER: &str = "info,actix_session=warn,actix_server=warn,actix_http=off";
 
 impl LogConfig {
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {

@@ -23,21 +23,17 @@ impl ProxyConfig {
             Duration::from_secs(30),
             Duration::ZERO..=Duration::from_secs(3_600),
         );
-        let code = section.number_or(
+        let code = section.number_that(
             "websocket_close_code",
             POLICY_VIOLATION,
-            POLICY_VIOLATION..=*PRIVATE.end(),
+            |code| code == POLICY_VIOLATION || PRIVATE.contains(&code),
+            "must be 1008 or from 4000 to 4999",
         );
-        let is_fit = code.is_none_or(|code| code == POLICY_VIOLATION || PRIVATE.contains(&code));
-        if !is_fit {
-            let code = code.map(|code| code.to_string());
-            section.fault("websocket_close_code", code, "must be 1008 or from 4000 to 4999");
-        }
         section.finish();
 
         Some(Self {
             stream_grace: stream_grace?,
-            websocket_close_code: u16::try_from(code?).ok().filter(|_| is_fit)?,
+            websocket_close_code: u16::try_from(code?).ok()?,
         })
     }
 }

@@ -6,7 +6,7 @@ use resource_server::settings::Section;
 use url::{Host, Origin, Url};
 
 use crate::guard::client_address::{AddressHeader, TrustedProxies};
-use crate::server::{Certificates, Limits};
+use crate::server::{CertificateError, Certificates, Limits};
 
 const ADDRESS_RULE: &str = "must be an address and a port such as 127.0.0.1:8080";
 
@@ -144,10 +144,14 @@ fn certificates(section: &mut Section<'_>) -> Option<Option<Arc<Certificates>>> 
             return None;
         }
     };
-    match Certificates::read(certificate.clone().into(), key.into()) {
+    match Certificates::read(certificate.into(), key.into()) {
         Ok(certificates) => Some(Some(Arc::new(certificates))),
         Err(error) => {
-            section.fault("tls_certificate_file", Some(certificate), error);
+            let (key, path, fault) = match error {
+                CertificateError::Certificate(path, fault) => ("tls_certificate_file", path, fault),
+                CertificateError::Key(path, fault) => ("tls_key_file", path, fault),
+            };
+            section.fault(key, Some(format!("{path:?}")), fault);
             None
         }
     }
@@ -180,5 +184,72 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use resource_server::settings::{Document, Faults};
+
+    use super::*;
+
+    fn faults_of(certificate: &str, key: &str) -> Vec<String> {
+        let faults = Faults::default();
+        let text = format!("tls_certificate_file = {certificate:?}\ntls_key_file = {key:?}\n");
+        let mut root = Document::parse(&text, &|_| None).unwrap().root(&faults);
+        assert!(certificates(&mut root).is_none());
+        faults.list().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_file_of_tls_that_cannot_be_used_is_told_at_its_own_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| {
+            let path = folder.path().join(name).to_str().unwrap().to_owned();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = write("tls.crt", made.cert.pem());
+        let key = made.signing_key.serialize_pem();
+        let other = write("other.key", other.signing_key.serialize_pem());
+        // A key that lost its line breaks is one long line.
+        let broken = write("broken.key", key.replace('\n', " "));
+
+        for (certificate, key, told) in [
+            (
+                &*certificate,
+                "/nowhere",
+                "tls_key_file = \"/nowhere\": cannot be read: No such file".to_owned(),
+            ),
+            (
+                "/nowhere",
+                &*other,
+                "tls_certificate_file = \"/nowhere\": cannot be read: No such file".to_owned(),
+            ),
+            (
+                &*certificate,
+                &*other,
+                format!("tls_key_file = {other:?}: must be a private key that belongs"),
+            ),
+            (
+                &*certificate,
+                &*broken,
+                format!("tls_key_file = {broken:?}: must be a private key in PEM: "),
+            ),
+            (
+                &*other,
+                &*other,
+                format!("tls_certificate_file = {other:?}: must be a file of certificates in PEM"),
+            ),
+        ] {
+            let faults = faults_of(certificate, key);
+            assert!(
+                faults.len() == 1 && faults[0].starts_with(&told),
+                "{told}: {faults:?}"
+            );
+            assert!(faults[0].len() < 250, "nothing of the file is quoted: {faults:?}");
+        }
     }
 }

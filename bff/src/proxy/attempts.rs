@@ -57,6 +57,9 @@ async fn once(
     let answer = client
         .send(address.destination(), request, route.timeout, progress)
         .await;
+    if matches!(answer, Err(ForwardError::BodyMissing)) {
+        return answer;
+    }
     let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
     route.times().answered(status, began.elapsed());
     match &answer {
@@ -78,6 +81,7 @@ fn note(route: &Route, address: &Address, error: &ForwardError) {
         ForwardError::Unprocessed(_) => "unprocessed",
         ForwardError::BrokeOff(_) => "broke_off",
         ForwardError::Silent => "silent",
+        ForwardError::BodyMissing => return,
         ForwardError::NoClient(_) => "no_client",
     };
     telemetry::upstream_failed(prefix, reason);

@@ -31,22 +31,48 @@ pub(super) type UpstreamRequestBody = BoxBody<Bytes, BodyError>;
 #[error("the browser's request body broke off")]
 pub(super) struct BodyError;
 
-/// When something last moved, so that a long upload is not taken for a silent upstream.
+/// When something last moved, so that a long upload is not taken for a silent upstream; and whose turn it is, so that neither
+/// is a slow browser.
 #[derive(Debug, Clone)]
-pub(super) struct Progress(Rc<Cell<Instant>>);
+pub(super) struct Progress {
+    last: Rc<Cell<Instant>>,
+    arrival: Rc<Cell<Arrival>>,
+}
+
+/// How far the browser is with its request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It is the upstream's turn: there is no body, all of it has come, or what has come waits to be taken.
+    Here,
+    /// More of it has to come.
+    Awaited,
+    /// It broke off, or is longer than it may be.
+    BrokenOff,
+}
 
 impl Progress {
     pub(super) fn begin() -> Self {
-        Self(Rc::new(Cell::new(Instant::now())))
+        Self {
+            last: Rc::new(Cell::new(Instant::now())),
+            arrival: Rc::new(Cell::new(Arrival::Here)),
+        }
     }
 
     pub(super) fn last(&self) -> Instant {
-        self.0.get()
+        self.last.get()
     }
 
     /// Something moves now.
     pub(super) fn note(&self) {
-        self.0.set(Instant::now());
+        self.last.set(Instant::now());
+    }
+
+    pub(super) fn arrival(&self) -> Arrival {
+        self.arrival.get()
+    }
+
+    fn arrives(&self, arrival: Arrival) {
+        self.arrival.set(arrival);
     }
 }
 
@@ -165,8 +191,13 @@ async fn pass(
     chunks: mpsc::Sender<Chunk>,
     is_too_long: Rc<Cell<bool>>,
 ) {
-    let mut length = 0;
-    while let Some(chunk) = payload.next().await {
+    let (progress, mut length) = (passing.progress, 0);
+    loop {
+        progress.arrives(Arrival::Awaited);
+        let Some(chunk) = payload.next().await else {
+            progress.arrives(Arrival::Here);
+            break;
+        };
         let mut frame = chunk.map(Frame::data).map_err(|_| BodyError);
         if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
             length += data.len() as u64;
@@ -178,11 +209,16 @@ async fn pass(
             }
         }
         let has_failed = frame.is_err();
+        progress.arrives(if has_failed {
+            Arrival::BrokenOff
+        } else {
+            Arrival::Here
+        });
         // A closed channel means that the upstream wants no more of it.
         if chunks.send(frame).await.is_err() || has_failed {
             return;
         }
-        passing.progress.note();
+        progress.note();
     }
     let trailers = passing.trailers.and_then(|trailers| trailers.take());
     if let Some(fields) = trailers.and_then(|fields| trailers::for_upstream(&fields)) {

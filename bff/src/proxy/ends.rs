@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::telemetry;
 /// Close codes of a WebSocket (RFC 6455 §7.4.1 and its registry).
 pub(super) const GOING_AWAY: u16 = 1001;
 const TRY_AGAIN_LATER: u16 = 1013;
+/// For how long streams that end because of one outage are counted before the log is told.
+const GATHERING: Duration = Duration::from_secs(5);
 /// Answers that are over sooner are not watched: most are, and watching costs.
 const SHORT: Duration = Duration::from_millis(300);
 /// Nor are those below this size, unless they stop half-way.
@@ -31,6 +34,8 @@ pub struct Streams {
     stopping: CancellationToken,
     grace: Duration,
     close_code: u16,
+    unvouched: AtomicU64,
+    stopped: AtomicU64,
 }
 
 /// What goes on.
@@ -68,12 +73,44 @@ impl Streams {
             stopping: CancellationToken::new(),
             grace,
             close_code,
+            unvouched: AtomicU64::new(0),
+            stopped: AtomicU64::new(0),
         }
     }
 
     /// Ends what has no end of its own, now and from now on.
     pub fn stop(&self) {
         self.stopping.cancel();
+    }
+
+    /// Tells the log how many streams were ended together since it was told last.
+    pub fn tell(&self) {
+        for (why, count) in [(Why::Unvouched, &self.unvouched), (Why::Stopping, &self.stopped)] {
+            let streams = count.swap(0, Ordering::Relaxed);
+            if streams > 0 {
+                telemetry::streams_ended(why.as_str(), streams);
+            }
+        }
+    }
+
+    fn ended(self: &Arc<Self>, kind: StreamKind, why: Why, key: Option<&SessionKey>) {
+        telemetry::stream_ended(kind.as_str(), why.as_str(), key, why != Why::SessionOver);
+        match why {
+            Why::SessionOver => {}
+            // Whoever stops the program tells of them when all have ended.
+            Why::Stopping => {
+                self.stopped.fetch_add(1, Ordering::Relaxed);
+            }
+            Why::Unvouched => {
+                if self.unvouched.fetch_add(1, Ordering::Relaxed) == 0 {
+                    let streams = Arc::clone(self);
+                    actix_web::rt::spawn(async move {
+                        tokio::time::sleep(GATHERING).await;
+                        streams.tell();
+                    });
+                }
+            }
+        }
     }
 
     /// The end of a stream of this session, or of nobody.
@@ -104,7 +141,7 @@ impl Ending {
             // A download has an end of its own, and a stop waits for it.
             () = streams.stopping.cancelled(), if kind != StreamKind::Download => Why::Stopping,
         };
-        report(kind, why, key.as_ref());
+        streams.ended(kind, why, key.as_ref());
         match why {
             Why::SessionOver => (streams.close_code, "the session has ended"),
             Why::Unvouched => (TRY_AGAIN_LATER, "sessions cannot be read for the moment"),
@@ -113,18 +150,24 @@ impl Ending {
     }
 }
 
-fn report(kind: StreamKind, why: Why, key: Option<&SessionKey>) {
-    let kind = match kind {
-        StreamKind::WebSocket => "websocket",
-        StreamKind::Events => "events",
-        StreamKind::Download => "download",
-    };
-    let why = match why {
-        Why::SessionOver => "session_over",
-        Why::Unvouched => "store_unavailable",
-        Why::Stopping => "stopping",
-    };
-    telemetry::stream_ended(kind, why, key);
+impl StreamKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Events => "events",
+            Self::Download => "download",
+        }
+    }
+}
+
+impl Why {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SessionOver => "session_over",
+            Self::Unvouched => "store_unavailable",
+            Self::Stopping => "stopping",
+        }
+    }
 }
 
 /// Why a body was not sent to its end.

@@ -16,7 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use self::connector::Connector;
-use super::body::{Progress, UpstreamRequestBody};
+use super::body::{Arrival, Progress, UpstreamRequestBody};
 use crate::routing::{Destination, Protocol, Tls};
 
 /// Idle connections are dropped before common servers close them (Node after 5 s, actix-web after 5 s), so that a
@@ -56,6 +56,9 @@ pub(super) enum ForwardError {
     BrokeOff(#[source] hyper_util::client::legacy::Error),
     #[error("the upstream was silent for too long")]
     Silent,
+    /// It is the browser's failure, and says nothing of the upstream.
+    #[error("the request's body did not come to its end")]
+    BodyMissing,
     #[error("a client for the upstream could not be made")]
     NoClient(#[source] anyhow::Error),
 }
@@ -97,7 +100,7 @@ impl ForwardClient {
     }
 
     /// Sends a request and waits until the answer begins. The upstream may be silent for `timeout` at a stretch; while a
-    /// request body is moving, it is not silent.
+    /// request body is moving, it is not silent; while it is awaited, it is the browser that is.
     pub(super) async fn send(
         &self,
         to: &Arc<Destination>,
@@ -110,10 +113,16 @@ impl ForwardClient {
         loop {
             let silent_at = progress.last() + timeout;
             tokio::select! {
-                answer = &mut answer => return answer.map_err(ForwardError::of),
+                answer = &mut answer => return answer.map_err(|error| match progress.arrival() {
+                    Arrival::BrokenOff => ForwardError::BodyMissing,
+                    Arrival::Here | Arrival::Awaited => ForwardError::of(error),
+                }),
                 () = tokio::time::sleep_until(silent_at) => {
                     if progress.last() + timeout <= silent_at {
-                        return Err(ForwardError::Silent);
+                        return Err(match progress.arrival() {
+                            Arrival::Here => ForwardError::Silent,
+                            Arrival::Awaited | Arrival::BrokenOff => ForwardError::BodyMissing,
+                        });
                     }
                 }
             }

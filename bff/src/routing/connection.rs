@@ -7,10 +7,10 @@ use std::time::Duration;
 use aws_lc_rs::digest::{Context, SHA256};
 use http::uri::{Authority, Scheme};
 use rustls::RootCertStore;
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
+
+use crate::pem::{self, PairFault, PemFault};
 
 /// What an upstream is spoken to in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,14 +87,14 @@ pub struct TlsSource {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFault {
     /// Of the authorities.
-    #[error("must be a file of certificates in PEM that can vouch for others")]
-    Authorities,
+    #[error(transparent)]
+    Authorities(PemFault),
     /// Of our certificate.
-    #[error("must be a file of certificates in PEM")]
-    Certificate,
+    #[error(transparent)]
+    Certificate(PemFault),
     /// Of the key.
-    #[error("must be a private key in PEM that belongs to the certificate")]
-    Key,
+    #[error(transparent)]
+    Key(PemFault),
     /// Of the name.
     #[error("must be a host name or an address")]
     ServerName,
@@ -104,21 +104,27 @@ impl Tls {
     /// Reads what the files hold. A certificate and a key come together; the caller has seen to that.
     ///
     /// # Errors
-    /// Which of them cannot be used.
-    pub fn read(source: &TlsSource) -> Result<Self, TlsFault> {
-        let authorities = source.authorities.as_deref().map(authorities).transpose()?;
+    /// All that cannot be used.
+    pub fn read(source: &TlsSource) -> Result<Self, Vec<TlsFault>> {
+        let authorities = source.authorities.as_deref().map(authorities).transpose();
         let identity = match (&source.certificate, &source.key) {
-            (Some(certificate), Some(key)) => Some(Arc::new(identity(certificate, key)?)),
-            _ => None,
+            (Some(certificate), Some(key)) => identity(certificate, key).map(Some),
+            _ => Ok(None),
         };
         let server_name = source.server_name.clone().map(ServerName::try_from);
-        let server_name = server_name.transpose().map_err(|_| TlsFault::ServerName)?;
-        Ok(Self {
-            authorities: authorities.map(Arc::new),
-            identity,
-            server_name,
-            digest: digest(source),
-        })
+        let server_name = server_name.transpose().map_err(|_| TlsFault::ServerName);
+        match (authorities, identity, server_name) {
+            (Ok(authorities), Ok(identity), Ok(server_name)) => Ok(Self {
+                authorities: authorities.map(Arc::new),
+                identity: identity.map(Arc::new),
+                server_name,
+                digest: digest(source),
+            }),
+            (authorities, identity, server_name) => {
+                let faults = [authorities.err(), identity.err(), server_name.err()];
+                Err(faults.into_iter().flatten().collect())
+            }
+        }
     }
 
     /// The only authorities that are trusted, if not those of this machine.
@@ -140,23 +146,20 @@ impl Tls {
     }
 }
 
-fn authorities(pem: &[u8]) -> Result<RootCertStore, TlsFault> {
+fn authorities(text: &[u8]) -> Result<RootCertStore, TlsFault> {
     let mut store = RootCertStore::empty();
-    for certificate in certificates(pem).ok_or(TlsFault::Authorities)? {
-        store.add(certificate).map_err(|_| TlsFault::Authorities)?;
+    for certificate in pem::certificates(text).map_err(TlsFault::Authorities)? {
+        let added = store.add(certificate);
+        added.map_err(|error| TlsFault::Authorities(PemFault::Certificate(error)))?;
     }
     Ok(store)
 }
 
 fn identity(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, TlsFault> {
-    let chain = certificates(certificate).ok_or(TlsFault::Certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsFault::Key)?;
-    CertifiedKey::from_der(chain, key, &default_provider()).map_err(|_| TlsFault::Key)
-}
-
-fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    certificates.ok().filter(|certificates| !certificates.is_empty())
+    pem::pair(certificate, key).map_err(|fault| match fault {
+        PairFault::Certificate(fault) => TlsFault::Certificate(fault),
+        PairFault::Key(fault) => TlsFault::Key(fault),
+    })
 }
 
 fn digest(source: &TlsSource) -> [u8; 32] {

@@ -190,9 +190,12 @@ impl RouteTable {
     /// Takes over what an earlier table knew of addresses that both have.
     #[must_use]
     pub fn inheriting(mut self, earlier: &Self) -> Self {
-        let known = earlier.0.iter().flat_map(|route| route.upstreams.iter());
-        let known: Vec<&Address> = known.collect();
         for route in &mut self.0 {
+            // Two routes may lead to one address and know different things of it: a route's own knowledge comes first.
+            let (own, others): (Vec<_>, Vec<_>) =
+                earlier.0.iter().partition(|known| known.prefix == route.prefix);
+            let known = own.into_iter().chain(others);
+            let known: Vec<&Address> = known.flat_map(|route| route.upstreams.iter()).collect();
             // Nobody else has the new table yet.
             if let Some(addresses) = Arc::get_mut(route).and_then(|route| Arc::get_mut(&mut route.upstreams))
             {
@@ -292,6 +295,31 @@ mod tests {
             max_body_size: None,
             times: Arc::default(),
         }
+    }
+
+    #[test]
+    fn a_route_takes_over_what_itself_knew_of_an_address() {
+        let table = || {
+            RouteTable::new(vec![
+                route("/a", "http://x", false),
+                route("/bb", "http://x", false),
+            ])
+        };
+        let of = |table: &RouteTable, prefix: &str| {
+            let found = table.0.iter().find(|route| route.prefix == prefix);
+            Arc::clone(&found.unwrap().upstreams)
+        };
+        let old = table();
+        let now = std::time::Instant::now();
+        for _ in 0..3 {
+            let _ = of(&old, "/a").iter().next().unwrap().failed(now);
+        }
+
+        let new = table().inheriting(&old);
+
+        let was_left_out = |prefix| of(&new, prefix).iter().next().unwrap().succeeded();
+        assert!(was_left_out("/a"));
+        assert!(!was_left_out("/bb"));
     }
 
     fn authority(route: &Route) -> Authority {

@@ -22,7 +22,7 @@ use super::worker::{Accepted, Orders, work};
 
 /// How long accepting rests when the system has no more files or memory for connections.
 const RESPITE: Duration = Duration::from_millis(100);
-/// How often the log says that there are as many connections as allowed.
+/// How often the log says that there are as many connections as allowed, or as there can be.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// How a server serves.
@@ -104,7 +104,8 @@ impl Server {
             places: Arc::new(Semaphore::new(settings.limits.max_connections)),
             workers,
             next: 0,
-            complained: None,
+            full: Complaint::default(),
+            failed: Complaint::default(),
         };
         let ended = tokio::spawn(run(acceptor, ends, stopping.clone(), orders.draining));
         Ok(Self { stopping, ended })
@@ -159,7 +160,23 @@ struct Acceptor {
     places: Arc<Semaphore>,
     workers: Vec<mpsc::UnboundedSender<Accepted>>,
     next: usize,
-    complained: Option<Instant>,
+    full: Complaint,
+    failed: Complaint,
+}
+
+/// When the log was last told of something that may happen ten times a second.
+#[derive(Default)]
+struct Complaint(Option<Instant>);
+
+impl Complaint {
+    /// Whether it is time to tell the log.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|last| last.elapsed() > QUIET);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
 }
 
 impl Acceptor {
@@ -175,7 +192,9 @@ impl Acceptor {
                 },
                 Some(Err(error)) if is_of_the_client(&error) => {}
                 Some(Err(error)) => {
-                    tracing::error!(%error, "connections cannot be accepted now");
+                    if self.failed.is_due() {
+                        tracing::error!(%error, "connections cannot be accepted now");
+                    }
                     sleep(RESPITE).await;
                 }
             }
@@ -194,8 +213,7 @@ impl Acceptor {
 
     async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
         let places = Arc::clone(&self.places);
-        if places.available_permits() == 0 && self.complained.is_none_or(|last| last.elapsed() > QUIET) {
-            self.complained = Some(Instant::now());
+        if places.available_permits() == 0 && self.full.is_due() {
             tracing::warn!(
                 "as many connections as allowed (server.max_connections): who comes next has to wait"
             );
@@ -218,4 +236,21 @@ fn is_of_the_client(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_complaint_is_made_once_a_minute() {
+        let mut complaint = Complaint::default();
+        let mut told = 0;
+        for _ in 0..1_800 {
+            told += usize::from(complaint.is_due());
+            tokio::time::advance(RESPITE).await;
+        }
+
+        assert_eq!(told, 3);
+    }
 }

@@ -113,7 +113,7 @@ impl Activity {
 }
 
 fn shortest(limits: &Limits) -> Duration {
-    limits.head_timeout.min(limits.keep_alive)
+    limits.head_timeout.min(limits.keep_alive).min(WRITE_STALL)
 }
 
 /// A request under way, until its answer's body is done with.
@@ -191,5 +191,26 @@ mod tests {
         activity.note_read();
 
         assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::Idle, 75));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stall_is_seen_in_time_however_long_the_other_limits_are() {
+        let hour = Duration::from_secs(3600);
+        let limits = Limits {
+            head_timeout: hour,
+            keep_alive: hour,
+            ..LIMITS
+        };
+        let activity = Activity::begin();
+        let _request = activity.begin_request();
+        let begin = Instant::now();
+        let stalls = async {
+            sleep_until(begin + Duration::from_secs(1)).await;
+            activity.note_write(false);
+        };
+
+        let (reason, ()) = tokio::join!(activity.given_up(&limits), stalls);
+
+        assert_eq!((reason, begin.elapsed().as_secs()), (GivenUp::Stalled, 61));
     }
 }

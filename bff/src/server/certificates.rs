@@ -1,30 +1,24 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// Why a certificate cannot be used.
+use crate::pem::{self, PairFault, PemFault};
+
+/// Why a certificate cannot be used: which file, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// The certificates are not there, or not PEM.
-    #[error("{} cannot be read as PEM certificates", .0.display())]
-    Certificate(PathBuf, #[source] pem::Error),
-    /// There is none in the file.
-    #[error("{} holds no certificate", .0.display())]
-    NoCertificate(PathBuf),
-    /// The key is not there, or not PEM.
-    #[error("{} cannot be read as a PEM private key", .0.display())]
-    Key(PathBuf, #[source] pem::Error),
-    /// They are of different pairs, or of a kind that is not supported.
-    #[error("the private key does not fit the certificate")]
-    Pair(#[source] rustls::Error),
+    /// That of the certificates.
+    #[error("{}: {}", .0.display(), .1)]
+    Certificate(PathBuf, #[source] PemFault),
+    /// That of the key.
+    #[error("{}: {}", .0.display(), .1)]
+    Key(PathBuf, #[source] PemFault),
 }
 
 /// The certificate that browsers are shown, and where it comes from. It can be exchanged while connections go on.
@@ -69,16 +63,15 @@ impl Certificates {
     }
 }
 
-fn read(certificate_file: &PathBuf, key_file: &PathBuf) -> Result<CertifiedKey, CertificateError> {
-    let unreadable = |error| CertificateError::Certificate(certificate_file.clone(), error);
-    let chain = CertificateDer::pem_file_iter(certificate_file).map_err(unreadable)?;
-    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(unreadable)?;
-    if chain.is_empty() {
-        return Err(CertificateError::NoCertificate(certificate_file.clone()));
-    }
-    let key = PrivateKeyDer::from_pem_file(key_file)
-        .map_err(|error| CertificateError::Key(key_file.clone(), error))?;
-    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(CertificateError::Pair)
+fn read(certificate_file: &Path, key_file: &Path) -> Result<CertifiedKey, CertificateError> {
+    let of_certificate = |fault| CertificateError::Certificate(certificate_file.to_owned(), fault);
+    let of_key = |fault| CertificateError::Key(key_file.to_owned(), fault);
+    let chain = pem::contents(certificate_file).map_err(of_certificate)?;
+    let key = pem::contents(key_file).map_err(of_key)?;
+    pem::pair(&chain, &key).map_err(|fault| match fault {
+        PairFault::Certificate(fault) => of_certificate(fault),
+        PairFault::Key(fault) => of_key(fault),
+    })
 }
 
 impl ResolvesServerCert for Certificates {

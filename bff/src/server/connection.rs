@@ -114,6 +114,9 @@ where
         tokio::select! {
             ended = connection => {
                 if let Err(error) = ended {
+                    if matches!(error, DispatchError::Parse(_)) {
+                        telemetry::connection_given_up("malformed");
+                    }
                     tracing::debug!(%error, "a connection ended with an error");
                 }
             }

@@ -17,6 +17,8 @@ pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(60);
 pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) const KEEP_ALIVE_RETRIES: u32 = 6;
+/// Header lines of a request: as many as `actix_http` reads by HTTP/1.1.
+pub(super) const MAX_HEAD_LINES: usize = 96;
 /// How long a client may leave our answer in its socket unread.
 pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
 /// How long those who do not ask for anything are waited for when the server stops.

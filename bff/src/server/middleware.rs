@@ -5,13 +5,14 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
 
-use super::limits::MAX_HEAD_BYTES;
+use super::limits::{MAX_HEAD_BYTES, MAX_HEAD_LINES};
 use crate::problem::ApiError;
 
 /// A header line's `: ` and its end.
 const LINE_OVERHEAD: usize = 4;
 
-/// HTTP/1.1 heads of up to twice this length come through `actix_http`, and are refused here; those of HTTP/2 are by h2.
+/// HTTP/1.1 heads of up to twice this length come through `actix_http`, and are refused here; those of HTTP/2 are by h2. With the
+/// lines it is the other way around.
 ///
 /// # Errors
 /// Only those of what it wraps.
@@ -25,7 +26,8 @@ pub async fn refuse_long_heads(
         .uri()
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
-    if target + lines.sum::<usize>() > MAX_HEAD_BYTES {
+    let is_too_long = target + lines.sum::<usize>() > MAX_HEAD_BYTES;
+    if is_too_long || request.headers().len() > MAX_HEAD_LINES {
         return Ok(request.into_response(ApiError::HeadTooLong.error_response()));
     }
     next.call(request).await.map(ServiceResponse::map_into_boxed_body)

@@ -7,6 +7,7 @@
     reason = "a test ends by panicking"
 )]
 
+mod public;
 mod sessions;
 
 use std::io::{BufRead, BufReader, Write};

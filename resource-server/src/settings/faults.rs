@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Fault {
     /// The dotted path of the key, for example `session.idle_timeout`.
     pub key: String,
-    /// What was found there; `None` when the key is missing or its value is a secret.
+    /// What was found there; `None` when the key is missing or its value is, or may hold, a secret.
     pub value: Option<String>,
     /// What the value has to be, or why it cannot be used.
     pub rule: String,
@@ -26,11 +26,11 @@ impl fmt::Display for Fault {
 pub struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
-    /// Notes a fault; the reading goes on.
+    /// Notes a fault; the reading goes on. A value with an `@` is not kept: it may be a URL with a password.
     pub fn note(&self, key: impl Into<String>, value: Option<String>, rule: impl fmt::Display) {
         self.held().push(Fault {
             key: key.into(),
-            value,
+            value: value.filter(|value| !value.contains('@')),
             rule: rule.to_string(),
         });
     }

@@ -42,13 +42,12 @@ impl<'e> Document<'e> {
         }
     }
 
-    /// The text of each table and value at the top, by its key: to tell what differs between two files.
+    /// The text of each value by its dotted path, an array being one value: to tell what differs between two files.
     #[must_use]
     pub fn texts(&self) -> BTreeMap<String, String> {
-        let texts = self.table.iter();
+        let mut texts = BTreeMap::new();
+        note_texts("", &self.table, &mut texts);
         texts
-            .map(|(key, value)| (key.clone(), value.to_string()))
-            .collect()
     }
 
     /// The whole file as a section, whose keys have no prefix.
@@ -251,23 +250,31 @@ impl<'s> Section<'s> {
         default: u64,
         bounds: std::ops::RangeInclusive<u64>,
     ) -> Option<u64> {
-        let value = match self.table.remove(key) {
-            None => return Some(default),
-            Some(value) => value,
+        let rule = format!(
+            "must be a whole number from {} to {}",
+            bounds.start(),
+            bounds.end()
+        );
+        self.number_that(key, default, |number| bounds.contains(&number), &rule)
+    }
+
+    /// A whole number that is fit, or the default.
+    pub fn number_that(
+        &mut self,
+        key: &str,
+        default: u64,
+        is_fit: impl FnOnce(u64) -> bool,
+        rule: &str,
+    ) -> Option<u64> {
+        let Some(value) = self.table.remove(key) else {
+            return Some(default);
         };
         let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
-        match number {
-            Some(number) if bounds.contains(&number) => Some(number),
-            _ => {
-                let rule = format!(
-                    "must be a whole number from {} to {}",
-                    bounds.start(),
-                    bounds.end()
-                );
-                self.fault(key, Some(value.to_string()), rule);
-                None
-            }
+        let fit = number.filter(|number| is_fit(*number));
+        if fit.is_none() {
+            self.fault(key, Some(value.to_string()), rule);
         }
+        fit
     }
 
     /// A span of time such as `"90s"` or `"8h"`, within bounds, or the default.
@@ -398,6 +405,18 @@ impl<'s> Section<'s> {
             Err(rule) => {
                 self.fault(key, Some(format!("{text:?}")), rule);
                 None
+            }
+        }
+    }
+}
+
+fn note_texts(above: &str, table: &Table, texts: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        let path = format!("{above}{key}");
+        match value {
+            Value::Table(below) => note_texts(&format!("{path}."), below, texts),
+            value => {
+                texts.insert(path, value.to_string());
             }
         }
     }

@@ -68,6 +68,24 @@ fn what_stands_where_it_does_not_belong_is_not_quoted() {
 }
 
 #[test]
+fn a_url_with_a_password_is_not_quoted() {
+    let faults = Faults::default();
+    let text = "url = \"https://u:hunter2@host\"\nother = \"https://host\"\n";
+    let mut root = Document::parse(text, &nothing).unwrap().root(&faults);
+    for key in ["url", "other"] {
+        assert!(
+            root.parsed(key, |_| Err::<(), _>("must be another one"))
+                .is_none()
+        );
+    }
+
+    let told = faults.to_string();
+    assert!(!told.contains("hunter2"), "{told}");
+    assert!(told.contains("url: must be another one"), "{told}");
+    assert!(told.contains("other = \"https://host\": must be"), "{told}");
+}
+
+#[test]
 fn a_line_that_is_not_toml_is_named_and_not_quoted() {
     let text = "a = 1\n  password = \"hunter2\nb = 2\n";
     let told = Document::parse(text, &nothing).err().unwrap().to_string();

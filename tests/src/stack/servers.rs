@@ -30,6 +30,14 @@ impl Stack {
         }
     }
 
+    /// The BFF itself, for a test that looks at it while it stops.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn take_bff(&self) -> bff::Running {
+        self.bff.lock().await.take().expect("a BFF runs")
+    }
+
     /// Starts the BFF on what it left behind.
     ///
     /// # Panics

@@ -1,9 +1,10 @@
-use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use resource_server::settings::Section;
 
+use crate::pem;
 use crate::routing::{Addresses, Connecting, Protocol, Tls, TlsFault, TlsSource, Upstream};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,44 +75,49 @@ fn upstreams(section: &mut Section<'_>) -> Option<Vec<Upstream>> {
 }
 
 fn read_tls(mut section: Section<'_>) -> Option<Tls> {
-    let authorities = section.optional_parsed("ca_file", contents);
-    let certificate = section.optional_parsed("client_certificate_file", contents);
-    let key = section.optional_parsed("client_key_file", contents);
+    let is_alone = section.has("client_certificate_file") != section.has("client_key_file");
+    let authorities = file(&mut section, "ca_file");
+    let certificate = file(&mut section, "client_certificate_file");
+    let key = file(&mut section, "client_key_file");
     let server_name = section.optional_text("server_name");
+    if is_alone {
+        let rule = "a certificate and client_key_file come together";
+        section.fault("client_certificate_file", None, rule);
+    }
+    let is_whole = authorities.is_some() && certificate.is_some() && key.is_some() && server_name.is_some();
+    // What could be read is judged also when something else could not: every fault is told.
+    let (authorities, certificate, key) = (authorities.flatten(), certificate.flatten(), key.flatten());
+    let server_name = server_name.flatten();
+    let path = |file: &Option<File>| file.as_ref().map(|(path, _)| format!("{path:?}"));
+    let (ca_path, certificate_path, key_path) = (path(&authorities), path(&certificate), path(&key));
+    let name = server_name.as_ref().map(|name| format!("{name:?}"));
     let source = TlsSource {
-        authorities: authorities?,
-        certificate: certificate?,
-        key: key?,
-        server_name: server_name?,
+        authorities: authorities.map(|(_, text)| text),
+        certificate: certificate.map(|(_, text)| text),
+        key: key.map(|(_, text)| text),
+        server_name,
     };
-    if source.certificate.is_some() != source.key.is_some() {
-        section.fault(
-            "client_certificate_file",
-            None,
-            "a certificate and client_key_file come together",
-        );
-        return None;
+    let read = Tls::read(&source);
+    for fault in read.as_ref().err().into_iter().flatten() {
+        let (key, value) = match fault {
+            TlsFault::Authorities(_) => ("ca_file", &ca_path),
+            TlsFault::Certificate(_) => ("client_certificate_file", &certificate_path),
+            TlsFault::Key(_) => ("client_key_file", &key_path),
+            TlsFault::ServerName => ("server_name", &name),
+        };
+        section.fault(key, value.clone(), fault);
     }
-    match Tls::read(&source) {
-        Ok(tls) => {
-            section.finish();
-            Some(tls)
-        }
-        Err(fault) => {
-            let key = match fault {
-                TlsFault::Authorities => "ca_file",
-                TlsFault::Certificate => "client_certificate_file",
-                TlsFault::Key => "client_key_file",
-                TlsFault::ServerName => "server_name",
-            };
-            section.fault(key, None, fault);
-            None
-        }
-    }
+    section.finish();
+    read.ok().filter(|_| is_whole && !is_alone)
 }
 
-fn contents(path: &str) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("cannot be read: {error}"))
+/// A path, and what stands there.
+type File = (String, Vec<u8>);
+
+fn file(section: &mut Section<'_>, key: &str) -> Option<Option<File>> {
+    section.optional_parsed(key, |path| {
+        pem::contents(Path::new(path)).map(|text| (path.to_owned(), text))
+    })
 }
 
 #[cfg(test)]
@@ -175,6 +181,20 @@ mod tests {
     }
 
     #[test]
+    fn a_password_in_a_url_is_not_told() {
+        for bad in [
+            "upstream = \"http://u:hunter2@a\"",
+            "upstreams = [\"http://a\", \"http://u:hunter2@b\"]",
+        ] {
+            let faults = faults_of(bad);
+            assert!(
+                !faults.is_empty() && !faults.concat().contains("hunter2"),
+                "{faults:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_file_that_is_no_pem_and_a_certificate_alone_are_faults() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"not PEM").unwrap();
@@ -186,5 +206,29 @@ mod tests {
         assert!(tls(both)[0].starts_with("tls.client_certificate_file"));
         let alone = tls(format!("client_certificate_file = {path:?}"));
         assert!(alone[0].contains("come together"), "{alone:?}");
+    }
+
+    #[test]
+    fn all_faults_of_tls_are_told_at_once() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"not PEM").unwrap();
+        let path = file.path();
+
+        let told = faults_of(&format!(
+            "upstream = \"https://a\"\n[tls]\nca_file = {path:?}\nclient_certificate_file = {path:?}\n\
+             client_key_file = \"/nowhere\"\nserver_name = \"not a name\"\nverify = false"
+        ));
+
+        for fault in [
+            format!("tls.ca_file = {path:?}: must be a file of certificates in PEM: there is none in it"),
+            "tls.client_key_file = \"/nowhere\": cannot be read: No such file".to_owned(),
+            "tls.server_name = \"not a name\": must be".to_owned(),
+            "tls.verify: is not a known key".to_owned(),
+        ] {
+            assert!(
+                told.iter().any(|told| told.starts_with(&fault)),
+                "{fault}: {told:?}"
+            );
+        }
     }
 }

@@ -45,6 +45,7 @@ impl Outgoing<'_> {
         answer.map_err(|error| match error {
             _ if body.is_too_long() => ApiError::BodyTooLong,
             ForwardError::Silent => ApiError::UpstreamTimeout,
+            ForwardError::BodyMissing => ApiError::RequestTimeout,
             ForwardError::Unconnected(_) | ForwardError::Unprocessed(_) | ForwardError::BrokeOff(_) => {
                 ApiError::UpstreamUnavailable(error.into())
             }

@@ -6,6 +6,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::*;
+use crate::pem::PemFault;
 
 /// Writes a new certificate for `localhost`, and gives it.
 fn certify(folder: &Path) -> CertificateDer<'static> {
@@ -74,18 +75,24 @@ async fn a_pair_that_does_not_fit_changes_nothing() {
     let good = std::fs::read(&certificate).unwrap();
     certify(folder.path());
     std::fs::write(&certificate, good).unwrap();
-    assert!(matches!(certificates.reload(), Err(CertificateError::Pair(_))));
+    assert!(matches!(
+        certificates.reload(),
+        Err(CertificateError::Key(_, PemFault::OtherKey(_)))
+    ));
     std::fs::write(&key, "no key").unwrap();
-    assert!(matches!(certificates.reload(), Err(CertificateError::Key(..))));
+    assert!(matches!(
+        certificates.reload(),
+        Err(CertificateError::Key(_, PemFault::NoKey(_)))
+    ));
     std::fs::write(&certificate, "").unwrap();
     assert!(matches!(
         certificates.reload(),
-        Err(CertificateError::NoCertificate(_))
+        Err(CertificateError::Certificate(_, PemFault::NoCertificates(_)))
     ));
     std::fs::remove_file(&certificate).unwrap();
     assert!(matches!(
         certificates.reload(),
-        Err(CertificateError::Certificate(..))
+        Err(CertificateError::Certificate(_, PemFault::Unreadable(_)))
     ));
 
     assert!(connect_tls(&scene, &first, b"h2").await.is_ok());
