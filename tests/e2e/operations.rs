@@ -1,58 +1,12 @@
 //! What operators see: health that says what is wrong, and a BFF that does not trust a provider who is somebody else.
 
-use std::time::Duration;
-
 use e2e::on_every_store;
 use e2e::on_one_store;
-use e2e::on_redis;
 use e2e::raw;
 use e2e::relay::Instead;
-use e2e::stack::{Deployment, Stack};
-use e2e::wait::eventually;
+use e2e::stack::Deployment;
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
-
-async fn readiness(stack: &Stack) -> u16 {
-    stack.bff_tells_operators("/health/ready").await.0
-}
-
-/// (89)
-async fn a_node_is_ready_while_it_can_serve(deployment: Deployment) {
-    let stack = deployment.start().await;
-    assert_eq!(stack.bff_tells_operators("/health/live").await.0, 200);
-    assert_eq!(readiness(&stack).await, 200);
-
-    // Sessions that live do not need the provider.
-    stack.stop_provider().await;
-    assert_eq!(readiness(&stack).await, 200);
-    // A node that never learned who the provider is cannot sign anybody in.
-    stack.restart_bff().await;
-    assert_eq!(readiness(&stack).await, 503);
-    assert_eq!(stack.bff_tells_operators("/health/live").await.0, 200);
-
-    stack.start_provider().await;
-    stack.advance(Duration::from_secs(60)).await;
-    assert_eq!(readiness(&stack).await, 200);
-}
-
-/// (89)
-async fn a_node_without_its_store_is_live_but_not_ready(deployment: Deployment) {
-    let stack = deployment.start().await;
-    assert_eq!(readiness(&stack).await, 200);
-
-    let metrics = stack.metrics().await;
-    assert!(metrics.contains("bff_changes_heard "), "{metrics}");
-
-    stack.redis().stop().await;
-    assert_eq!(readiness(&stack).await, 503);
-    assert_eq!(stack.bff_tells_operators("/health/live").await.0, 200);
-
-    stack.redis().start_again().await;
-    eventually("the node is ready again", async || {
-        (readiness(&stack).await == 200).then_some(())
-    })
-    .await;
-}
 
 /// What operators see is not for browsers.
 async fn health_is_not_shown_at_the_public_address(deployment: Deployment) {
@@ -88,7 +42,7 @@ async fn a_provider_that_says_it_is_somebody_else_is_refused(deployment: Deploym
     assert!(browser.cookies().is_empty());
     // Who asks why the node is not ready finds it in the log, however often was asked.
     for _ in 0..3 {
-        assert_eq!(readiness(&stack).await, 503);
+        assert_eq!(stack.readiness().await, 503);
     }
     let log = stack.log();
     let told = |words: &str| {
@@ -99,7 +53,7 @@ async fn a_provider_that_says_it_is_somebody_else_is_refused(deployment: Deploym
     assert_eq!(told("this node is not ready"), 1);
     assert_eq!(told("the provider's metadata cannot be had"), 1);
     stack.provider().heal();
-    assert_eq!(readiness(&stack).await, 200);
+    assert_eq!(stack.readiness().await, 200);
     assert!(stack.log().contains("this node is ready again"));
 }
 
@@ -222,11 +176,7 @@ async fn a_session_leaves_a_trail_that_names_nobody(deployment: Deployment) {
     assert!(stack.secrets().seen_in_log(&metrics).is_none(), "{metrics}");
 }
 
-on_every_store!(
-    a_node_is_ready_while_it_can_serve,
-    a_session_leaves_a_trail_that_names_nobody,
-);
-on_redis!(a_node_without_its_store_is_live_but_not_ready);
+on_every_store!(a_session_leaves_a_trail_that_names_nobody);
 on_one_store!(
     what_fails_and_what_is_served_can_be_found,
     anonymous_noise_is_counted_and_not_told,

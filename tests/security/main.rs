@@ -20,6 +20,7 @@ mod headers;
 mod lifecycle;
 mod limits;
 mod pages;
+mod readiness;
 mod reload;
 mod routes;
 mod secrets;

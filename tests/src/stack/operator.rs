@@ -40,6 +40,14 @@ impl Stack {
         answer.text().await.expect("metrics are text")
     }
 
+    /// The status of its readiness.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn readiness(&self) -> u16 {
+        self.bff_tells_operators("/health/ready").await.0
+    }
+
     /// What the BFF tells its operators at this path of the management address.
     ///
     /// # Panics
