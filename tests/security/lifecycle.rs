@@ -109,13 +109,16 @@ async fn c90_while_it_drains_a_node_says_so_and_serves(deployment: Deployment) {
     let running = stack.take_bff().await;
     let began = Instant::now();
     let stop = tokio::spawn(running.stop());
+    // The sockets stay bound, so whoever comes after the end would wait for ever.
     let told = eventually("the node says that it drains", async || {
-        let (status, told) = stack.bff_tells_operators("/health/ready").await;
+        let asked = stack.bff_tells_operators("/health/ready");
+        let (status, told) = within_patience("operators are answered", asked).await;
         (status == 503).then_some(told)
     })
     .await;
     assert_eq!(told["draining"], true, "{told}");
-    fresh.fetch("/api/notes").await.assert_status(200);
+    let answer = within_patience("browsers are served", async { fresh.fetch("/api/notes").await }).await;
+    answer.assert_status(200);
 
     within_patience("the stop ends", stop).await.unwrap();
     let took = began.elapsed();
