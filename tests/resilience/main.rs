@@ -16,6 +16,7 @@ mod floods;
 mod herd;
 mod logouts;
 mod losses;
+mod metrics;
 mod outages;
 mod redis_forms;
 mod rolling;
