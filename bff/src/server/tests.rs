@@ -307,9 +307,20 @@ async fn a_stop_lets_requests_finish_and_then_closes_who_rests() {
     scene.somebody_is_held().await;
     // It has connected, and is about to say something: it is heard out.
     let mut late = scene.connect().await;
+    let mut herald = speak_http1(scene.connect().await).await;
 
     let doors = scene.doors.clone();
     let stopping = tokio::spawn(scene.server.stop());
+    // It takes a moment until every worker knows.
+    loop {
+        soon(herald.ready()).await.unwrap();
+        let told = soon(herald.send_request(get("/facts"))).await.unwrap();
+        let is_last = told.headers().contains_key("connection");
+        text(told).await;
+        if is_last {
+            break;
+        }
+    }
     late.write_all(b"GET /facts HTTP/1.1\r\nHost: late\r\n\r\n")
         .await
         .unwrap();
