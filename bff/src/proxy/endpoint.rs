@@ -46,6 +46,8 @@ pub struct MatchedRoute {
     pub route: Arc<Route>,
     /// The path.
     pub path: NormalPath,
+    /// Whether it asks for a WebSocket.
+    pub(super) asked: Asked,
 }
 
 /// What every proxied request needs.
@@ -78,14 +80,17 @@ pub async fn match_route(
         if has_been_here(&request) {
             return Ok(refused(request, &ApiError::LoopDetected));
         }
-        let proof = match Asked::by(request.head()) {
+        let asked = Asked::by(request.head());
+        let proof = match asked {
             Asked::Unfit => return Ok(refused(request, &ApiError::InvalidUpgrade)),
             Asked::WebSocket => Proof::Upgrade,
             Asked::Nothing if route.login_redirect => Proof::Navigation,
             Asked::Nothing => Proof::HeaderOrSameOrigin,
         };
         request.extensions_mut().insert(proof);
-        request.extensions_mut().insert(MatchedRoute { route, path });
+        request
+            .extensions_mut()
+            .insert(MatchedRoute { route, path, asked });
         let answer = next.call(request).await?.map_into_boxed_body();
         return Ok(in_words_of_grpc(answer));
     }
@@ -262,7 +267,7 @@ async fn forward(
     let has_token = authority.token(&found.route).is_some();
     let replay_limit = if has_token { proxy.replay_body_limit } else { 0 };
     // What follows the request on a connection that becomes a WebSocket is no body of it.
-    let (body, tunnel) = match Asked::by(request.head()) {
+    let (body, tunnel) = match found.asked {
         Asked::WebSocket => (RequestBody::Absent, Some(payload)),
         Asked::Nothing | Asked::Unfit => {
             let body = RequestBody::begin(request, payload, &found.route, replay_limit, &progress)?;

@@ -90,7 +90,7 @@ impl Outgoing<'_> {
                 .headers_mut()
                 .insert(TE, http::HeaderValue::from_static("trailers"));
         }
-        if Asked::by(request.head()) == Asked::WebSocket {
+        if self.found.asked == Asked::WebSocket {
             upgrade::ask(outgoing.headers_mut());
         }
         Some(outgoing)
