@@ -107,7 +107,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         println!("configuration is valid");
         return Ok(ExitCode::SUCCESS);
     }
-    log::install(&config.log);
+    // Outlives the runtime, so that the last lines of all that runs in it are written.
+    let _flusher = log::install(&config.log);
     allow_files(config.server.limits.max_connections);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

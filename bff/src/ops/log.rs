@@ -1,28 +1,36 @@
 //! The program's log: one line an event, as text for people or JSON for machines. Never a token, a cookie, a code, a
 //! query string or an e-mail address.
 
+mod line;
+mod writer;
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
+use self::line::{Json, Now, Text};
+pub use self::writer::Flusher;
 use crate::config::{LogConfig, LogFormat};
 
 /// The target of the audit trail, which a filter leaves alone unless it names it.
 const AUDIT: &str = "bff::audit";
 
-/// Installs the subscriber of this process; a second call changes nothing.
-pub fn install(config: &LogConfig) {
+/// Installs the subscriber of this process; a second call changes nothing. What it returns has to live as long as the
+/// program.
+pub fn install(config: &LogConfig) -> Flusher {
     let filter = with_audit(&config.filter);
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (lines, flusher) = writer::lines(std::io::stderr());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(lines);
     let installed = match config.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.event_format(Text::new(Now)).try_init(),
+        LogFormat::Json => builder.json().event_format(Json::new(Now)).try_init(),
     };
     drop(installed);
+    flusher
 }
 
 /// Whoever wants fewer lines seldom wants no trail.

@@ -7,6 +7,7 @@
     reason = "a test ends by panicking"
 )]
 
+mod log;
 mod public;
 mod sessions;
 

@@ -12,13 +12,17 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::{PATIENCE, Program, folder};
 
 /// Where the program listens, as its log says.
-fn address(program: &Program) -> SocketAddr {
-    let line = program.wait_for("the BFF listens");
+pub(crate) fn address(program: &Program) -> SocketAddr {
+    address_in(&program.wait_for("the BFF listens"))
+}
+
+/// The address in the line that says so.
+pub(crate) fn address_in(line: &str) -> SocketAddr {
     let (_, address) = line.rsplit_once("address=").unwrap();
     address.trim().parse().unwrap()
 }
 
-fn connect(to: SocketAddr) -> TcpStream {
+pub(crate) fn connect(to: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
