@@ -50,10 +50,10 @@ impl ServiceTokens {
         match held {
             Some(held) if now < held.refresh_from => Ok(held),
             Some(held) if now < held.expires_at => {
-                drop(self.join(target));
+                drop(self.join(target, Some(&held)));
                 Ok(held)
             }
-            _ => self.join(target).await,
+            held => self.join(target, held.as_ref()).await,
         }
     }
 
@@ -76,18 +76,27 @@ impl ServiceTokens {
             .cloned();
         match newer {
             Some(newer) => Ok(Some(newer)),
-            None => self.join(target).await.map(Some),
+            None => self.join(target, Some(refused)).await.map(Some),
         }
     }
 
-    fn join(self: &Arc<Self>, target: &Target) -> Joined<IssuedToken> {
+    /// Joins whoever fetches a token, after a look at what was `held`.
+    fn join(self: &Arc<Self>, target: &Target, held: Option<&IssuedToken>) -> Joined<IssuedToken> {
         self.joins.join(target.clone(), || {
-            let (tokens, target) = (Arc::clone(self), target.clone());
-            async move { tokens.fetch(target).await }
+            let (tokens, target, seen) = (Arc::clone(self), target.clone(), held.cloned());
+            async move { tokens.fetch(target, seen.as_ref()).await }
         })
     }
 
-    async fn fetch(&self, target: Target) -> Result<IssuedToken, RefreshError> {
+    async fn fetch(&self, target: Target, seen: Option<&IssuedToken>) -> Result<IssuedToken, RefreshError> {
+        // Somebody may have fetched one since that look, and be gone by now.
+        let newest = self.held().get(&target).cloned();
+        if let Some(newest) = newest
+            && !seen.is_some_and(|seen| seen.token.is(&newest.token))
+            && self.clock.now() < newest.refresh_from
+        {
+            return Ok(newest);
+        }
         let granted = self
             .provider
             .client_credentials(&target, self.settings.audiences)
