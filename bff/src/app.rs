@@ -1,5 +1,7 @@
-//! The composition root: `parts` puts together who uses whom, `paths` says which path leads where.
+//! The composition root: `parts` puts together who uses whom, `paths` says which path leads where, and `edge` what happens to
+//! every request.
 
+mod edge;
 mod parts;
 mod paths;
 
@@ -20,18 +22,13 @@ use tokio::task::JoinHandle;
 use self::parts::Parts;
 use crate::background::Background;
 use crate::config::{Config, Fixed, read_key_ring};
-use crate::guard::client_address::middleware::note_client;
-use crate::guard::cors::middleware::share_with_allowed_origins;
-use crate::guard::middleware::{add_security_headers, part_cookies};
 use crate::ops::admin::{Administration, endpoint as admin_endpoint};
 use crate::ops::endpoint::{self as ops_endpoint, Health};
 use crate::ops::metrics;
 use crate::problem::middleware::tell_problems;
 use crate::proxy::Streams;
-use crate::proxy::endpoint as proxy_endpoint;
 use crate::proxy::forward::ForwardClient;
 use crate::routing::Routes;
-use crate::server::middleware::refuse_long_heads;
 use crate::server::{Certificates, Limits, Server, Settings};
 use crate::session::Vault;
 use crate::telemetry;
@@ -273,16 +270,10 @@ fn serve_public(
         App::new()
             .app_data(web::Data::new(client))
             .configure(|app| paths::configure(app, &parts))
-            .wrap(from_fn(proxy_endpoint::match_route))
-            .wrap(from_fn(part_cookies))
             .app_data(parts.routes.clone())
             .app_data(parts.guards.trusted_proxies.clone())
             .app_data(parts.guards.allowed_origins.clone())
-            .wrap(from_fn(note_client))
-            .wrap(from_fn(share_with_allowed_origins))
-            .wrap(from_fn(refuse_long_heads))
-            .wrap(from_fn(tell_problems))
-            .wrap(from_fn(add_security_headers))
+            .wrap(from_fn(edge::edge))
     })
 }
 

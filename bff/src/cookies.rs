@@ -13,11 +13,13 @@ pub const LOGOUT: &str = "__Host-Http-logout";
 /// Whether a cookie of this name is ours. Browsers treat the prefix without regard to case, so this does too.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
-    let name = name.trim().to_ascii_lowercase();
+    let name = name.trim();
     [SESSION, LOGOUT]
         .iter()
-        .any(|ours| name == ours.to_ascii_lowercase())
-        || name.starts_with(&LOGIN_PREFIX.to_ascii_lowercase())
+        .any(|ours| name.eq_ignore_ascii_case(ours))
+        || name
+            .get(..LOGIN_PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(LOGIN_PREFIX))
 }
 
 /// A `Cookie` header taken apart.

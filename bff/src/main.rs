@@ -18,6 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::command::session::SessionCommand;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Configuration that cannot be used (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIG: u8 = 78;
 

@@ -6,10 +6,11 @@
 //! do to sessions. Neither ever holds a token, a cookie, a code, an address or a name of a person: a session is named by its key, a user by the keyed
 //! digest under which a store files their sessions.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use metrics::{
-    Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
 use crate::session::SessionKey;
@@ -295,9 +296,14 @@ pub fn lease_waited(waited: Duration) {
     histogram!("bff_lease_wait_seconds").record(waited);
 }
 
-/// A session was looked for in this node's memory.
-pub fn replica_asked(outcome: &'static str) {
-    counter!("bff_replica_lookups_total", "outcome" => outcome).increment(1);
+/// A session was looked for in this node's memory. The handles are made once: most requests come by here.
+pub fn replica_asked(is_hit: bool) {
+    static HITS: LazyLock<Counter> =
+        LazyLock::new(|| counter!("bff_replica_lookups_total", "outcome" => "hit"));
+    static MISSES: LazyLock<Counter> =
+        LazyLock::new(|| counter!("bff_replica_lookups_total", "outcome" => "miss"));
+    let asked = if is_hit { &HITS } else { &MISSES };
+    asked.increment(1);
 }
 
 /// A round of beats took this long from this node to itself by way of the store; a change takes about as long.

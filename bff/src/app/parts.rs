@@ -6,7 +6,6 @@ use actix_web::web;
 use anyhow::Context;
 use resource_server::time::Clock;
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
 use crate::background::Background;
 use crate::config::{
@@ -26,6 +25,7 @@ use crate::ops::endpoint::Health;
 use crate::provider::{Audiences, LogoutTokens, Provider};
 use crate::proxy::Streams;
 use crate::proxy::endpoint::Proxy;
+use crate::proxy::headers::Ourselves;
 use crate::refresh::{Keeper, RefreshSettings, ServiceTokens};
 use crate::routing::Routes;
 use crate::session::embedded::EmbeddedStore;
@@ -35,6 +35,7 @@ use crate::session::measured::MeasuredStore;
 use crate::session::redis::RedisStore;
 use crate::session::replica::Replica;
 use crate::session::store::SessionStore;
+use crate::session::ticket::SigningKey;
 use crate::session::{SessionRegistry, Vault};
 use crate::spa::endpoint::Spa;
 use crate::spa::folder::Folder;
@@ -42,7 +43,7 @@ use crate::spa::folder::Folder;
 /// Everything that the handlers of one program share.
 #[derive(Clone)]
 pub(super) struct Parts {
-    pub(super) cookie_key: Arc<Zeroizing<[u8; 64]>>,
+    pub(super) signing_key: web::Data<SigningKey>,
     pub(super) registry: web::Data<SessionRegistry>,
     pub(super) login: web::Data<Login>,
     pub(super) callback: web::Data<Callback>,
@@ -83,6 +84,7 @@ impl Parts {
         let (origin, base_path) = (server.public_url.origin(), server.base_path.clone());
         let redirect_uri = format!("{origin}{base_path}/callback");
         let vault = Vault::new(Arc::clone(&config.session.key_ring));
+        let signing_key = SigningKey::new(&config.session.key_ring.cookie_signing_key());
         let issuer_origin = provider.settings.issuer_url.origin().ascii_serialization();
         let store = open_store(config.store, config.replica.staleness, &clock, background)?;
         let client = Provider::new(provider.settings, Arc::clone(&clock), background.clone());
@@ -107,26 +109,30 @@ impl Parts {
             room: Arc::new(Semaphore::new(config.limits.concurrent_logins)),
         };
         let routes = Arc::new(Routes::new(config.routes));
-        let login = Login {
-            transactions,
-            provider: Arc::clone(&client),
-            redirect_uri,
-            scope: provider.scope,
-            audiences: provider.audiences,
-            routes: Arc::clone(&routes),
-            base_path: base_path.clone(),
-        };
+        let asks_for = (provider.scope, provider.audiences);
+        let login = login(transactions, &client, redirect_uri, asks_for, &routes, &base_path);
         let departures = Departures::new(vault.clone(), Arc::clone(&clock));
         let returns_to = format!("{origin}{base_path}/logout/callback");
         let hint = provider.sends_id_token_hint;
         let streams = Arc::new(streams(&registry, &config.proxy));
-        let proxy = proxy((keeper, services, streams), &config.refresh, &server);
+        let ourselves = Ourselves::new(server.public_url.scheme(), server.public_url.authority());
+        let proxy = Proxy {
+            signing_key: signing_key.clone(),
+            registry: Arc::clone(&registry),
+            limits: guards.limits.clone().into_inner(),
+            keeper,
+            services,
+            streams,
+            replay_body_limit: config.refresh.replay_body_limit,
+            ourselves: ourselves.context("server.public_url cannot be told to upstreams")?,
+            base_path: base_path.clone(),
+        };
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
             forward_auth: forward_auth(config.forward_auth, &proxy.keeper),
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
             vault,
-            cookie_key: Arc::new(config.session.key_ring.cookie_signing_key()),
+            signing_key: web::Data::new(signing_key),
             login: web::Data::new(login),
             callback: web::Data::new(callback),
             logout: web::Data::new(logout(
@@ -185,19 +191,22 @@ fn logout(
     }
 }
 
-fn proxy(
-    (keeper, services, streams): (Arc<Keeper>, Arc<ServiceTokens>, Arc<Streams>),
-    refresh: &RefreshConfig,
-    server: &ServerConfig,
-) -> Proxy {
-    Proxy {
-        keeper,
-        services,
-        streams,
-        replay_body_limit: refresh.replay_body_limit,
-        scheme: server.public_url.scheme().to_owned(),
-        host: server.public_url.authority().to_owned(),
-        base_path: server.base_path.clone(),
+fn login(
+    transactions: Arc<LoginTransactions>,
+    client: &Arc<Provider>,
+    redirect_uri: String,
+    (scope, audiences): (String, Audiences),
+    routes: &Arc<Routes>,
+    base_path: &str,
+) -> Login {
+    Login {
+        transactions,
+        provider: Arc::clone(client),
+        redirect_uri,
+        scope,
+        audiences,
+        routes: Arc::clone(routes),
+        base_path: base_path.to_owned(),
     }
 }
 

@@ -4,8 +4,8 @@ use actix_web::{HttpResponse, guard, web};
 use super::parts::Parts;
 use crate::config::OriginalMethod;
 use crate::forward_auth::endpoint as forward_auth_endpoint;
-use crate::guard::middleware::{require_csrf_header, require_own_page, require_own_socket};
-use crate::guard::rate_limit::middleware::{limit_calls, limit_logins};
+use crate::guard::middleware::require_csrf_header;
+use crate::guard::rate_limit::middleware::limit_logins;
 use crate::login::endpoint as login_endpoint;
 use crate::logout::backchannel::endpoint as backchannel;
 use crate::logout::endpoint as logout_endpoint;
@@ -19,7 +19,7 @@ use crate::spa::endpoint as spa;
 
 /// Which path leads where. The longest prefix wins among routes; the BFF's own endpoints come before them.
 pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
-    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
+    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.signing_key);
     app.app_data(parts.registry.clone())
         .app_data(parts.login.clone())
         .app_data(parts.callback.clone())
@@ -29,6 +29,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(parts.proxy.clone())
         .app_data(parts.user.clone())
         .app_data(parts.origin.clone())
+        .app_data(parts.signing_key.clone())
         .app_data(parts.guards.limits.clone());
 
     app.service(
@@ -50,7 +51,6 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             )
             .service(
                 only(web::resource("/user").route(web::get().to(user)), "GET")
-                    .wrap(tickets())
                     .wrap(from_fn(require_csrf_header)),
             )
             .configure(|scope| logout(scope, parts))
@@ -61,18 +61,8 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
     forward_auth(app, parts);
     app.service(
         web::scope("")
-            .guard(guard::fn_guard(proxy_endpoint::goes_to_session_route))
-            .default_service(web::to(proxy_endpoint::with_session))
-            .wrap(tickets())
-            .wrap(from_fn(require_own_page))
-            .wrap(from_fn(limit_calls)),
-    );
-    app.service(
-        web::scope("")
-            .guard(guard::fn_guard(proxy_endpoint::goes_to_sessionless_route))
-            .default_service(web::to(proxy_endpoint::without_session))
-            .wrap(from_fn(require_own_socket))
-            .wrap(from_fn(limit_calls)),
+            .guard(guard::fn_guard(proxy_endpoint::goes_to_route))
+            .default_service(web::to(proxy_endpoint::proxied)),
     );
     match &parts.spa {
         Some(files) => {
@@ -89,7 +79,6 @@ fn forward_auth(app: &mut web::ServiceConfig, parts: &Parts) {
     let Some((path, answers)) = &parts.forward_auth else {
         return;
     };
-    let tickets = ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
     let mut paths = vec![path.clone()];
     if answers.original_method == OriginalMethod::Request {
         paths.push(format!("{path}/{{client_path:.*}}"));
@@ -97,14 +86,13 @@ fn forward_auth(app: &mut web::ServiceConfig, parts: &Parts) {
     app.service(
         web::resource(paths)
             .app_data(answers.clone())
-            .to(forward_auth_endpoint::answer)
-            .wrap(tickets),
+            .to(forward_auth_endpoint::answer),
     );
 }
 
 /// The user's own logout.
 fn logout(scope: &mut web::ServiceConfig, parts: &Parts) {
-    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
+    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.signing_key);
     scope
         .service(
             web::resource("/logout")
@@ -123,7 +111,7 @@ fn logout(scope: &mut web::ServiceConfig, parts: &Parts) {
 }
 
 fn sessions(app: &mut web::ServiceConfig, parts: &Parts) {
-    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.cookie_key);
+    let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.signing_key);
     app.service(
         only(
             web::resource("/sessions")

@@ -10,10 +10,10 @@ use super::original::{is_safe, judge};
 use crate::config::{AdminToken, OriginalMethod};
 use crate::guard::RequestFacts;
 use crate::guard::csrf::Refusal;
-use crate::guard::middleware::{OwnOrigin, single};
+use crate::guard::middleware::{OwnOrigin, lines, single};
 use crate::problem::ApiError;
 use crate::refresh::{Keeper, RefreshError};
-use crate::session::ticket::{Presented, Ticket};
+use crate::session::ticket::Presented;
 use crate::session::tokens::Target;
 use crate::session::{OpenSession, SessionRegistry};
 
@@ -36,7 +36,7 @@ pub struct ForwardAuth {
 #[tracing::instrument(name = "bff.forward_auth", skip_all)]
 pub async fn answer(
     request: HttpRequest,
-    ticket: Ticket,
+    presented: Presented,
     registry: web::Data<SessionRegistry>,
     forward_auth: web::Data<ForwardAuth>,
     own: web::Data<OwnOrigin>,
@@ -47,7 +47,6 @@ pub async fn answer(
     {
         return Err(ApiError::NotFound);
     }
-    let presented = ticket.presented();
     // Who shows nothing has nothing to lose, and may be sent to sign in wherever the link stands that was followed.
     if matches!(presented, Presented::Nothing) {
         return Err(ApiError::SessionRequired);
@@ -76,7 +75,7 @@ fn original_facts(request: &HttpRequest, original: OriginalMethod) -> RequestFac
     let told = ["x-forwarded-method", "x-original-method"];
     let told = told.into_iter().filter_map(|name| single(headers, name));
     let is_safe = is_safe(original, request.method().as_str(), told);
-    RequestFacts::read(is_safe, |name| single(headers, name))
+    RequestFacts::read(is_safe, lines(headers))
 }
 
 /// Gateways take `Upgrade` away, which is for the next hop only, and leave what a browser adds to it.

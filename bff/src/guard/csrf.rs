@@ -83,12 +83,8 @@ mod tests {
     const OWN: &str = "https://app.example";
 
     fn judged(proof: Proof, method: &Method, headers: &[(&str, &str)]) -> Result<(), Refusal> {
-        let facts = RequestFacts::read(method.is_safe(), |name| {
-            headers
-                .iter()
-                .find(|(held, _)| *held == name)
-                .map(|(_, value)| *value)
-        });
+        let lines = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let facts = RequestFacts::read(method.is_safe(), lines);
         let allowed = AllowedOrigins::new(vec!["https://shop.example".to_owned()]);
         judge(proof, OWN, &allowed, &facts)
     }

@@ -1,11 +1,11 @@
-//! The guard as actix middleware; what it refuses reaches neither a session nor an upstream.
+//! The guard in terms of actix; what it refuses reaches neither a session nor an upstream.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError, web};
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 
 use super::cors::AllowedOrigins;
 use super::csrf::{self, Proof, Refusal};
@@ -29,7 +29,13 @@ pub struct Proxied;
 /// Reads the facts of a request.
 #[must_use]
 pub fn facts_of<'r>(method: &Method, headers: &'r HeaderMap) -> RequestFacts<'r> {
-    RequestFacts::read(method.is_safe(), |name| single(headers, name))
+    RequestFacts::read(method.is_safe(), lines(headers))
+}
+
+/// The lines of a head: names in lower case, and values as they came.
+pub fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    let lines = headers.iter();
+    lines.map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
 /// A header that stands once; a repeated or unreadable one reads as a word that nobody knows.
@@ -50,87 +56,42 @@ pub struct OthersCookies(pub HeaderValue);
 
 /// Leaves only our own cookies in the request and keeps the others aside. A cookie of somebody else that no parser
 /// takes would otherwise hide ours, and nothing behind this can pass ours on by mistake.
+pub fn part_cookies(request: &mut ServiceRequest) {
+    if !request.headers().contains_key(COOKIE) {
+        return;
+    }
+    let parted = cookies::part(request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
+    match HeaderValue::from_str(&parted.ours) {
+        Ok(ours) if !parted.ours.is_empty() => drop(request.headers_mut().insert(COOKIE, ours)),
+        _ => drop(request.headers_mut().remove(COOKIE)),
+    }
+    if let Ok(others) = HeaderValue::from_bytes(&parted.others)
+        && !parted.others.is_empty()
+    {
+        request.extensions_mut().insert(OthersCookies(others));
+    }
+}
+
+/// Lets only requests with `X-CSRF: 1` through, as actix middleware. A refusal is an answer and not an error, so that what is
+/// around this sees it like any other.
 ///
 /// # Errors
 /// Only those of what it wraps.
-pub async fn part_cookies(
-    mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if request.headers().contains_key(COOKIE) {
-        let parted = cookies::part(request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
-        request.headers_mut().remove(COOKIE);
-        if let Ok(ours) = HeaderValue::from_str(&parted.ours)
-            && !parted.ours.is_empty()
-        {
-            request.headers_mut().insert(COOKIE, ours);
-        }
-        if let Ok(others) = HeaderValue::from_bytes(&parted.others)
-            && !parted.others.is_empty()
-        {
-            request.extensions_mut().insert(OthersCookies(others));
-        }
-    }
-    next.call(request).await
-}
-
-/// Lets only requests with `X-CSRF: 1` through.
-///
-/// # Errors
-/// The refusal, as a problem document.
 pub async fn require_csrf_header(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    judge(request, Proof::Header, next).await
-}
-
-/// Lets a request to a session route through if it comes from our own pages. How that has to be proven depends on the
-/// route, which has left its [`Proof`] with the request.
-///
-/// # Errors
-/// The refusal, as a problem document.
-pub async fn require_own_page(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let proof = request
-        .extensions()
-        .get::<Proof>()
-        .copied()
-        .unwrap_or(Proof::Header);
-    judge(request, proof, next).await
-}
-
-/// Lets a WebSocket of a route without sessions through only if no page of another origin opens it: browsers name the origin and
-/// ask nobody before. Programs name none, and are let through.
-///
-/// # Errors
-/// Only those of what it wraps.
-pub async fn require_own_socket(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let proof = request.extensions().get::<Proof>().copied();
-    if proof == Some(Proof::Upgrade) && request.headers().contains_key(ORIGIN) {
-        return judge(request, Proof::Upgrade, next).await;
-    }
-    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
-}
-
-/// A refusal is an answer and not an error, so that the middleware around this one see it like any other.
-async fn judge(
-    request: ServiceRequest,
-    proof: Proof,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    match verdict(&request, proof) {
+    match is_of_own_page(request.request(), Proof::Header) {
         Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
         Err(refusal) => Ok(request.into_response(refusal.error_response())),
     }
 }
 
-fn verdict(request: &ServiceRequest, proof: Proof) -> Result<(), ApiError> {
+/// Whether a request to a session route comes from our own pages. How that has to be proven depends on the route.
+///
+/// # Errors
+/// The refusal.
+pub fn is_of_own_page(request: &HttpRequest, proof: Proof) -> Result<(), ApiError> {
     let own = request
         .app_data::<web::Data<OwnOrigin>>()
         .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the guard does not know its own origin")))?;
@@ -146,26 +107,29 @@ fn verdict(request: &ServiceRequest, proof: Proof) -> Result<(), ApiError> {
     })
 }
 
-/// Adds the security headers to answers of our own.
+/// Whether no page of another origin asks for something of a route without sessions: a WebSocket, for which browsers name the
+/// origin and ask nobody before. Programs name none, and are let through.
 ///
 /// # Errors
-/// Only those of what it wraps.
-pub async fn add_security_headers(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let https = request
-        .app_data::<web::Data<OwnOrigin>>()
-        .is_some_and(|own| own.https);
-    let mut response = next.call(request).await?;
-    if response.response().extensions().get::<Proxied>().is_some() {
-        return Ok(response);
+/// The refusal.
+pub fn is_no_foreign_socket(request: &HttpRequest, proof: Proof) -> Result<(), ApiError> {
+    if proof == Proof::Upgrade && request.headers().contains_key(ORIGIN) {
+        return is_of_own_page(request, proof);
     }
-    let headers = response.headers_mut();
+    Ok(())
+}
+
+/// Adds the security headers to an answer of our own.
+pub fn add_security_headers<B>(answer: &mut ServiceResponse<B>) {
+    if answer.response().extensions().get::<Proxied>().is_some() {
+        return;
+    }
+    let own = answer.request().app_data::<web::Data<OwnOrigin>>();
+    let https = own.is_some_and(|own| own.https);
+    let headers = answer.headers_mut();
     for (name, value) in security_headers::defaults(https) {
         if !headers.contains_key(name) {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
     }
-    Ok(response)
 }

@@ -42,16 +42,32 @@ pub struct RequestFacts<'r> {
 }
 
 impl<'r> RequestFacts<'r> {
-    /// Reads the facts; `header` looks up the value of a header that stands once (see
-    /// [`facts_of`](super::middleware::facts_of)).
-    pub fn read(is_safe: bool, header: impl Fn(&str) -> Option<&'r str>) -> Self {
+    /// Reads the facts out of the lines of a head, in one pass: names in lower case, and values.
+    pub fn read(is_safe: bool, lines: impl Iterator<Item = (&'r str, &'r [u8])>) -> Self {
+        let [mut site, mut mode, mut origin, mut csrf, mut accept] = [None; 5];
+        for (name, value) in lines {
+            let fact = match name {
+                "sec-fetch-site" => &mut site,
+                "sec-fetch-mode" => &mut mode,
+                "origin" => &mut origin,
+                "x-csrf" => &mut csrf,
+                "accept" => &mut accept,
+                _ => continue,
+            };
+            // A repeated or unreadable one reads as a word that nobody knows.
+            *fact = Some(match (*fact, std::str::from_utf8(value)) {
+                (Some(_), _) => "repeated",
+                (None, Ok(text)) if text.bytes().all(is_visible) => text,
+                (None, _) => "unreadable",
+            });
+        }
         Self {
             is_safe,
-            site: header("sec-fetch-site").map(FetchSite::parse),
-            mode: header("sec-fetch-mode").map(FetchMode::parse),
-            origin: header("origin"),
-            csrf: header("x-csrf"),
-            accepts_html: header("accept").is_some_and(|accept| accept.contains("text/html")),
+            site: site.map(FetchSite::parse),
+            mode: mode.map(FetchMode::parse),
+            origin,
+            csrf,
+            accepts_html: accept.is_some_and(|accept| accept.contains("text/html")),
         }
     }
 
@@ -66,6 +82,11 @@ impl<'r> RequestFacts<'r> {
     pub fn navigates(&self) -> bool {
         self.mode == Some(FetchMode::Navigate)
     }
+}
+
+/// What may stand in a header that is text.
+const fn is_visible(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~')
 }
 
 impl FetchSite {

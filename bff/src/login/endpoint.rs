@@ -18,7 +18,7 @@ use crate::problem::ApiError;
 use crate::provider::{Audiences, AuthorizationRequest, Prompt, Provider};
 use crate::routing::Routes;
 use crate::session::device::Device;
-use crate::session::ticket::Ticket;
+use crate::session::ticket::{Presented, Ticket};
 
 const LOGIN_HINT_LIMIT: usize = 256;
 
@@ -98,6 +98,7 @@ pub async fn login(request: HttpRequest, login: web::Data<Login>) -> Result<Http
 pub async fn callback(
     request: HttpRequest,
     ticket: Ticket,
+    presented: Presented,
     login: web::Data<Login>,
     callback: web::Data<Callback>,
 ) -> Result<HttpResponse, ApiError> {
@@ -113,11 +114,11 @@ pub async fn callback(
     let state = Parameters::parse(request.query_string())
         .ok()
         .and_then(|p| p.one("state").map(str::to_owned));
-    let outcome = complete(&request, &ticket, callback.into_inner()).await;
+    let outcome = complete(&request, presented, callback.into_inner()).await;
     let is_over = !matches!(outcome, Err(ApiError::Busy));
     let mut answer = match outcome {
-        Ok(Completed::SignedIn(id, key, return_to)) => {
-            ticket.issue(&id, &key);
+        Ok(Completed::SignedIn(id, _, return_to)) => {
+            ticket.issue(&id);
             go_on(return_to.as_str())?
         }
         Ok(Completed::NobodySignedIn(return_to)) => go_on(return_to.as_str())?,
@@ -136,7 +137,7 @@ pub async fn callback(
 
 async fn complete(
     request: &HttpRequest,
-    ticket: &Ticket,
+    presented: Presented,
     callback: Arc<Callback>,
 ) -> Result<Completed, ApiError> {
     let parameters = Parameters::parse(request.query_string())
@@ -149,7 +150,7 @@ async fn complete(
         parameters,
         state,
         cookies: cookie_header(request),
-        presented: ticket.presented(),
+        presented,
         device: Device::read(|name| request.headers().get(name)?.to_str().ok()),
     };
     Ok(callback.complete(arrival).await?)

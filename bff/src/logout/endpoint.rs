@@ -14,7 +14,7 @@ use crate::parameters::Parameters;
 use crate::problem::ApiError;
 use crate::provider::Provider;
 use crate::session::registry::{EndReason, Endable};
-use crate::session::ticket::Ticket;
+use crate::session::ticket::{Presented, Ticket};
 use crate::session::{OpenSession, SessionError, SessionRegistry};
 use crate::telemetry;
 
@@ -38,11 +38,12 @@ pub struct Logout {
 pub async fn navigate(
     request: HttpRequest,
     ticket: Ticket,
+    presented: Presented,
     logout: web::Data<Logout>,
 ) -> Result<HttpResponse, ApiError> {
     let parameters = Parameters::parse(request.query_string()).map_err(|_| ApiError::InvalidParameter)?;
     let sid = parameters.one("sid");
-    let session = logout.registry.find_to_end(&ticket.presented()).await?;
+    let session = logout.registry.find_to_end(&presented).await?;
     // Without a session nobody can be signed out against their will, so a stale link is no error.
     if session
         .as_ref()
@@ -62,8 +63,12 @@ pub async fn navigate(
 
 /// Ends this browser's session and says where its page should navigate to sign out at the provider too.
 #[tracing::instrument(name = "bff.logout", skip_all)]
-pub async fn post(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpResponse, ApiError> {
-    let session = logout.registry.find_to_end(&ticket.presented()).await?;
+pub async fn post(
+    ticket: Ticket,
+    presented: Presented,
+    logout: web::Data<Logout>,
+) -> Result<HttpResponse, ApiError> {
+    let session = logout.registry.find_to_end(&presented).await?;
     let onward = logout.end_found(session).await?;
     ticket.withdraw();
     Ok(signed_out_to(onward.as_ref()))

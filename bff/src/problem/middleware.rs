@@ -1,5 +1,7 @@
 //! Tells the log of answers that are problems: what, where, and whose session.
 
+use std::rc::Rc;
+
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
@@ -11,6 +13,13 @@ use crate::session::ticket::Named;
 
 /// Writes the line of an answer that is a problem. The problem knows what happened, the request where: a route is named by
 /// its prefix and an endpoint by its path, since whatever else stands in a path is the user's.
+pub fn tell_problem<B>(answer: &ServiceResponse<B>) {
+    if let Some(told) = answer.response().extensions().get::<Told>() {
+        tell(told, answer.request());
+    }
+}
+
+/// [`tell_problem`] of every answer, as actix middleware.
 ///
 /// # Errors
 /// Only those of what it wraps.
@@ -18,17 +27,14 @@ pub async fn tell_problems(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let response = next.call(request).await?.map_into_boxed_body();
-    let told = response.response().extensions().get::<Told>().cloned();
-    if let Some(told) = told {
-        tell(&told, response.request());
-    }
-    Ok(response)
+    let answer = next.call(request).await?.map_into_boxed_body();
+    tell_problem(&answer);
+    Ok(answer)
 }
 
 fn tell(told: &Told, request: &HttpRequest) {
     let extensions = request.extensions();
-    let matched = extensions.get::<MatchedRoute>();
+    let matched = extensions.get::<Rc<MatchedRoute>>();
     let pattern = request.match_pattern();
     let route = matched
         .map(|matched| matched.route.prefix.as_str())

@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use super::body::{Progress, UpstreamRequestBody};
-use super::forward::{ForwardClient, ForwardError};
+use super::forward::{AnswerBody, ForwardClient, ForwardError};
 use crate::errors::chain;
 use crate::routing::{Address, Route};
 use crate::telemetry;
@@ -24,26 +23,28 @@ pub(super) async fn send(
     progress: &Progress,
     is_repeatable: bool,
     mut write: impl FnMut(&Address) -> Option<Request<UpstreamRequestBody>>,
-) -> Option<Result<Response<Incoming>, ForwardError>> {
-    let first = route.upstreams.pick(None, Instant::now());
+) -> Option<Result<Response<AnswerBody>, ForwardError>> {
+    let now = Instant::now();
+    let first = route.upstreams.pick(None, now);
     let request = write(first)?;
-    let answer = once(client, route, first, progress, request).await;
+    let answer = once(client, route, first, progress, request, now).await;
     let again = match &answer {
-        Err(ForwardError::Unconnected(error)) if route.upstreams.are_several() => Some(error),
-        Err(ForwardError::Unprocessed(error)) => Some(error),
-        Err(ForwardError::BrokeOff(error)) if is_repeatable => Some(error),
+        Err(error @ ForwardError::Unconnected(_)) if route.upstreams.are_several() => Some(error),
+        Err(error @ ForwardError::Unprocessed(_)) => Some(error),
+        Err(error @ ForwardError::BrokeOff(_)) if is_repeatable => Some(error),
         _ => None,
     };
     let Some(error) = again else {
         return Some(answer);
     };
-    let other = route.upstreams.pick(Some(first), Instant::now());
+    let now = Instant::now();
+    let other = route.upstreams.pick(Some(first), now);
     let Some(request) = write(other) else {
         return Some(answer);
     };
     tracing::debug!(error = chain(error), "a request is sent once more");
     progress.note();
-    Some(once(client, route, other, progress, request).await)
+    Some(once(client, route, other, progress, request, now).await)
 }
 
 async fn once(
@@ -52,10 +53,10 @@ async fn once(
     address: &Address,
     progress: &Progress,
     request: Request<UpstreamRequestBody>,
-) -> Result<Response<Incoming>, ForwardError> {
-    let began = Instant::now();
+    began: Instant,
+) -> Result<Response<AnswerBody>, ForwardError> {
     let answer = client
-        .send(address.destination(), request, route.timeout, progress)
+        .send(address.destination(), request, route.timeout, progress, began)
         .await;
     if matches!(answer, Err(ForwardError::BodyMissing)) {
         return answer;

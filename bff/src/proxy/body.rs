@@ -13,10 +13,11 @@ use actix_web::web::{self, Bytes, BytesMut};
 use futures_util::StreamExt;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
+use super::forward::AnswerBody;
 use super::trailers;
 use crate::server::Trailers;
 
@@ -237,7 +238,7 @@ pub(super) enum AnswerBroke {
 
 /// An upstream's body on its way to the browser.
 pub(super) struct UpstreamResponseBody {
-    incoming: Incoming,
+    incoming: AnswerBody,
     size: BodySize,
     pause: Option<Pause>,
     trailers: Trailers,
@@ -246,7 +247,7 @@ pub(super) struct UpstreamResponseBody {
 impl UpstreamResponseBody {
     /// `length` is what the upstream declared, if it did. Trailer fields behind the body are left in `trailers`.
     pub(super) fn new(
-        incoming: Incoming,
+        incoming: AnswerBody,
         length: Option<u64>,
         pause: Option<Pause>,
         trailers: Trailers,

@@ -1,10 +1,20 @@
 //! Which headers cross, in both directions. The rules are the lists below; the functions apply them.
 
+use std::net::IpAddr;
+
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, HOST, SET_COOKIE, TE, VIA};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::cookies;
 use crate::session::tokens::AccessToken;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// What an answer is marked with that shared caches must not keep.
+static PRIVATE: (HeaderName, HeaderValue) = (CACHE_CONTROL, HeaderValue::from_static("private"));
 
 /// Headers of one connection (RFC 9110 §7.6.1); they never cross, in neither direction.
 const HOP_BY_HOP: [&str; 9] = [
@@ -20,7 +30,7 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 
 /// What only we may say to an upstream: who calls and from where. A client's version is dropped, never merged. Upstreams
-/// behind other gateways trust names of those gateways, so these are here as well.
+/// behind other gateways trust names of those gateways, so these are here as well. Sorted, to be searched.
 const SAID_BY_US: [&str; 39] = [
     "authorization",
     "cf-connecting-ip",
@@ -63,7 +73,7 @@ const SAID_BY_US: [&str; 39] = [
     "x-userinfo",
 ];
 
-/// Names that begin like this are ours to say too.
+/// Names that begin like this are ours to say too. Sorted, and none begins with another.
 const SAID_BY_US_PREFIXES: [&str; 23] = [
     "cf-access-",
     "oidc-",
@@ -90,6 +100,26 @@ const SAID_BY_US_PREFIXES: [&str; 23] = [
     "x-webauth-",
 ];
 
+/// What the rules above let pass anyway, and nearly every request has: these names need not be looked for in them.
+const SENT_BY_EVERY_PAGE: [&str; 16] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-length",
+    "content-type",
+    "origin",
+    "priority",
+    "referer",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "user-agent",
+];
+
 /// What is between the browser and us, and answered by actix already.
 const FOR_US_ONLY: [&str; 2] = ["x-csrf", "expect"];
 
@@ -109,80 +139,123 @@ const GRANTS_TO_OTHER_ORIGINS: [&str; 5] = [
     "access-control-max-age",
 ];
 
+/// What we say of ourselves, the same in every request.
+#[derive(Debug, Clone)]
+pub struct Ourselves {
+    /// The host as browsers reach us.
+    pub host: Authority,
+    host_value: HeaderValue,
+    scheme: HeaderValue,
+    via_1_0: HeaderValue,
+    via_1_1: HeaderValue,
+    via_2: HeaderValue,
+}
+
+impl Ourselves {
+    /// `scheme` and `host` are those by which browsers reach us. `None` when they cannot be said in headers.
+    #[must_use]
+    pub fn new(scheme: &str, host: &str) -> Option<Self> {
+        // RFC 9110 §7.6.3, and how a loop is recognised.
+        let via = |protocol| HeaderValue::try_from(format!("{protocol} {VIA_PREFIX}{host}")).ok();
+        Some(Self {
+            host: host.parse().ok()?,
+            host_value: HeaderValue::from_str(host).ok()?,
+            scheme: HeaderValue::from_str(scheme).ok()?,
+            via_1_0: via("1.0")?,
+            via_1_1: via("1.1")?,
+            via_2: via("2")?,
+        })
+    }
+
+    fn via(&self, protocol: Version) -> &HeaderValue {
+        match protocol {
+            Version::HTTP_10 => &self.via_1_0,
+            Version::HTTP_2 => &self.via_2,
+            _ => &self.via_1_1,
+        }
+    }
+
+    /// Whether a request's `Via` says that it has passed through here before. Whoever writes our name into it by themselves
+    /// only gets themselves refused.
+    pub fn are_named_in<'v>(&self, mut via: impl Iterator<Item = &'v [u8]>) -> bool {
+        via.any(|line| {
+            let entries = line.split(|&byte| byte == b',');
+            entries
+                .filter_map(|entry| {
+                    entry
+                        .split(u8::is_ascii_whitespace)
+                        .filter(|word| !word.is_empty())
+                        .nth(1)
+                })
+                .any(|received_by| is_us(received_by, self.host.as_str()))
+        })
+    }
+}
+
 /// Where the request came from and where it goes.
 #[derive(Debug)]
 pub struct Forwarding<'a> {
     /// The address of the client.
-    pub client: Option<String>,
+    pub client: Option<IpAddr>,
     /// The version of HTTP by which it asked.
-    pub protocol: &'a str,
-    /// `http` or `https`, as browsers reach us.
-    pub scheme: &'a str,
-    /// The host as browsers reach us.
-    pub host: &'a str,
-    /// The upstream's host and port.
-    pub upstream: &'a str,
+    pub protocol: Version,
+    /// Who we are.
+    pub ourselves: &'a Ourselves,
+    /// The host and port that the upstream is told.
+    pub upstream: &'a Authority,
     /// The token of the session, if the route gets one.
     pub access_token: Option<&'a AccessToken>,
     /// The browser's cookies that are not ours.
     pub cookies: Option<HeaderValue>,
+    /// Whether the upstream may be told that the client wants trailers.
+    pub takes_trailers: bool,
 }
 
-/// The headers that the upstream gets.
+/// The headers that the upstream gets. `client` are the lines of the client's head: names in lower case, and values.
 ///
 /// `None` when an access token cannot stand in a header, which no token of a provider does.
 #[must_use]
-pub fn for_upstream(client: &HeaderMap, forwarding: &Forwarding<'_>) -> Option<HeaderMap> {
-    let named = named_by_connection(client);
-    let mut headers = HeaderMap::with_capacity(client.len() + 6);
+pub fn for_upstream<'c>(
+    client: impl Iterator<Item = (&'c str, &'c [u8])>,
+    forwarding: &Forwarding<'_>,
+) -> Option<HeaderMap> {
+    let ourselves = forwarding.ourselves;
+    let mut headers = HeaderMap::with_capacity(client.size_hint().0 + 8);
+    let (mut of_the_connection, mut wants_trailers) = (Vec::new(), false);
     for (name, value) in client {
-        if crosses_to_upstream(name) && !named.iter().any(|named| named == name.as_str()) {
-            headers.append(name.clone(), value.clone());
+        match name {
+            "connection" => of_the_connection.extend(named_by_connection(value)),
+            "te" => wants_trailers |= lists_trailers(value),
+            _ if crosses_to_upstream(name) => {
+                let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+                headers.append(name, HeaderValue::from_bytes(value).ok()?);
+            }
+            _ => {}
         }
     }
-    headers.insert(HOST, HeaderValue::from_str(forwarding.upstream).ok()?);
-    if let Some(client) = &forwarding.client {
-        headers.insert(
-            HeaderName::from_static("x-forwarded-for"),
-            HeaderValue::from_str(client).ok()?,
-        );
+    for name in of_the_connection {
+        headers.remove(&name);
     }
-    headers.insert(
-        HeaderName::from_static("x-forwarded-proto"),
-        HeaderValue::from_str(forwarding.scheme).ok()?,
-    );
-    headers.insert(
-        HeaderName::from_static("x-forwarded-host"),
-        HeaderValue::from_str(forwarding.host).ok()?,
-    );
-    // RFC 9110 §7.6.3, and how a loop is recognised.
-    let via = format!("{} {VIA_PREFIX}{}", forwarding.protocol, forwarding.host);
-    headers.append(VIA, HeaderValue::from_str(&via).ok()?);
+    headers.insert(HOST, HeaderValue::from_str(forwarding.upstream.as_str()).ok()?);
+    if let Some(client) = &forwarding.client {
+        headers.insert(X_FORWARDED_FOR, HeaderValue::try_from(client.to_string()).ok()?);
+    }
+    headers.insert(X_FORWARDED_PROTO, ourselves.scheme.clone());
+    headers.insert(X_FORWARDED_HOST, ourselves.host_value.clone());
+    headers.append(VIA, ourselves.via(forwarding.protocol).clone());
     if let Some(cookies) = &forwarding.cookies {
         headers.insert(COOKIE, cookies.clone());
     }
     if let Some(token) = forwarding.access_token {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
+        let mut value = HeaderValue::try_from(["Bearer ", token.expose()].concat()).ok()?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
+    // Said by each hop for itself (RFC 9110 §10.1.4). gRPC insists on it.
+    if forwarding.takes_trailers && wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
     Some(headers)
-}
-
-/// Whether a request's `Via` says that it has passed through here before. Whoever writes our name into it by themselves
-/// only gets themselves refused.
-pub fn has_passed<'v>(mut via: impl Iterator<Item = &'v [u8]>, host: &str) -> bool {
-    via.any(|line| {
-        let entries = line.split(|&byte| byte == b',');
-        entries
-            .filter_map(|entry| {
-                entry
-                    .split(u8::is_ascii_whitespace)
-                    .filter(|word| !word.is_empty())
-                    .nth(1)
-            })
-            .any(|received_by| is_us(received_by, host))
-    })
 }
 
 fn is_us(received_by: &[u8], host: &str) -> bool {
@@ -196,70 +269,76 @@ fn is_us(received_by: &[u8], host: &str) -> bool {
 ///
 /// Shared caches keep their hands off answers to requests with `Authorization` (RFC 9111 §3.5). Between them and us the
 /// request has only a cookie, so an answer to one that `carried_token` is marked `private` instead.
-#[must_use]
-pub fn for_browser(upstream: &HeaderMap, carried_token: bool) -> HeaderMap {
-    let named = named_by_connection(upstream);
-    let mut headers = HeaderMap::with_capacity(upstream.len());
-    for (name, value) in upstream {
+pub fn for_browser(
+    upstream: &HeaderMap,
+    carried_token: bool,
+) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    let lines = upstream.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+    let named: Vec<_> = lines.flat_map(named_by_connection).collect();
+    let is_shareable = carried_token && !keeps_out_of_shared_caches(upstream, &named);
+    let crossing = upstream.iter().filter(move |(name, value)| {
         let refused = HOP_BY_HOP.contains(&name.as_str())
             || NOT_FOR_UPSTREAMS.contains(&name.as_str())
             || named.iter().any(|named| named == name.as_str())
             || (carried_token && GRANTS_TO_OTHER_ORIGINS.contains(&name.as_str()))
-            || (*name == SET_COOKIE && sets_our_cookie(value));
-        if !refused {
-            headers.append(name.clone(), value.clone());
-        }
-    }
-    if carried_token && !keeps_out_of_shared_caches(&headers) {
-        headers.append(CACHE_CONTROL, HeaderValue::from_static("private"));
-    }
-    headers
+            || (**name == SET_COOKIE && sets_our_cookie(value));
+        !refused
+    });
+    crossing.chain(is_shareable.then_some((&PRIVATE.0, &PRIVATE.1)))
 }
 
-fn keeps_out_of_shared_caches(headers: &HeaderMap) -> bool {
+/// Whether an answer says so itself, in a line that crosses.
+fn keeps_out_of_shared_caches(headers: &HeaderMap, named: &[String]) -> bool {
+    if named.iter().any(|named| named == CACHE_CONTROL.as_str()) {
+        return false;
+    }
     let values = headers
         .get_all(CACHE_CONTROL)
         .iter()
         .filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|directive| {
-        let directive = directive.trim().to_ascii_lowercase();
+        let directive = directive.trim();
         // `private="field"` is about that field only.
-        directive == "private" || directive == "no-store"
+        directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
     })
 }
 
 /// Whether a client may say this to an upstream, by its name alone.
-pub(super) fn crosses_to_upstream(name: &HeaderName) -> bool {
-    let name = name.as_str();
+pub(super) fn crosses_to_upstream(name: &str) -> bool {
     // Many servers read `X_Forwarded_For` as `X-Forwarded-For`: a header with an underscore is judged as its twin.
-    let twin = name.replace('_', "-");
-    let is_ours =
-        SAID_BY_US.contains(&twin.as_str()) || SAID_BY_US_PREFIXES.iter().any(|p| twin.starts_with(p));
-    let has_twin_of_meaning =
-        name.contains('_') && (HOP_BY_HOP.contains(&twin.as_str()) || twin == "content-length");
-    !is_ours && !has_twin_of_meaning && !HOP_BY_HOP.contains(&name) && !FOR_US_ONLY.contains(&twin.as_str())
+    if name.contains('_') {
+        let twin = name.replace('_', "-");
+        return crosses_as(&twin) && twin != "content-length";
+    }
+    crosses_as(name)
 }
 
-/// Whether a client says that it wants trailers.
-#[must_use]
-pub(super) fn takes_trailers(client: &HeaderMap) -> bool {
-    let values = client.get_all(TE).iter().filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+fn crosses_as(name: &str) -> bool {
+    SENT_BY_EVERY_PAGE.contains(&name)
+        || !HOP_BY_HOP.contains(&name)
+            && !FOR_US_ONLY.contains(&name)
+            && SAID_BY_US.binary_search(&name).is_err()
+            && !begins_as_ours(name)
 }
 
-/// The names that `Connection` lists; they belong to the connection as well. A client cannot use this to strip what we
-/// say, because that is added afterwards.
-fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
-    let values = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect()
+/// No prefix begins with another, so that the last one that is not behind the name is the only one that can begin it.
+fn begins_as_ours(name: &str) -> bool {
+    let behind = SAID_BY_US_PREFIXES.partition_point(|prefix| *prefix <= name);
+    let last = behind.checked_sub(1).map(|last| SAID_BY_US_PREFIXES[last]);
+    last.is_some_and(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a client says that it wants trailers, in a line of its `TE`.
+fn lists_trailers(te: &[u8]) -> bool {
+    let mut codings = te.split(|&byte| byte == b',');
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// The names that a line of `Connection` lists; they belong to the connection as well. A client cannot use this to strip what
+/// we say, because that is added afterwards.
+fn named_by_connection(connection: &[u8]) -> impl Iterator<Item = String> {
+    let names = std::str::from_utf8(connection).unwrap_or_default().split(',');
+    names.map(|name| name.trim().to_ascii_lowercase())
 }
 
 /// Whether an answer would set a cookie of ours, or one that a browser could take for it.

@@ -6,10 +6,6 @@ pub(super) fn method(method: &old::Method) -> Option<http::Method> {
     http::Method::from_bytes(method.as_str().as_bytes()).ok()
 }
 
-pub(super) fn name(name: &old::header::HeaderName) -> Option<http::HeaderName> {
-    http::HeaderName::from_bytes(name.as_str().as_bytes()).ok()
-}
-
 pub(super) fn value(value: &old::header::HeaderValue) -> Option<http::HeaderValue> {
     http::HeaderValue::from_bytes(value.as_bytes()).ok()
 }

@@ -23,14 +23,19 @@ const NOT_BEHIND_A_BODY: [&str; 13] = [
 
 /// The fields that the browser gets; `None` when there are none.
 pub(super) fn for_browser(upstream: &HeaderMap) -> Option<HeaderMap> {
-    without_forbidden(headers::for_browser(upstream, false))
+    let crossing = headers::for_browser(upstream, false);
+    without_forbidden(
+        crossing
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+    )
 }
 
 /// The fields that the upstream gets; `None` when there are none.
 pub(super) fn for_upstream(client: &HeaderMap) -> Option<HeaderMap> {
     let mut fields = HeaderMap::with_capacity(client.len());
     for (name, value) in client {
-        if headers::crosses_to_upstream(name) {
+        if headers::crosses_to_upstream(name.as_str()) {
             fields.append(name.clone(), value.clone());
         }
     }

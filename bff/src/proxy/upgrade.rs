@@ -22,7 +22,8 @@ use tokio::sync::mpsc;
 
 use self::frames::Frames;
 use super::ends::{Ending, GOING_AWAY, StreamKind};
-use super::http_types;
+use super::forward::AnswerBody;
+use super::{headers, http_types};
 use crate::session::watch::Uses;
 
 const WEBSOCKET: &str = "websocket";
@@ -82,17 +83,17 @@ pub(super) fn is_agreed<B>(answer: &http::Response<B>) -> bool {
         && upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
 }
 
-/// Answers the browser's handshake as the upstream did, with these headers of it, and connects both.
+/// Answers the browser's handshake as the upstream did and connects both.
 ///
 /// `None` when the headers cannot be told.
 pub(super) fn tunnel(
-    answer: http::Response<hyper::body::Incoming>,
-    headers: &HeaderMap,
+    answer: http::Response<AnswerBody>,
+    carried_token: bool,
     browser: web::Payload,
     ending: Ending,
 ) -> Option<HttpResponse> {
     let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
-    for (name, value) in headers {
+    for (name, value) in headers::for_browser(answer.headers(), carried_token) {
         response.append_header((http_types::old_name(name)?, http_types::old_value(value)?));
     }
     response.upgrade(WEBSOCKET);

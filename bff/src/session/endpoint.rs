@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use resource_server::time::Clock;
 use serde_json::{Value, json};
 
-use super::ticket::Ticket;
+use super::ticket::Presented;
 use super::{OpenSession, SessionRegistry};
 use crate::parameters::Parameters;
 use crate::problem::ApiError;
@@ -23,14 +23,14 @@ pub struct UserEndpoint {
 #[tracing::instrument(name = "bff.user", skip_all)]
 pub async fn user(
     request: HttpRequest,
-    ticket: Ticket,
+    presented: Presented,
     registry: web::Data<SessionRegistry>,
     endpoint: web::Data<UserEndpoint>,
 ) -> Result<HttpResponse, ApiError> {
     let parameters = Parameters::parse(request.query_string()).map_err(|_| ApiError::InvalidParameter)?;
     let slide = parameters.one("slide") != Some("false");
     let session = registry
-        .find_presented(&ticket.presented(), slide)
+        .find_presented(&presented, slide)
         .await?
         .ok_or(ApiError::SessionRequired)?;
     Ok(HttpResponse::Ok()

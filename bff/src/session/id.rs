@@ -38,8 +38,7 @@ impl SessionId {
     /// A digest, so that a dump of the store holds nothing a browser could present.
     #[must_use]
     pub fn record_key(&self) -> RecordKey {
-        let digest = digest(&SHA256, &self.0);
-        RecordKey(BASE64URL.encode(digest.as_ref()))
+        RecordKey(Base64Text::of(digest(&SHA256, &self.0).as_ref()))
     }
 
     /// Whether this is the same secret; how long that takes does not depend on either.
@@ -59,22 +58,47 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// So many characters of base64url, in place: every request copies some, and none of them shall cost an allocation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Base64Text<const N: usize>([u8; N]);
+
+impl<const N: usize> Base64Text<N> {
+    /// Of bytes that take `N` characters.
+    fn of(bytes: &[u8]) -> Self {
+        let mut text = [b'A'; N];
+        let written = BASE64URL.encode_slice(bytes, &mut text);
+        debug_assert_eq!(written, Ok(N));
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        // base64url is ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Debug for Base64Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
 /// The digest of a [`SessionId`], under which a store keeps the ticket record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RecordKey(String);
+pub struct RecordKey(Base64Text<43>);
 
 impl RecordKey {
     /// The digest as base64url text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
 /// A random handle that names a session: in the store, in logs, in `/bff/logout?sid=`. It opens nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct SessionKey(String);
+pub struct SessionKey(Base64Text<22>);
 
 impl SessionKey {
     const BYTES: usize = 16;
@@ -82,20 +106,20 @@ impl SessionKey {
     /// A new random handle.
     #[must_use]
     pub fn generate() -> Self {
-        Self(BASE64URL.encode(random::bytes::<{ Self::BYTES }>()))
+        Self(Base64Text::of(&random::bytes::<{ Self::BYTES }>()))
     }
 
     /// Reads a handle that came from outside; anything but canonical base64url of 16 bytes is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = BASE64URL.decode(text).ok()?;
-        (bytes.len() == Self::BYTES).then(|| Self(text.to_owned()))
+        (bytes.len() == Self::BYTES).then(|| Self(Base64Text::of(&bytes)))
     }
 
     /// The handle as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
@@ -109,19 +133,19 @@ impl TryFrom<String> for SessionKey {
 
 impl From<SessionKey> for String {
     fn from(key: SessionKey) -> Self {
-        key.0
+        key.as_str().to_owned()
     }
 }
 
 impl fmt::Display for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionKey({})", self.0)
+        write!(f, "SessionKey({self})")
     }
 }
 

@@ -1,12 +1,14 @@
 //! The ticket: how a session is carried in the cookie.
 //!
-//! actix-session reads, signs and sets the cookie; this file is its storage backend and the only one that names its
-//! `Session`. Of its storage calls only `load` works: the session and its ticket are stored by
+//! actix-session signs, sets and removes the cookie; this file is its storage backend and the only one that names its
+//! `Session`. What a browser presented is read here, by every request and without its middleware, which costs five times as
+//! much. Nothing is stored through that either: the session and its ticket are stored by
 //! [`SessionRegistry::start`](super::SessionRegistry::start) before the answer, in an order that leaves nothing
 //! unreachable, and ended by `end`. So a failing store is met in a handler, which can say 503, and not in the
 //! middleware, which could only say 500.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use actix_session::config::{BrowserSession, CookieContentSecurity, TtlExtensionPolicy};
@@ -15,25 +17,69 @@ use actix_session::{Session, SessionExt, SessionMiddleware};
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderValue, USER_AGENT};
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, USER_AGENT};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::future::LocalBoxFuture;
+use percent_encoding::percent_decode_str;
 
 use super::store::StoreError;
 use super::{SessionId, SessionKey, SessionRegistry};
 use crate::cookies;
 use crate::errors::chain;
 
+/// The one thing that is told to the middleware: the ticket to be issued.
 const ID: &str = "id";
-const KEY: &str = "key";
-const OUTAGE: &str = "outage";
 
-/// The middleware that reads the ticket before a handler and sets or removes the cookie after it.
+/// The characters of a signature: base64 of HMAC-SHA256.
+const SIGNATURE_LENGTH: usize = 44;
+
+/// What the cookie is signed with.
+#[derive(Clone)]
+pub struct SigningKey {
+    to_sign: Key,
+    to_verify: hmac::Key,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(redacted)")
+    }
+}
+
+impl SigningKey {
+    /// Takes over the key's bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8; 64]) -> Self {
+        let to_sign = Key::from(bytes);
+        Self {
+            to_verify: hmac::Key::new(hmac::HMAC_SHA256, to_sign.signing()),
+            to_sign,
+        }
+    }
+
+    /// The secret in a request's cookie, if there is one that we have signed.
+    fn presented_in(&self, headers: &HeaderMap) -> Option<SessionId> {
+        let pairs = headers.get(COOKIE)?.to_str().ok()?.split(';');
+        let mut values = pairs.filter_map(|pair| {
+            let (name, value) = pair.split_once('=')?;
+            (name.trim() == cookies::SESSION).then_some(value)
+        });
+        let value = percent_decode_str(values.next()?.trim()).decode_utf8().ok()?;
+        // The form of the library's signed jar: what actix-session sets, this has to read.
+        let (signature, id) = value.split_at_checked(SIGNATURE_LENGTH)?;
+        let signature = BASE64.decode(signature).ok()?;
+        hmac::verify(&self.to_verify, id.as_bytes(), &signature).ok()?;
+        SessionId::parse(id)
+    }
+}
+
+/// The middleware that sets or removes the cookie after a handler that has the [`Ticket`].
 #[must_use]
-pub fn middleware(
-    registry: Arc<SessionRegistry>,
-    signing_key: &[u8; 64],
-) -> SessionMiddleware<TicketBackend> {
-    SessionMiddleware::builder(TicketBackend { registry }, Key::from(signing_key))
+pub fn middleware(registry: Arc<SessionRegistry>, key: &SigningKey) -> SessionMiddleware<TicketBackend> {
+    SessionMiddleware::builder(TicketBackend { registry }, key.to_sign.clone())
         .cookie_name(cookies::SESSION.to_owned())
         .cookie_secure(true)
         .cookie_http_only(true)
@@ -80,53 +126,61 @@ impl UserAgent {
     }
 }
 
-/// The ticket of the request at hand. Not `Send`; nothing spawned may hold it.
-pub struct Ticket {
-    session: Session,
-    request: HttpRequest,
-}
-
 /// The session that a request's ticket names, left with the request for the log.
 #[derive(Debug, Clone)]
 pub struct Named(pub SessionKey);
 
-impl Ticket {
-    /// What the browser presented.
-    #[must_use]
-    pub fn presented(&self) -> Presented {
-        let session = &self.session;
-        if session.contains_key(OUTAGE) {
-            return Presented::Outage;
+impl Presented {
+    /// Reads the cookie of a request, and asks which session it names.
+    pub async fn read(request: &HttpRequest, key: &SigningKey, registry: &SessionRegistry) -> Self {
+        let Some(id) = key.presented_in(request.headers()) else {
+            return Self::Nothing;
+        };
+        match registry.session_of(&id.record_key()).await {
+            Ok(None) => Self::Nothing,
+            Ok(Some(session)) => {
+                request.extensions_mut().insert(Named(session.clone()));
+                let agent = UserAgent(request.headers().get(USER_AGENT).cloned());
+                Self::Ticket(id, session, agent)
+            }
+            Err(error) => {
+                report(&error, "a ticket could not be looked up");
+                Self::Outage
+            }
         }
-        let (Ok(Some(id)), Ok(Some(key))) = (session.get::<String>(ID), session.get::<SessionKey>(KEY))
-        else {
-            return Presented::Nothing;
-        };
-        let Some(id) = SessionId::parse(&id) else {
-            return Presented::Nothing;
-        };
-        self.request.extensions_mut().insert(Named(key.clone()));
-        let agent = UserAgent(self.request.headers().get(USER_AGENT).cloned());
-        Presented::Ticket(id, key, agent)
     }
+}
 
+impl FromRequest for Presented {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let key = web::Data::<SigningKey>::extract(request);
+        let registry = web::Data::<SessionRegistry>::extract(request);
+        let request = request.clone();
+        Box::pin(async move { Ok(Self::read(&request, &*key.await?, &*registry.await?).await) })
+    }
+}
+
+/// The ticket of the request at hand, to be given or taken away. Not `Send`; nothing spawned may hold it.
+pub struct Ticket(Session);
+
+impl Ticket {
     /// Gives the browser the ticket of a session that has been stored.
-    pub fn issue(&self, id: &SessionId, key: &SessionKey) {
-        self.session.clear();
-        self.session.renew();
-        let inserted = self
-            .session
-            .insert(ID, id.to_cookie_value())
-            .and_then(|()| self.session.insert(KEY, key));
-        if inserted.is_err() {
+    pub fn issue(&self, id: &SessionId) {
+        let Self(session) = self;
+        session.clear();
+        session.renew();
+        if session.insert(ID, id.to_cookie_value()).is_err() {
             // Texts always have a JSON form. Should that fail, the browser stays without a ticket.
-            self.session.purge();
+            session.purge();
         }
     }
 
     /// Takes the cookie away from the browser.
     pub fn withdraw(&self) {
-        self.session.purge();
+        self.0.purge();
     }
 }
 
@@ -135,10 +189,7 @@ impl FromRequest for Ticket {
     type Future = std::future::Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(Ok(Self {
-            session: request.get_session(),
-            request: request.clone(),
-        }))
+        std::future::ready(Ok(Self(request.get_session())))
     }
 }
 
@@ -148,21 +199,10 @@ pub struct TicketBackend {
 }
 
 impl actix_session::storage::SessionStore for TicketBackend {
+    /// Whoever needs to know what a ticket names has asked already (see [`Presented`]). The middleware only has to know that there
+    /// is one, so that it removes the cookie when the ticket is withdrawn.
     async fn load(&self, cookie_value: &CookieValue) -> Result<Option<HashMap<String, String>>, LoadError> {
-        let Some(id) = SessionId::parse(cookie_value.as_ref()) else {
-            return Ok(None);
-        };
-        match self.registry.session_of(&id.record_key()).await {
-            Ok(None) => Ok(None),
-            Ok(Some(key)) => Ok(Some(HashMap::from([
-                (ID.to_owned(), json_text(cookie_value.as_ref())),
-                (KEY.to_owned(), json_text(key.as_str())),
-            ]))),
-            Err(error) => {
-                report(&error, "a ticket could not be looked up");
-                Ok(Some(HashMap::from([(OUTAGE.to_owned(), "true".to_owned())])))
-            }
-        }
+        Ok(SessionId::parse(cookie_value.as_ref()).map(|_| HashMap::new()))
     }
 
     /// The session is stored already; this only tells the middleware what to write into the cookie.
@@ -212,7 +252,67 @@ fn report(error: &StoreError, what: &'static str) {
     }
 }
 
-/// actix-session keeps every value as JSON text; base64url needs no escaping.
-fn json_text(plain: &str) -> String {
-    format!("\"{plain}\"")
+#[cfg(test)]
+mod tests {
+    use actix_web::cookie::{Cookie, CookieJar};
+
+    use super::*;
+
+    fn presented(key: &SigningKey, cookie: &str) -> Option<SessionId> {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_str(cookie).unwrap());
+        key.presented_in(&headers)
+    }
+
+    /// As actix-session does it.
+    fn signed(key: &SigningKey, value: String) -> String {
+        let mut jar = CookieJar::new();
+        jar.signed_mut(&key.to_sign)
+            .add(Cookie::new(cookies::SESSION, value));
+        let cookie = jar.delta().next().unwrap();
+        cookie.encoded().to_string()
+    }
+
+    #[test]
+    fn what_the_library_signs_is_read_and_nothing_else() {
+        let (key, other) = (SigningKey::new(&[7; 64]), SigningKey::new(&[8; 64]));
+        for _ in 0..100 {
+            let id = SessionId::generate();
+            let cookie = signed(&key, id.to_cookie_value());
+
+            assert!(presented(&key, &cookie).unwrap().is(&id));
+            assert!(presented(&key, &format!("a=b; {cookie}; c=d")).unwrap().is(&id));
+            assert!(presented(&other, &cookie).is_none());
+            let (name, value) = cookie.split_once('=').unwrap();
+            let changed = if value.starts_with('A') { "B" } else { "A" };
+            for forged in [
+                format!("{name}={changed}{}", &value[1..]),
+                format!("{name}={value}A"),
+                format!("{name}={}", &value[..value.len() - 1]),
+                format!("{name}={}", id.to_cookie_value()),
+                format!("{name}="),
+                format!("{name}={}", "A".repeat(44)),
+                format!("x{cookie}"),
+                cookie.to_ascii_lowercase(),
+            ] {
+                assert!(presented(&key, &forged).is_none(), "{forged}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_an_id_is_an_id_however_well_it_is_signed() {
+        let key = SigningKey::new(&[7; 64]);
+        for value in ["", "x", "ä", &"A".repeat(44)] {
+            assert!(
+                presented(&key, &signed(&key, value.to_owned())).is_none(),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_key_does_not_show() {
+        assert_eq!(format!("{:?}", SigningKey::new(&[7; 64])), "SigningKey(redacted)");
+    }
 }

@@ -1,34 +1,15 @@
-//! Notes with each request whose it is.
+//! Whose request it is, in terms of actix.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
+use actix_web::{HttpRequest, web};
 
 use super::TrustedProxies;
 
 /// The address of the client, for limits, the trail and upstreams.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddress(pub IpAddr);
-
-/// Notes the [`ClientAddress`] of a request.
-///
-/// # Errors
-/// Only those of what it wraps.
-pub async fn note_client(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if let Some(client) = client_of(&request) {
-        request.extensions_mut().insert(client);
-    }
-    next.call(request).await
-}
-
-fn client_of(request: &ServiceRequest) -> Option<ClientAddress> {
+#[must_use]
+pub fn client_of(request: &HttpRequest) -> Option<IpAddr> {
     let proxies = request.app_data::<web::Data<TrustedProxies>>()?;
     let peer = request.peer_addr()?.ip();
     let name = proxies.header.name();
@@ -41,7 +22,7 @@ fn client_of(request: &ServiceRequest) -> Option<ClientAddress> {
         .get_all(name)
         .map(|line| line.to_str().unwrap_or_default())
         .collect();
-    Some(ClientAddress(proxies.client(peer, lines.into_iter())))
+    Some(proxies.client(peer, lines.into_iter()))
 }
 
 /// Behind a load balancer that nobody named, all clients share one address, and its limits.

@@ -1,50 +1,44 @@
-//! CORS as actix middleware: preflights are answered here, and nothing that an upstream grants stands beside our own word.
+//! CORS in terms of actix: preflights are answered here, and nothing that an upstream grants stands beside our own word.
 
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 
 use super::{AllowedOrigins, PREFLIGHT_LIFETIME, grants_headers, grants_method};
 
-/// Says to browsers which pages of other origins may read our answers.
-///
-/// # Errors
-/// Only those of what it wraps.
-pub async fn share_with_allowed_origins(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let allowed = request
-        .app_data::<web::Data<AllowedOrigins>>()
-        .filter(|allowed| !allowed.is_empty())
-        .cloned();
-    let Some(allowed) = allowed else {
-        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
-    };
-    let origin = allowed_origin(&allowed, request.headers());
-    let mut response = match &origin {
-        Some(_) if is_preflight(&request) => {
-            let answer = preflight(request.headers());
-            request.into_response(answer)
-        }
-        _ => next.call(request).await?.map_into_boxed_body(),
-    };
-    let headers = response.headers_mut();
-    // Also for strangers: a cache must not show one origin what was meant for another.
-    headers.append(VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin {
-        // `insert` replaces: an upstream's own grant would be a second one, which browsers refuse.
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+/// That pages of other origins may read our answers, and whether this request's page is one of them.
+#[derive(Debug)]
+pub struct Sharing(Option<HeaderValue>);
+
+/// How an answer is shared with other origins; `None` where no page of another origin may call us at all.
+#[must_use]
+pub fn sharing_with(request: &ServiceRequest) -> Option<Sharing> {
+    let allowed = request.app_data::<web::Data<AllowedOrigins>>()?;
+    (!allowed.is_empty()).then(|| Sharing(allowed_origin(allowed, request.headers())))
+}
+
+impl Sharing {
+    /// The answer to a preflight of an allowed page.
+    #[must_use]
+    pub fn preflight(&self, request: &ServiceRequest) -> Option<HttpResponse> {
+        (self.0.is_some() && is_preflight(request)).then(|| preflight(request.headers()))
     }
-    Ok(response)
+
+    /// Says in an answer to browsers who may read it.
+    pub fn grant(self, headers: &mut HeaderMap) {
+        // Also for strangers: a cache must not show one origin what was meant for another.
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        if let Self(Some(origin)) = self {
+            // `insert` replaces: an upstream's own grant would be a second one, which browsers refuse.
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+    }
 }
 
 /// The one `Origin` of a request, if it is listed.

@@ -9,19 +9,19 @@ use crate::parameters::Parameters;
 use crate::problem::ApiError;
 use crate::session::registry::{EndReason, Living};
 use crate::session::shown::shown;
-use crate::session::ticket::Ticket;
+use crate::session::ticket::{Presented, Ticket};
 use crate::session::{OpenSession, SessionKey, SessionRegistry};
 
 /// Lists the living sessions of the user, the newest first.
 #[tracing::instrument(name = "bff.sessions.list", skip_all)]
 pub async fn list(
     request: HttpRequest,
-    ticket: Ticket,
+    presented: Presented,
     registry: web::Data<SessionRegistry>,
 ) -> Result<HttpResponse, ApiError> {
     let parameters = Parameters::parse(request.query_string()).map_err(|_| ApiError::InvalidParameter)?;
     let slide = parameters.one("slide") != Some("false");
-    let session = current(&ticket, &registry, slide).await?;
+    let session = current(&presented, &registry, slide).await?;
     let living = registry
         .living_sessions(&session.content.subject, &session.key)
         .await?;
@@ -37,9 +37,10 @@ pub async fn list(
 pub async fn end_one(
     handle: web::Path<String>,
     ticket: Ticket,
+    presented: Presented,
     logout: web::Data<Logout>,
 ) -> Result<HttpResponse, ApiError> {
-    let session = current(&ticket, &logout.registry, true).await?;
+    let session = current(&presented, &logout.registry, true).await?;
     let key = SessionKey::parse(&handle).ok_or(ApiError::SessionNotFound)?;
     if key == session.key {
         let onward = logout.end(session, EndReason::EndedByUser).await?;
@@ -56,8 +57,12 @@ pub async fn end_one(
 
 /// Ends every session of the user, this one last: whoever could not be signed out everywhere can ask again.
 #[tracing::instrument(name = "bff.sessions.end_all", skip_all)]
-pub async fn end_all(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpResponse, ApiError> {
-    let session = current(&ticket, &logout.registry, true).await?;
+pub async fn end_all(
+    ticket: Ticket,
+    presented: Presented,
+    logout: web::Data<Logout>,
+) -> Result<HttpResponse, ApiError> {
+    let session = current(&presented, &logout.registry, true).await?;
     let ended = logout.end(session, EndReason::Everywhere).await;
     let onward = ended.map_err(|error| match error {
         ApiError::StoreUnavailable(cause, _) => ApiError::SignOutIncomplete(cause),
@@ -67,8 +72,12 @@ pub async fn end_all(ticket: Ticket, logout: web::Data<Logout>) -> Result<HttpRe
     Ok(signed_out_to(onward.as_ref()))
 }
 
-async fn current(ticket: &Ticket, registry: &SessionRegistry, slide: bool) -> Result<OpenSession, ApiError> {
-    let found = registry.find_presented(&ticket.presented(), slide).await?;
+async fn current(
+    presented: &Presented,
+    registry: &SessionRegistry,
+    slide: bool,
+) -> Result<OpenSession, ApiError> {
+    let found = registry.find_presented(presented, slide).await?;
     found.ok_or(ApiError::SessionRequired)
 }
 

@@ -1,19 +1,15 @@
-use std::net::IpAddr;
-
 use actix_web::http::Version;
 use actix_web::{HttpMessage, HttpRequest};
-use http::header::TE;
-use hyper::body::Incoming;
 
 use super::request_body::RequestBody;
 use super::{MatchedRoute, Proxy};
-use crate::guard::client_address::middleware::ClientAddress;
-use crate::guard::middleware::OthersCookies;
+use crate::guard::client_address::middleware::client_of;
+use crate::guard::middleware::{OthersCookies, lines};
 use crate::problem::ApiError;
 use crate::proxy::attempts;
 use crate::proxy::authority::Authority;
 use crate::proxy::body::{Progress, UpstreamRequestBody};
-use crate::proxy::forward::{ForwardClient, ForwardError};
+use crate::proxy::forward::{AnswerBody, ForwardClient, ForwardError};
 use crate::proxy::headers::{self, Forwarding};
 use crate::proxy::http_types;
 use crate::proxy::upgrade::{self, Asked};
@@ -33,8 +29,7 @@ impl Outgoing<'_> {
         &self,
         body: &RequestBody,
         authority: &Authority,
-    ) -> Result<http::Response<Incoming>, ApiError> {
-        self.progress.note();
+    ) -> Result<http::Response<AnswerBody>, ApiError> {
         let is_repeatable = self.request.method().is_safe() && matches!(body, RequestBody::Absent);
         let write = |address: &Address| self.written(address, authority, body.whole()?);
         let route = &self.found.route;
@@ -60,36 +55,25 @@ impl Outgoing<'_> {
         body: UpstreamRequestBody,
     ) -> Option<http::Request<UpstreamRequestBody>> {
         let (request, route) = (self.request, &self.found.route);
-        let mut client_headers = http::HeaderMap::with_capacity(request.headers().len());
-        for (name, value) in request.headers() {
-            client_headers.append(http_types::name(name)?, http_types::value(value)?);
-        }
+        let destination = address.destination();
         let host = match route.host {
-            SaidHost::Upstream => address.destination().authority.clone(),
-            SaidHost::Browser => self.proxy.host.parse().ok()?,
+            SaidHost::Upstream => &destination.authority,
+            SaidHost::Browser => &self.proxy.ourselves.host,
         };
         let forwarding = Forwarding {
-            client: client_of(request).map(|client| client.to_string()),
+            client: client_of(request),
             protocol: protocol(request.version()),
-            scheme: &self.proxy.scheme,
-            host: &self.proxy.host,
-            upstream: host.as_str(),
+            ourselves: &self.proxy.ourselves,
+            upstream: host,
             access_token: authority.token(route),
             cookies: others_cookies(request),
+            takes_trailers: destination.connecting.protocol != Protocol::Http1,
         };
         let target = route.target(&self.found.path)?;
         let mut outgoing = http::Request::new(body);
         *outgoing.method_mut() = http_types::method(request.method())?;
-        *outgoing.uri_mut() = address.uri(target, request.query_string(), &host)?;
-        *outgoing.headers_mut() = headers::for_upstream(&client_headers, &forwarding)?;
-        // Said by each hop for itself (RFC 9110 §10.1.4). gRPC insists on it.
-        let takes_trailers = address.destination().connecting.protocol != Protocol::Http1
-            && headers::takes_trailers(&client_headers);
-        if takes_trailers {
-            outgoing
-                .headers_mut()
-                .insert(TE, http::HeaderValue::from_static("trailers"));
-        }
+        *outgoing.uri_mut() = address.uri(target, request.query_string(), host)?;
+        *outgoing.headers_mut() = headers::for_upstream(lines(request.headers()), &forwarding)?;
         if self.found.asked == Asked::WebSocket {
             upgrade::ask(outgoing.headers_mut());
         }
@@ -97,18 +81,12 @@ impl Outgoing<'_> {
     }
 }
 
-/// Whose request it is.
-pub(super) fn client_of(request: &HttpRequest) -> Option<IpAddr> {
-    let noted = request.extensions().get::<ClientAddress>().copied();
-    noted.map(|ClientAddress(address)| address)
-}
-
-/// The version by which a request came, as `Via` writes it.
-fn protocol(version: Version) -> &'static str {
+/// The version by which a request came.
+fn protocol(version: Version) -> http::Version {
     match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        _ => "1.1",
+        Version::HTTP_10 => http::Version::HTTP_10,
+        Version::HTTP_2 => http::Version::HTTP_2,
+        _ => http::Version::HTTP_11,
     }
 }
 

@@ -18,8 +18,9 @@ use tower_service::Service;
 use crate::routing::{Destination, Protocol, Tls};
 use crate::server::{KEEP_ALIVE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_RETRIES};
 
-type Connected = MaybeHttpsStream<TokioIo<TcpStream>>;
-type ConnectError = Box<dyn Error + Send + Sync>;
+pub(super) type Connected = MaybeHttpsStream<TokioIo<TcpStream>>;
+/// Why no connection came about.
+pub(in crate::proxy) type ConnectError = Box<dyn Error + Send + Sync>;
 
 /// Connects to one destination, whatever host a request names: an upstream may be told the host that browsers use.
 #[derive(Debug, Clone)]
@@ -82,6 +83,18 @@ pub(super) fn tls(settings: &Tls) -> Result<ClientConfig, rustls::Error> {
         }
         None => builder.with_no_client_auth(),
     })
+}
+
+impl Connector {
+    /// Makes a connection.
+    ///
+    /// # Errors
+    /// When none can be made in time.
+    pub(super) async fn connect(&self) -> Result<Connected, ConnectError> {
+        let mut connector = self.clone();
+        std::future::poll_fn(|context| connector.poll_ready(context)).await?;
+        connector.call(self.to.clone()).await
+    }
 }
 
 impl Service<Uri> for Connector {

@@ -11,18 +11,30 @@ fn map(headers: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
+fn lines<'h>(headers: &'h [(&str, &str)]) -> impl Iterator<Item = (&'h str, &'h [u8])> {
+    headers.iter().map(|(name, value)| (*name, value.as_bytes()))
+}
+
 fn sent(headers: &[(&str, &str)]) -> HeaderMap {
     let token = AccessToken::new("the-token".to_owned());
     let forwarding = Forwarding {
-        client: Some("192.0.2.7".to_owned()),
-        protocol: "1.1",
-        scheme: "https",
-        host: "app.example",
-        upstream: "notes:9100",
+        client: Some([192, 0, 2, 7].into()),
+        protocol: Version::HTTP_11,
+        ourselves: &Ourselves::new("https", "app.example").unwrap(),
+        upstream: &Authority::from_static("notes:9100"),
         access_token: Some(&token),
         cookies: Some(HeaderValue::from_static("theme=dark")),
+        takes_trailers: false,
     };
-    for_upstream(&map(headers), &forwarding).unwrap()
+    for_upstream(lines(headers), &forwarding).unwrap()
+}
+
+fn told(answer: &[(&str, &str)], carried_token: bool) -> HeaderMap {
+    let answer = map(answer);
+    let crossing = for_browser(&answer, carried_token);
+    crossing
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 fn all<'m>(map: &'m HeaderMap, name: &str) -> Vec<&'m str> {
@@ -37,7 +49,7 @@ fn all<'m>(map: &'m HeaderMap, name: &str) -> Vec<&'m str> {
 fn the_upstream_gets_our_token_and_nobody_else_s() {
     let sent = sent(&[
         ("authorization", "Bearer forged"),
-        ("Authorization", "Basic x"),
+        ("authorization", "Basic x"),
         ("proxy-authorization", "y"),
     ]);
     assert_eq!(all(&sent, "authorization"), ["Bearer the-token"]);
@@ -57,7 +69,7 @@ fn the_upstream_gets_the_cookies_that_were_kept_aside_and_no_other() {
 #[test]
 fn an_answer_to_a_request_with_a_token_stays_out_of_shared_caches() {
     let cached = |carried: bool, headers: &[(&str, &str)]| {
-        let got = for_browser(&map(headers), carried);
+        let got = told(headers, carried);
         all(&got, "cache-control").join(" | ")
     };
     assert_eq!(cached(true, &[]), "private");
@@ -141,21 +153,21 @@ fn what_only_we_may_say_is_replaced_in_every_spelling() {
 fn an_anonymous_route_carries_no_authorization_at_all() {
     let forwarding = Forwarding {
         client: None,
-        protocol: "1.1",
-        scheme: "http",
-        host: "localhost",
-        upstream: "up",
+        protocol: Version::HTTP_11,
+        ourselves: &Ourselves::new("http", "localhost").unwrap(),
+        upstream: &Authority::from_static("up"),
         access_token: None,
         cookies: None,
+        takes_trailers: false,
     };
-    let sent = for_upstream(&map(&[("authorization", "Bearer x")]), &forwarding).unwrap();
+    let sent = for_upstream(lines(&[("authorization", "Bearer x")]), &forwarding).unwrap();
     assert!(!sent.contains_key("authorization"));
 }
 
 /// Checklist 43.
 #[test]
 fn an_upstream_cannot_set_our_cookie_or_clear_our_site() {
-    let answer = map(&[
+    let answer = [
         ("set-cookie", "__Host-Http-session=stolen; Path=/"),
         ("set-cookie", " __host-http-SESSION =stolen"),
         ("set-cookie", "=__Host-Http-session=stolen"),
@@ -166,8 +178,8 @@ fn an_upstream_cannot_set_our_cookie_or_clear_our_site() {
         ("connection", "close, x-internal"),
         ("x-internal", "1"),
         ("content-type", "text/plain"),
-    ]);
-    let got = for_browser(&answer, false);
+    ];
+    let got = told(&answer, false);
     assert_eq!(all(&got, "set-cookie"), ["theme=dark"]);
     let mut names: Vec<_> = got.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
@@ -176,8 +188,8 @@ fn an_upstream_cannot_set_our_cookie_or_clear_our_site() {
 
 #[test]
 fn a_request_that_has_passed_here_is_known_by_its_via() {
-    let host = "app.example:8443";
-    let passed = |lines: &[&str]| has_passed(lines.iter().map(|line| line.as_bytes()), host);
+    let us = Ourselves::new("https", "app.example:8443").unwrap();
+    let passed = |lines: &[&str]| us.are_named_in(lines.iter().map(|line| line.as_bytes()));
     assert!(passed(&["1.1 cloakroom-app.example:8443"]));
     assert!(passed(&[
         "1.0 cdn",
@@ -201,17 +213,36 @@ fn a_request_that_has_passed_here_is_known_by_its_via() {
 /// Checklist 29.
 #[test]
 fn an_upstream_shares_nobodys_answer_with_other_origins() {
-    let answer = map(&[
+    let answer = [
         ("access-control-allow-origin", "https://evil.example"),
         ("access-control-allow-credentials", "true"),
         ("access-control-expose-headers", "etag"),
-    ]);
-    let mine = for_browser(&answer, true);
+    ];
+    let mine = told(&answer, true);
     assert!(!mine.contains_key("access-control-allow-origin"));
     assert!(!mine.contains_key("access-control-allow-credentials"));
     assert_eq!(all(&mine, "access-control-expose-headers"), ["etag"]);
     assert_eq!(
-        all(&for_browser(&answer, false), "access-control-allow-origin"),
+        all(&told(&answer, false), "access-control-allow-origin"),
         ["https://evil.example"]
     );
+}
+
+#[test]
+fn the_lists_are_in_the_order_in_which_they_are_searched() {
+    assert!(SAID_BY_US.is_sorted());
+    assert!(SAID_BY_US_PREFIXES.is_sorted());
+    let begins_another = |pair: &[&str]| pair[1].starts_with(pair[0]);
+    assert!(!SAID_BY_US_PREFIXES.windows(2).any(begins_another));
+    for name in SENT_BY_EVERY_PAGE {
+        let is_restricted =
+            HOP_BY_HOP.contains(&name) || FOR_US_ONLY.contains(&name) || SAID_BY_US.contains(&name);
+        assert!(!is_restricted && !begins_as_ours(name), "{name}");
+    }
+    for prefix in SAID_BY_US_PREFIXES {
+        assert!(
+            !crosses_to_upstream(&format!("{prefix}x")) && !crosses_to_upstream(prefix),
+            "{prefix}"
+        );
+    }
 }

@@ -98,14 +98,14 @@ impl SessionRegistry {
             && let session = kept.session(|times, content| self.lives_until(times, content))
             && now < session.lives_until
         {
-            telemetry::replica_asked("hit");
+            telemetry::replica_asked(true);
             // Only a use that is due is awaited: once in a while, and by one request.
             if slide && kept.claim_touch(&self.limits, now) {
                 return Ok(self.touch_kept(session, &kept, now).await);
             }
             return Ok(Some(session));
         }
-        telemetry::replica_asked("miss");
+        telemetry::replica_asked(false);
         self.find_stored(id, key, slide).await
     }
 
