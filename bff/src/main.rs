@@ -14,12 +14,17 @@ use bff::{Config, Listeners, Running};
 use clap::{Parser, Subcommand};
 use resource_server::settings::process_environment;
 use resource_server::time::SystemClock;
+use socket2::{Domain, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::command::session::SessionCommand;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How many connections may wait to be accepted: of a burst, those beyond it come a second later or not at all. The standard
+/// library has 128.
+const BACKLOG: i32 = 1024;
 
 /// Configuration that cannot be used (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIG: u8 = 78;
@@ -183,7 +188,16 @@ fn reload(running: &Running, path: &Path) {
 }
 
 fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| format!("{key} = {address}"))
+    listen(address).with_context(|| format!("{key} = {address}"))
+}
+
+fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // As the standard library does, so that a restart need not wait for connections that have just ended.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 fn write_key_ring(file: &Path, name: &KeyName) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::limits::{Limits, WRITE_STALL};
+use super::limits::{Limits, REST, WRITE_STALL};
 
 /// What a connection is doing: its socket, its requests and its watchman share one.
 #[derive(Debug)]
@@ -17,6 +17,10 @@ pub(super) struct Activity {
     head_since: Cell<Option<Instant>>,
     /// Bytes of HTTP/2 say nothing about heads.
     reads_heads: Cell<bool>,
+    /// What was read last ends as a head does, so that nothing of another one can have come behind it.
+    head_is_last: Cell<bool>,
+    /// The latest request had no body.
+    was_bare: Cell<bool>,
     /// Since when the client takes none of what is written to it.
     stalled_since: Cell<Option<Instant>>,
     request_began: Notify,
@@ -31,6 +35,8 @@ pub(super) enum GivenUp {
     SlowHead,
     /// The answer is not read.
     Stalled,
+    /// Nobody has asked for anything for a while: the connection stays, and what it holds for reading and writing goes.
+    Resting,
 }
 
 impl Activity {
@@ -42,6 +48,8 @@ impl Activity {
             quiet_since: Cell::new(now),
             head_since: Cell::new(Some(now)),
             reads_heads: Cell::new(true),
+            head_is_last: Cell::new(false),
+            was_bare: Cell::new(false),
             stalled_since: Cell::new(None),
             request_began: Notify::new(),
         })
@@ -52,8 +60,9 @@ impl Activity {
         self.reads_heads.set(false);
     }
 
-    /// The client sent something.
-    pub(super) fn note_read(&self) {
+    /// The client sent this.
+    pub(super) fn note_read(&self, bytes: &[u8]) {
+        self.head_is_last.set(bytes.ends_with(b"\r\n\r\n"));
         if self.reads_heads.get() && self.requests.get() == 0 && self.head_since.get().is_none() {
             self.head_since.set(Some(Instant::now()));
         }
@@ -68,8 +77,9 @@ impl Activity {
         }
     }
 
-    /// A request is under way for as long as the result lives.
-    pub(super) fn begin_request(self: &Rc<Self>) -> InFlight {
+    /// A request is under way for as long as the result lives. `is_bare` is whether it is certain that it has no body.
+    pub(super) fn begin_request(self: &Rc<Self>, is_bare: bool) -> InFlight {
+        self.was_bare.set(is_bare);
         self.requests.set(self.requests.get() + 1);
         self.head_since.set(None);
         self.request_began.notify_waiters();
@@ -83,7 +93,7 @@ impl Activity {
         }
     }
 
-    /// Waits until there is a reason to give the connection up.
+    /// Waits until there is a reason to give the connection up, or at least what its protocol needs.
     pub(super) async fn given_up(&self, limits: &Limits) -> GivenUp {
         loop {
             let now = Instant::now();
@@ -107,13 +117,25 @@ impl Activity {
         }
         match self.head_since.get() {
             Some(since) => (since + limits.head_timeout, Some(GivenUp::SlowHead)),
+            None if self.is_between_requests() => (self.quiet_since.get() + REST, Some(GivenUp::Resting)),
             None => (self.quiet_since.get() + limits.keep_alive, Some(GivenUp::Idle)),
         }
+    }
+
+    /// Whether all that came has been answered, and all answers have been taken: for certain, and not only as it seems. A body
+    /// that is still to come would be read as the next request.
+    fn is_between_requests(&self) -> bool {
+        self.reads_heads.get() && self.was_bare.get() && self.head_is_last.get()
+    }
+
+    /// Waits for as long as nobody has to ask for anything.
+    pub(super) async fn is_idle(&self, limits: &Limits) {
+        sleep_until(self.quiet_since.get() + limits.keep_alive).await;
     }
 }
 
 fn shortest(limits: &Limits) -> Duration {
-    limits.head_timeout.min(limits.keep_alive).min(WRITE_STALL)
+    limits.head_timeout.min(limits.keep_alive).min(REST)
 }
 
 /// A request under way, until its answer's body is done with.
@@ -154,11 +176,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_that_trickle_in_do_not_prolong_a_head() {
         let activity = Activity::begin();
-        drop(activity.begin_request());
+        drop(activity.begin_request(false));
         tokio::time::advance(Duration::from_secs(30)).await;
-        activity.note_read();
+        activity.note_read(b"GET /");
         tokio::time::advance(Duration::from_secs(7)).await;
-        activity.note_read();
+        activity.note_read(b"GET /");
 
         assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::SlowHead, 3));
     }
@@ -166,15 +188,46 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_rests_for_as_long_as_it_may_be_kept_alive() {
         let activity = Activity::begin();
-        drop(activity.begin_request());
+        drop(activity.begin_request(false));
 
         assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::Idle, 75));
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_connection_rests_only_if_nothing_can_be_on_its_way() {
+        for (read, is_bare, reason) in [
+            (&b"GET / HTTP/1.1\r\n\r\n"[..], true, GivenUp::Resting),
+            // A body may still come.
+            (b"GET / HTTP/1.1\r\n\r\n", false, GivenUp::Idle),
+            // The next head has begun to come.
+            (b"GET / HTTP/1.1\r\n\r\nGET", true, GivenUp::Idle),
+            (b"\r\n", true, GivenUp::Idle),
+        ] {
+            let activity = Activity::begin();
+            activity.note_read(read);
+            drop(activity.begin_request(is_bare));
+
+            let (given_up, seconds) = seconds_until_given_up(&activity).await;
+
+            let expected = if reason == GivenUp::Resting { 2 } else { 75 };
+            assert_eq!((given_up, seconds), (reason, expected), "{read:?} {is_bare}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_answer_is_not_taken_does_not_rest() {
+        let activity = Activity::begin();
+        activity.note_read(b"GET / HTTP/1.1\r\n\r\n");
+        drop(activity.begin_request(true));
+        activity.note_write(false);
+
+        assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::Stalled, 60));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_request_may_take_its_time_but_its_answer_has_to_be_read() {
         let activity = Activity::begin();
-        let request = activity.begin_request();
+        let request = activity.begin_request(false);
         let patience = tokio::time::timeout(Duration::from_secs(3600), activity.given_up(&LIMITS));
         assert!(patience.await.is_err());
         activity.note_write(false);
@@ -187,8 +240,8 @@ mod tests {
     async fn frames_of_http2_are_no_heads() {
         let activity = Activity::begin();
         activity.speaks_http2();
-        drop(activity.begin_request());
-        activity.note_read();
+        drop(activity.begin_request(false));
+        activity.note_read(b"GET /");
 
         assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::Idle, 75));
     }
@@ -202,7 +255,7 @@ mod tests {
             ..LIMITS
         };
         let activity = Activity::begin();
-        let _request = activity.begin_request();
+        let _request = activity.begin_request(false);
         let begin = Instant::now();
         let stalls = async {
             sleep_until(begin + Duration::from_secs(1)).await;

@@ -82,11 +82,11 @@ where
             }
             Err(_) => return report(GivenUp::SlowHead),
         };
-        // Boxed, so that who has not said anything yet takes no room for what a protocol needs.
         if is_http2 {
+            // Boxed, so that who does not speak it takes no room for it.
             Box::pin(self.serve_http2(socket, peer)).await;
         } else {
-            Box::pin(self.serve_http1(socket, peer)).await;
+            self.serve_http1(socket, peer).await;
         }
     }
 
@@ -106,12 +106,20 @@ where
         Ok(Some((Socket::tls(stream, Rc::clone(activity)), is_http2)))
     }
 
+    /// Serves HTTP/1.1; while the connection rests, with nothing at hand but its socket.
     async fn serve_http1(&self, socket: Socket, peer: SocketAddr) {
-        let activity = Rc::clone(socket.activity());
-        *self.being_made.borrow_mut() = Some(Rc::clone(&activity));
-        let connection = self.http1.call((socket, Some(peer)));
+        while self.serve_until_rest(&socket, peer).await && self.rest(&socket).await {}
+    }
+
+    /// Whether the connection rests now; otherwise it is over.
+    async fn serve_until_rest(&self, socket: &Socket, peer: SocketAddr) -> bool {
+        let activity = socket.activity();
+        *self.being_made.borrow_mut() = Some(Rc::clone(activity));
+        // Boxed, so that a connection that rests has no room for it.
+        let connection = Box::pin(self.http1.call((socket.clone(), Some(peer))));
         self.being_made.borrow_mut().take();
         tokio::select! {
+            biased;
             ended = connection => {
                 if let Err(error) = ended {
                     if matches!(error, DispatchError::Parse(_)) {
@@ -119,8 +127,27 @@ where
                     }
                     tracing::debug!(%error, "a connection ended with an error");
                 }
+                false
             }
-            reason = activity.given_up(&self.limits) => report(reason),
+            reason = activity.given_up(&self.limits) => {
+                let rests = reason == GivenUp::Resting;
+                if !rests {
+                    report(reason);
+                }
+                rests
+            }
+        }
+    }
+
+    /// Waits for the next request of a connection that rests; whether there is one.
+    async fn rest(&self, socket: &Socket) -> bool {
+        tokio::select! {
+            spoken_to = socket.is_spoken_to() => spoken_to.unwrap_or(false),
+            () = socket.activity().is_idle(&self.limits) => {
+                report(GivenUp::Idle);
+                false
+            }
+            () = self.last_call() => false,
         }
     }
 
@@ -167,6 +194,7 @@ fn report(reason: GivenUp) {
         GivenUp::Idle => "idle",
         GivenUp::SlowHead => "slow_head",
         GivenUp::Stalled => "stalled",
+        GivenUp::Resting => return,
     });
     tracing::debug!(?reason, "a connection was given up");
 }

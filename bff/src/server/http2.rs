@@ -81,7 +81,7 @@ where
     type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn call(&self, request: http::Request<Incoming>) -> Self::Future {
-        let in_flight = self.activity.begin_request();
+        let in_flight = self.activity.begin_request(false);
         let to_head = *request.method() == http::Method::HEAD;
         let Some(mut request) = incoming(request) else {
             return Box::pin(async move { Ok(malformed(in_flight)) });

@@ -3,6 +3,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_http::body::{BodySize, BoxBody, MessageBody};
+use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{ConnectionType, Request, Response};
 use actix_service::Service;
 use actix_web::dev::ServiceResponse;
@@ -48,7 +49,9 @@ where
     }
 
     fn call(&self, request: Request) -> Self::Future {
-        let in_flight = request.conn_data::<Rc<Activity>>().map(Activity::begin_request);
+        let is_bare = is_bare(&request);
+        let activity = request.conn_data::<Rc<Activity>>();
+        let in_flight = activity.map(|activity| activity.begin_request(is_bare));
         let stopping = self.stopping.clone();
         let answer = self.app.call(request);
         Box::pin(async move {
@@ -66,6 +69,12 @@ where
             Ok(response)
         })
     }
+}
+
+/// Whether a request is certain to have no body (RFC 9112 §6.3).
+fn is_bare(request: &Request) -> bool {
+    let headers = &request.head().headers;
+    !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING)
 }
 
 /// The body of an answer, which ends its request when it goes.

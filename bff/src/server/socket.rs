@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,18 +14,22 @@ use super::activity::Activity;
 /// What every HTTP/2 connection begins with (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A client's connection, with or without TLS; it tells what moves.
+/// A client's connection, with or without TLS; it tells what moves. A protocol gets a handle of it, and when that is dropped,
+/// the connection can be given another one.
+#[derive(Clone)]
 pub(super) struct Socket {
-    transport: Transport,
+    shared: Rc<RefCell<Shared>>,
     activity: Rc<Activity>,
 }
 
+struct Shared {
+    transport: Transport,
+    /// What was read before there was a protocol, and has to be read again.
+    ahead: Ahead,
+}
+
 enum Transport {
-    /// What was read to find out the protocol, and has to be read again.
-    Plain {
-        stream: TcpStream,
-        ahead: Ahead,
-    },
+    Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -37,8 +43,12 @@ struct Ahead {
 impl Socket {
     /// Of a client that came through TLS.
     pub(super) fn tls(stream: TlsStream<TcpStream>, activity: Rc<Activity>) -> Self {
+        Self::new(Transport::Tls(Box::new(stream)), Ahead::default(), activity)
+    }
+
+    fn new(transport: Transport, ahead: Ahead, activity: Rc<Activity>) -> Self {
         Self {
-            transport: Transport::Tls(Box::new(stream)),
+            shared: Rc::new(RefCell::new(Shared { transport, ahead })),
             activity,
         }
     }
@@ -60,8 +70,28 @@ impl Socket {
             ahead.end += read;
         }
         let is_http2 = ahead.bytes == *PREFACE;
-        let transport = Transport::Plain { stream, ahead };
-        Ok(Some((Self { transport, activity }, is_http2)))
+        let socket = Self::new(Transport::Plain(stream), ahead, activity);
+        Ok(Some((socket, is_http2)))
+    }
+
+    /// Waits until the client sends something, which is read again by whoever gets the connection then. Whether it did, and has
+    /// not hung up.
+    ///
+    /// # Errors
+    /// When nothing can be read.
+    pub(super) async fn is_spoken_to(&self) -> io::Result<bool> {
+        poll_fn(|context| {
+            let shared = &mut *self.shared.borrow_mut();
+            let mut buffer = ReadBuf::new(&mut shared.ahead.bytes);
+            ready!(shared.transport.poll_read(context, &mut buffer))?;
+            let read = buffer.filled();
+            if !read.is_empty() {
+                self.activity.note_read(read);
+            }
+            (shared.ahead.begin, shared.ahead.end) = (0, read.len());
+            Poll::Ready(Ok(!read.is_empty()))
+        })
+        .await
     }
 
     /// What this connection is doing.
@@ -74,38 +104,44 @@ impl Socket {
     }
 }
 
+impl Transport {
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        match &mut self.transport {
-            Transport::Plain { ahead, .. } if ahead.begin < ahead.end => {
-                let waiting = &ahead.bytes[ahead.begin..ahead.end];
-                let taken = waiting.len().min(buffer.remaining());
-                buffer.put_slice(&waiting[..taken]);
-                ahead.begin += taken;
-            }
-            Transport::Plain { stream, .. } => ready!(Pin::new(stream).poll_read(context, buffer))?,
-            Transport::Tls(stream) => ready!(Pin::new(stream).poll_read(context, buffer))?,
+        let shared = &mut *self.shared.borrow_mut();
+        let ahead = &mut shared.ahead;
+        if ahead.begin < ahead.end {
+            let waiting = &ahead.bytes[ahead.begin..ahead.end];
+            let taken = waiting.len().min(buffer.remaining());
+            buffer.put_slice(&waiting[..taken]);
+            ahead.begin += taken;
+        } else {
+            ready!(shared.transport.poll_read(context, buffer))?;
         }
-        if buffer.filled().len() > before {
-            self.activity.note_read();
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
+            self.activity.note_read(read);
         }
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = match &mut self.transport {
-            Transport::Plain { stream, .. } => Pin::new(stream).poll_write(context, bytes),
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = match &mut self.shared.borrow_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         };
         self.note_written(&written);
@@ -113,12 +149,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = match &mut self.transport {
-            Transport::Plain { stream, .. } => Pin::new(stream).poll_write_vectored(context, slices),
+        let written = match &mut self.shared.borrow_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         };
         self.note_written(&written);
@@ -126,15 +162,15 @@ impl AsyncWrite for Socket {
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.transport {
-            Transport::Plain { stream, .. } => stream.is_write_vectored(),
+        match &self.shared.borrow().transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
             Transport::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Plain { stream, .. } => Pin::new(stream).poll_flush(context),
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.shared.borrow_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
             Transport::Tls(stream) => {
                 let flushed = Pin::new(stream).poll_flush(context);
                 // What TLS has taken may still be here.
@@ -144,9 +180,9 @@ impl AsyncWrite for Socket {
         }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Plain { stream, .. } => Pin::new(stream).poll_shutdown(context),
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.shared.borrow_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
