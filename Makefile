@@ -2,13 +2,14 @@
 
 CARGO ?= cargo
 
-.PHONY: help run setup test check format lint doc deny bench bench-quick
+.PHONY: help run setup setup-bench test check format lint doc deny bench bench-quick
 
 help:
 	@echo "make run     start the demo: BFF, auth server and notes API on loopback"
 	@echo "make test    install what the tests need, then run all of them"
 	@echo "make check   formatting, lints, documentation, dependency policy, tests"
-	@echo "make bench   measure the release build: start time and idle memory; logouts, logins and refreshes of a cluster;"
+	@echo "make bench   measure the release build: start time and idle memory; the proxy beside nginx and other peers (wrk and"
+	@echo "             Apache are installed); logouts, logins and refreshes of a cluster;"
 	@echo "             a million sessions in each store (needs 6 GB of memory and 8 GB of disk); make bench-quick does less"
 
 run:
@@ -16,6 +17,9 @@ run:
 
 setup:
 	tests/setup.sh
+
+setup-bench:
+	tests/setup.sh bench
 
 test: setup
 	$(CARGO) test --workspace
@@ -45,12 +49,14 @@ deny:
 		fi; \
 	fi
 
-bench:
+bench: setup-bench
 	tests/bench/footprint.sh
+	$(CARGO) bench --workspace --bench proxy
 	$(CARGO) bench --workspace --bench cluster
 	$(CARGO) bench --workspace --bench scale
 
-bench-quick:
+bench-quick: setup-bench
 	tests/bench/footprint.sh
+	$(CARGO) bench --workspace --bench proxy -- quick
 	$(CARGO) bench --workspace --bench cluster -- 20
 	$(CARGO) bench --workspace --bench scale -- 20000

@@ -1,0 +1,115 @@
+//! Who is measured: a proxy that runs, its Redis, and a session at it.
+
+pub(crate) mod bff;
+pub(crate) mod mod_auth_openidc;
+pub(crate) mod nginx;
+pub(crate) mod oauth2_proxy;
+
+use std::time::Duration;
+
+use e2e::leash::Leashed;
+use e2e::process::{cpu, family};
+use e2e::redis::Redis;
+use tempfile::TempDir;
+
+use crate::sign_in::{Provider, USER_AGENT, app};
+
+/// A proxy that runs, with all it needs.
+#[derive(Debug)]
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) port: u16,
+    process: Leashed,
+    session: Option<Session>,
+    store: Option<Store>,
+    _folder: TempDir,
+}
+
+/// Somebody who is signed in.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) cookie: String,
+    pub(crate) _provider: Provider,
+}
+
+/// A Redis of the contender's own.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) redis: Redis,
+    pid: u32,
+}
+
+impl Store {
+    /// One that loses a second at most, as one would run it for sessions.
+    pub(crate) async fn start() -> Self {
+        let redis = Redis::start().await;
+        redis.command(&["CONFIG", "SET", "appendfsync", "everysec"]).await;
+        let pid = info(&redis, "server", "process_id").await;
+        Self {
+            pid: u32::try_from(pid).expect("a process id"),
+            redis,
+        }
+    }
+}
+
+impl Contender {
+    pub(crate) fn app(&self) -> String {
+        app(self.port)
+    }
+
+    pub(crate) fn cookie(&self) -> Option<&str> {
+        self.session.as_ref().map(|session| session.cookie.as_str())
+    }
+
+    /// What a page's own `fetch` carries in Chromium, with its cookie.
+    pub(crate) fn headers(&self, is_post: bool) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("Host", format!("localhost:{}", self.port)),
+            ("User-Agent", USER_AGENT.to_owned()),
+            ("Accept", "*/*".to_owned()),
+            ("Accept-Language", "en-US,en;q=0.9".to_owned()),
+            ("Accept-Encoding", "gzip, deflate, br, zstd".to_owned()),
+            ("Referer", format!("{}/", self.app())),
+            ("Sec-Fetch-Site", "same-origin".to_owned()),
+            ("Sec-Fetch-Mode", "cors".to_owned()),
+            ("Sec-Fetch-Dest", "empty".to_owned()),
+        ];
+        if is_post {
+            headers.push(("Origin", self.app()));
+            headers.push(("Content-Type", "application/octet-stream".to_owned()));
+        }
+        headers.extend(self.cookie().map(|cookie| ("Cookie", cookie.to_owned())));
+        headers
+    }
+
+    /// The processor time of all its processes.
+    pub(crate) fn cpu(&self) -> Duration {
+        family(self.process.pid()).into_iter().map(cpu).sum()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The processor time of its Redis.
+    pub(crate) fn redis_cpu(&self) -> Option<Duration> {
+        self.store.as_ref().map(|store| cpu(store.pid))
+    }
+
+    /// How many commands its Redis was sent so far, this question included.
+    pub(crate) async fn redis_commands(&self) -> Option<u64> {
+        let store = self.store.as_ref()?;
+        Some(info(&store.redis, "stats", "total_commands_processed").await)
+    }
+}
+
+/// A number of a section of Redis's `INFO`.
+async fn info(redis: &Redis, section: &str, field: &str) -> u64 {
+    let lines = redis.command(&["INFO", section]).await;
+    let value = lines
+        .iter()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    value
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or_else(|| panic!("INFO says nothing of {field}"))
+}

@@ -1,0 +1,130 @@
+//! The API behind every contender: an nginx with answers that never change.
+
+use std::fs;
+use std::path::Path;
+
+use e2e::gateway::nginx;
+use e2e::leash::Leashed;
+use tempfile::TempDir;
+
+use crate::cores::{Place, start_server};
+
+/// 104 bytes, as a small API answers.
+pub(crate) const SMALL: &str = r#"{"id":"5f0c3c1e","title":"Milk, bread, eggs","done":false,"updated":"2026-11-25T20:14:05Z","owner":"alice"}"#;
+/// The path under which all of it is.
+pub(crate) const PREFIX: &str = "/api";
+/// Answers with the `Authorization` it was sent.
+pub(crate) const AUTHORIZATION: &str = "/api/authorization";
+/// Reads a body to its end, and answers with how long the request was.
+pub(crate) const SINK: &str = "/api/sink";
+const KIB: usize = 1024;
+
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    port: u16,
+    process: Leashed,
+    _folder: TempDir,
+}
+
+impl Upstream {
+    pub(crate) async fn start() -> Self {
+        let is_ready = |line: &str| line.contains("start worker process ");
+        let (port, process, folder) = start_server(Place::Aside, &[nginx()], is_ready, configure).await;
+        Self {
+            port,
+            process,
+            _folder: folder,
+        }
+    }
+
+    /// `host:port`.
+    pub(crate) fn authority(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+}
+
+async fn configure(port: u16) -> (Vec<String>, TempDir) {
+    let folder = TempDir::new().expect("a temporary folder");
+    readable_for_workers(folder.path());
+    let files = folder.path().join("files/api");
+    fs::create_dir_all(&files).expect("a folder");
+    for (name, size) in [("1k", KIB), ("64k", 64 * KIB), ("1m", KIB * KIB)] {
+        fs::write(files.join(name), "x".repeat(size)).expect("a file");
+    }
+    let file = folder.path().join("nginx.conf");
+    let at = folder.path().display();
+    let text = format!(
+        r#"{head}
+http {{
+    {temporary}
+    access_log off;
+    sendfile on;
+    tcp_nodelay on;
+    keepalive_timeout 300s;
+    keepalive_requests 1000000000;
+    open_file_cache max=16 inactive=1h;
+    open_file_cache_valid 1h;
+    # What is sent up is read to its end, in memory, before anything is answered.
+    client_max_body_size 0;
+    client_body_buffer_size 2m;
+    upstream counter {{ server unix:{at}/counter; keepalive 64; keepalive_requests 1000000000; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=2048;
+        root {at}/files;
+        location = /api/empty {{ return 204; }}
+        location = /api/small {{ default_type application/json; return 200 '{SMALL}'; }}
+        location = {AUTHORIZATION} {{ default_type text/plain; return 200 "$http_authorization"; }}
+        location = {SINK} {{
+            proxy_pass http://counter;
+            proxy_http_version 1.1;
+            proxy_method GET;
+            proxy_pass_request_body off;
+            proxy_pass_request_headers off;
+            proxy_set_header Connection "";
+            proxy_set_header Content-Length "";
+            proxy_set_header X-Length $request_length;
+        }}
+    }}
+    server {{
+        listen unix:{at}/counter backlog=2048;
+        location / {{ default_type text/plain; return 200 "$http_x_length"; }}
+    }}
+}}
+"#,
+        head = head(folder.path()),
+        temporary = temporary_places(folder.path()),
+    );
+    fs::write(&file, text).expect("a file");
+    (arguments(&file), folder)
+}
+
+/// The first lines of an nginx of one worker that may have many connections.
+pub(crate) fn head(folder: &Path) -> String {
+    format!(
+        "daemon off;\nworker_processes 1;\nworker_rlimit_nofile 16384;\nerror_log stderr notice;\npid {}/pid;\n\
+         events {{ worker_connections 8192; }}",
+        folder.display()
+    )
+}
+
+/// Debian's nginx would use folders that only administrators may write to.
+pub(crate) fn temporary_places(folder: &Path) -> String {
+    ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {};", folder.join(kind).display()))
+        .join(" ")
+}
+
+pub(crate) fn arguments(file: &Path) -> Vec<String> {
+    let file = file.display().to_string();
+    ["-e", "stderr", "-c", &file].map(str::to_owned).to_vec()
+}
+
+/// Servers started by an administrator hand their workers to a user of their own.
+pub(crate) fn readable_for_workers(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("our own folder");
+}
