@@ -78,6 +78,15 @@ const fn post(name: &'static str, body: usize) -> Case {
 }
 
 impl Case {
+    /// How many requests the upstream counts for one.
+    pub(crate) fn counted_as(&self) -> f64 {
+        if self.answer == Answer::LengthOfRequest {
+            2.0
+        } else {
+            1.0
+        }
+    }
+
     const fn with_many(mut self) -> Self {
         self.with_many = true;
         self

@@ -47,13 +47,16 @@ async fn run(arguments: Arguments) {
     let contenders = start(&upstream, &arguments.contenders).await;
     for contender in &contenders {
         check::does_its_work(contender, &case::ALL).await;
-        rounds::measure(contender, &SMALL_GET, 32, Duration::from_secs(1)).await;
+        rounds::measure(&upstream, contender, (SMALL_GET, 32), Duration::from_secs(1)).await;
     }
     println!("Started and checked after {} s.\n", begun.elapsed().as_secs());
 
-    let found = arguments.rounds.full_load(&contenders, &arguments.points).await;
+    let found = arguments
+        .rounds
+        .full_load(&upstream, &contenders, &arguments.points)
+        .await;
     table::full_load(&found);
-    half_load(&arguments, &contenders, &found).await;
+    half_load(&arguments, &upstream, &contenders, &found).await;
     if arguments.is_full {
         let duration = arguments.rounds.duration;
         table::redis_commands(&workers::redis_commands(&contenders, duration).await);
@@ -88,7 +91,12 @@ async fn start(upstream: &Upstream, names: &[String]) -> Vec<Contender> {
 }
 
 /// The peers are left out: half of what our BFF does is more than they can.
-async fn half_load(arguments: &Arguments, contenders: &[Contender], found: &[Measurement]) {
+async fn half_load(
+    arguments: &Arguments,
+    upstream: &Upstream,
+    contenders: &[Contender],
+    found: &[Measurement],
+) {
     let measured = [nginx::NAME, bff::REDIS, bff::EMBEDDED];
     let asked: Vec<_> = contenders
         .iter()
@@ -104,7 +112,7 @@ async fn half_load(arguments: &Arguments, contenders: &[Contender], found: &[Mea
         Some(known) => known.requests_per_second,
         None => {
             let duration = arguments.rounds.duration;
-            rounds::measure(ours, &SMALL_GET, 32, duration)
+            rounds::measure(upstream, ours, (SMALL_GET, 32), duration)
                 .await
                 .requests_per_second
         }

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use crate::case::Case;
 use crate::contender::Contender;
 use crate::data::{HalfLoad, Measurement};
 use crate::load::{self, steady};
+use crate::upstream::Upstream;
 
 /// How often and how long.
 #[derive(Debug, Clone, Copy)]
@@ -20,13 +23,18 @@ pub(crate) type Point = (Case, u32);
 
 impl Rounds {
     /// Every point at every contender.
-    pub(crate) async fn full_load(self, contenders: &[Contender], points: &[Point]) -> Vec<Measurement> {
+    pub(crate) async fn full_load(
+        self,
+        upstream: &Upstream,
+        contenders: &[Contender],
+        points: &[Point],
+    ) -> Vec<Measurement> {
         let mut all: Vec<Vec<Measurement>> = vec![Vec::new(); contenders.len() * points.len()];
         for round in 0..self.rounds {
             for (at_point, (case, connections)) in points.iter().enumerate() {
                 for turn in 0..contenders.len() {
                     let who = (turn + round + at_point) % contenders.len();
-                    let one = measure(&contenders[who], case, *connections, self.duration).await;
+                    let one = measure(upstream, &contenders[who], (*case, *connections), self.duration).await;
                     all[at_point * contenders.len() + who].push(one);
                 }
             }
@@ -60,27 +68,54 @@ impl Rounds {
     }
 }
 
-/// One case at one contender, once.
+/// One point at one contender, once.
+///
+/// Processor time is that of the middle of the run, as are the requests that the upstream counts meanwhile: making hundreds of
+/// connections and closing them is no part of a request.
 pub(crate) async fn measure(
+    upstream: &Upstream,
     contender: &Contender,
-    case: &Case,
-    connections: u32,
+    (case, connections): Point,
     duration: Duration,
 ) -> Measurement {
-    let (before, redis_before) = (contender.cpu(), contender.redis_cpu());
-    let load = load::full(contender, case, connections, duration).await;
-    let cpu = contender.cpu().saturating_sub(before);
-    let redis_cpu = contender.redis_cpu().zip(redis_before);
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / load.requests;
+    let middle = async {
+        sleep(duration / 4).await;
+        let before = Sample::take(upstream, contender).await;
+        sleep(duration * 5 / 8).await;
+        (before, Sample::take(upstream, contender).await)
+    };
+    let (load, (before, after)) = tokio::join!(load::full(contender, &case, connections, duration), middle);
+    let requests = after.requests.saturating_sub(before.requests) as f64 / case.counted_as();
+    let each =
+        |before: Duration, after: Duration| after.saturating_sub(before).as_secs_f64() * 1e6 / requests;
+    let redis = before.redis_cpu.zip(after.redis_cpu);
     Measurement {
         case: case.name.to_owned(),
         connections,
         contender: contender.name.to_owned(),
-        cpu_us: each(cpu),
-        redis_cpu_us: redis_cpu.map(|(after, before)| each(after.saturating_sub(before))),
+        cpu_us: each(before.cpu, after.cpu),
+        redis_cpu_us: redis.map(|(before, after)| each(before, after)),
         requests_per_second: load.requests_per_second,
         p50_us: load.p50_us,
         p99_us: load.p99_us,
+    }
+}
+
+/// Counters at one instant.
+#[derive(Debug)]
+struct Sample {
+    requests: u64,
+    cpu: Duration,
+    redis_cpu: Option<Duration>,
+}
+
+impl Sample {
+    async fn take(upstream: &Upstream, contender: &Contender) -> Self {
+        Self {
+            requests: upstream.requests().await,
+            cpu: contender.cpu(),
+            redis_cpu: contender.redis_cpu(),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) const PREFIX: &str = "/api";
 pub(crate) const AUTHORIZATION: &str = "/api/authorization";
 /// Reads a body to its end, and answers with how long the request was.
 pub(crate) const SINK: &str = "/api/sink";
+/// Says how many requests there were.
+const STATUS: &str = "/status";
 const KIB: usize = 1024;
 
 #[derive(Debug)]
@@ -44,6 +46,23 @@ impl Upstream {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// How many requests there were so far, this one included; one to [`SINK`] counts as two.
+    pub(crate) async fn requests(&self) -> u64 {
+        let client = reqwest::Client::builder().no_proxy().build();
+        let address = format!("http://{}{STATUS}", self.authority());
+        let answer = client.expect("an HTTP client").get(address).send().await;
+        let text = answer.expect("the upstream answers").text().await;
+        // The third line: connections accepted, connections handled, requests.
+        let text = text.expect("a text");
+        let requests = text
+            .lines()
+            .nth(2)
+            .and_then(|line| line.split_whitespace().nth(2));
+        requests
+            .and_then(|number| number.parse().ok())
+            .expect("nginx counts")
     }
 }
 
@@ -77,6 +96,7 @@ http {{
         root {at}/files;
         location = /api/empty {{ return 204; }}
         location = /api/small {{ default_type application/json; return 200 '{SMALL}'; }}
+        location = {STATUS} {{ stub_status; }}
         location = {AUTHORIZATION} {{ default_type text/plain; return 200 "$http_authorization"; }}
         location = {SINK} {{
             proxy_pass http://counter;
