@@ -33,6 +33,7 @@ pub mod raw;
 pub mod redis;
 pub mod relay;
 pub mod secrets;
+pub mod sessions;
 pub mod signer;
 pub mod stack;
 pub mod story;
