@@ -24,8 +24,7 @@ impl Arguments {
     /// # Panics
     /// When they say nothing that makes sense.
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Self {
-        // cargo adds `--bench`.
-        let mut words = words.filter(|word| word != "--bench").peekable();
+        let mut words = words.peekable();
         let is_full = words.next_if_eq("quick").is_none();
         let (mut rounds, mut seconds) = if is_full { (3, 3) } else { (3, 1) };
         let (mut cases, mut contenders) = (None, None);

@@ -50,34 +50,26 @@ impl Store {
             redis,
         }
     }
+
+    /// Its processor time.
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu(self.pid)
+    }
+
+    /// How many commands it was sent so far, this question included.
+    pub(crate) async fn commands(&self) -> u64 {
+        info(&self.redis, "stats", "total_commands_processed").await
+    }
 }
 
 impl Contender {
-    pub(crate) fn app(&self) -> String {
-        app(self.port)
-    }
-
     pub(crate) fn cookie(&self) -> Option<&str> {
         self.session.as_ref().map(|session| session.cookie.as_str())
     }
 
     /// What a page's own `fetch` carries in Chromium, with its cookie.
     pub(crate) fn headers(&self, is_post: bool) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("Host", format!("localhost:{}", self.port)),
-            ("User-Agent", USER_AGENT.to_owned()),
-            ("Accept", "*/*".to_owned()),
-            ("Accept-Language", "en-US,en;q=0.9".to_owned()),
-            ("Accept-Encoding", "gzip, deflate, br, zstd".to_owned()),
-            ("Referer", format!("{}/", self.app())),
-            ("Sec-Fetch-Site", "same-origin".to_owned()),
-            ("Sec-Fetch-Mode", "cors".to_owned()),
-            ("Sec-Fetch-Dest", "empty".to_owned()),
-        ];
-        if is_post {
-            headers.push(("Origin", self.app()));
-            headers.push(("Content-Type", "application/octet-stream".to_owned()));
-        }
+        let mut headers = headers_of_browser(self.port, is_post);
         headers.extend(self.cookie().map(|cookie| ("Cookie", cookie.to_owned())));
         headers
     }
@@ -93,14 +85,33 @@ impl Contender {
 
     /// The processor time of its Redis.
     pub(crate) fn redis_cpu(&self) -> Option<Duration> {
-        self.store.as_ref().map(|store| cpu(store.pid))
+        self.store.as_ref().map(Store::cpu)
     }
 
     /// How many commands its Redis was sent so far, this question included.
     pub(crate) async fn redis_commands(&self) -> Option<u64> {
-        let store = self.store.as_ref()?;
-        Some(info(&store.redis, "stats", "total_commands_processed").await)
+        Some(self.store.as_ref()?.commands().await)
     }
+}
+
+/// What a page's own `fetch` carries in Chromium, without a cookie.
+pub(crate) fn headers_of_browser(port: u16, is_post: bool) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("Host", format!("localhost:{port}")),
+        ("User-Agent", USER_AGENT.to_owned()),
+        ("Accept", "*/*".to_owned()),
+        ("Accept-Language", "en-US,en;q=0.9".to_owned()),
+        ("Accept-Encoding", "gzip, deflate, br, zstd".to_owned()),
+        ("Referer", format!("{}/", app(port))),
+        ("Sec-Fetch-Site", "same-origin".to_owned()),
+        ("Sec-Fetch-Mode", "cors".to_owned()),
+        ("Sec-Fetch-Dest", "empty".to_owned()),
+    ];
+    if is_post {
+        headers.push(("Origin", app(port)));
+        headers.push(("Content-Type", "application/octet-stream".to_owned()));
+    }
+    headers
 }
 
 /// A number of a section of Redis's `INFO`.

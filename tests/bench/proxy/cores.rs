@@ -41,6 +41,17 @@ impl Place {
             Self::Aside => format!("1-{last}"),
         })
     }
+
+    /// The command that runs another one there.
+    pub(crate) fn words(self, command: &[&str], arguments: Vec<String>) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        if let Some(list) = self.list() {
+            words.extend(["taskset".to_owned(), "-c".to_owned(), list]);
+        }
+        words.extend(command.iter().map(|&word| word.to_owned()));
+        words.extend(arguments);
+        words
+    }
 }
 
 /// Moves this process, and with it whatever it starts from now on, away from the contender's core.
@@ -49,9 +60,20 @@ pub(crate) fn step_aside() {
         println!("One core only: contenders, load and upstream share it, and rates say little.\n");
         return;
     };
+    move_to(&list);
+}
+
+/// Lets this process run everywhere, for work that nothing is measured beside.
+pub(crate) fn spread() {
+    if let Some(list) = Place::AllCores.list() {
+        move_to(&list);
+    }
+}
+
+fn move_to(list: &str) {
     let own = std::process::id().to_string();
     let output = std::process::Command::new("taskset")
-        .args(["-a", "-c", "-p", &list, &own])
+        .args(["-a", "-c", "-p", list, &own])
         .output()
         .expect("taskset runs (util-linux)");
     assert!(output.status.success(), "taskset: {output:?}");
@@ -68,12 +90,7 @@ pub(crate) async fn start_server<T>(
     loop {
         let port = free_port();
         let (arguments, made) = configure(port).await;
-        let mut words: Vec<String> = Vec::new();
-        if let Some(list) = place.list() {
-            words.extend(["taskset".to_owned(), "-c".to_owned(), list]);
-        }
-        words.extend(command.iter().map(|&word| word.to_owned()));
-        words.extend(arguments);
+        let words = place.words(command, arguments);
         let (program, arguments) = words.split_first().expect("a program");
         let started = Leashed::start(program, arguments, is_ready);
         match within_patience(command[0], started).await {

@@ -20,6 +20,7 @@ mod check;
 mod contender;
 mod cores;
 mod data;
+mod growth;
 mod load;
 mod rounds;
 mod sign_in;
@@ -36,7 +37,21 @@ use self::data::Measurement;
 use self::upstream::Upstream;
 
 fn main() {
-    let arguments = Arguments::parse(std::env::args().skip(1));
+    // cargo adds `--bench`.
+    let mut words = std::env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .peekable();
+    let is_growth = words.next_if_eq(growth::WORD).is_some();
+    if is_growth {
+        let plan = growth::Plan::parse(words);
+        cores::step_aside();
+        e2e::story::run(async {
+            growth::run(&plan).await;
+        });
+        return;
+    }
+    let arguments = Arguments::parse(words);
     cores::step_aside();
     e2e::story::run(run(arguments));
 }

@@ -95,7 +95,8 @@ pub(crate) async fn start(upstream: &Upstream, setup: Setup) -> Contender {
     }
 }
 
-fn configuration(
+/// The text of `bff.toml`; secrets are written beside it, and the key ring is the file `keys` there.
+pub(crate) fn configuration(
     port: u16,
     issuer: &str,
     upstream: &Upstream,
@@ -142,7 +143,7 @@ fn configuration(
     text
 }
 
-fn readable_for_us_only(path: &Path) {
+pub(crate) fn readable_for_us_only(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("our own file");
 }

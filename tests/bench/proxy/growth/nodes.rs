@@ -1,0 +1,107 @@
+//! What more nodes on one Redis bring, and what they ask of it.
+
+use std::time::{Duration, Instant};
+
+use super::outcome::{Outcome, percent};
+use super::sessions::cookie_file;
+use super::side::{Asked, Found, Side, in_turns};
+use super::site::{Bff, Site};
+use super::{Plan, check};
+use crate::contender::{bff, nginx};
+use crate::cores::{Place, count};
+
+const GUIDE: &str = "\
+One session, used at all nodes at once. Nodes, load, upstream and Redis share the cores of this machine, so rates cannot\n\
+grow with the nodes for long: with p µs for each request in the nodes and r µs in load and upstream, c cores can do\n\
+c · 1,000,000 / (p + r) requests a second at most, and the last column says how near they come. What nodes cost each other is\n\
+in the processor time for each request, which should stay, and in the operations of Redis: beats, by which nodes know that\n\
+they hear of every change. Those depend on nodes and time and not on requests. nginx is on a core of its own.";
+const MOST: usize = 3;
+/// Divided by one, two and three.
+const CONNECTIONS: u32 = 96;
+
+pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
+    println!("## Nodes\n\n{GUIDE}\n");
+    println!(
+        "| nodes | contender | CPU µs/request | … of nginx | + Redis µs | requests/s | Redis operations/s | … idle | idle CPU ms/s a node | of what the cores can do |"
+    );
+    println!("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    let site = Site::start().await;
+    let nginx = nginx::start(&site.upstream).await;
+    let cookies = site.begin(1).await;
+    let file = cookie_file(&cookies);
+    let asked = Asked {
+        cookies: file.path(),
+        connections: CONNECTIONS,
+        duration: plan.rounds.duration,
+    };
+    let setup = bff::Setup {
+        place: Place::AllCores,
+        ..bff::Setup::named(bff::REDIS)
+    };
+    let mut bffs = Vec::new();
+    for nodes in 1..=MOST {
+        let bff = Bff::start(&site, &setup).await;
+        check::does_its_work(&bff, &cookies[0]);
+        bffs.push(bff);
+        let sides = [Side::of_nginx(&nginx), Side::of_bffs(&site, &bffs)];
+        let idle = Idle::of(&sides[1], plan.rounds.duration).await;
+        let found = in_turns(plan.rounds, &site.upstream, &sides, asked).await;
+        report(nodes, &found, &idle);
+        outcome.point("nodes", bff::REDIS, nodes, found[1].requests_per_second);
+        outcome.point("nodes-cpu", bff::REDIS, nodes, found[1].total_cpu_us());
+        if nodes == MOST {
+            let each = idle.commands_per_second / nodes as f64;
+            outcome.fact("Redis operations of an idle node", each, "a second");
+        }
+    }
+    println!();
+    site.provider.was_left_alone();
+}
+
+fn report(nodes: usize, found: &[Found], idle: &Idle) {
+    let [of_nginx, ours] = found else {
+        panic!("nginx and the BFF are measured");
+    };
+    println!(
+        "| – | {} | {:.1} | 1.00 | – | {:.0} | – | – | – | – |",
+        nginx::NAME,
+        of_nginx.cpu_us,
+        of_nginx.requests_per_second
+    );
+    let possible = count() as f64 * 1e6 / (ours.total_cpu_us() + ours.others_us);
+    println!(
+        "| {nodes} | {} | {:.1} | {:.2} | {:.1} | {:.0} | {:.1} | {:.1} | {:.2} | {} |",
+        bff::REDIS,
+        ours.cpu_us,
+        ours.cpu_us / of_nginx.cpu_us,
+        ours.redis_cpu_us,
+        ours.requests_per_second,
+        ours.redis_commands_per_second,
+        idle.commands_per_second,
+        idle.cpu_ms_per_second / nodes as f64,
+        percent(ours.requests_per_second / possible),
+    );
+}
+
+/// What nodes do while nobody asks.
+struct Idle {
+    commands_per_second: f64,
+    cpu_ms_per_second: f64,
+}
+
+impl Idle {
+    /// Time that passes is what is measured here.
+    async fn of(side: &Side<'_>, duration: Duration) -> Self {
+        let (began, commands, cpu) = (Instant::now(), side.redis_commands().await, side.cpu());
+        tokio::time::sleep(duration).await;
+        let cpu = side.cpu().saturating_sub(cpu);
+        // The second question counts itself.
+        let commands = (side.redis_commands().await - commands).saturating_sub(1);
+        let seconds = began.elapsed().as_secs_f64();
+        Self {
+            commands_per_second: commands as f64 / seconds,
+            cpu_ms_per_second: cpu.as_secs_f64() * 1e3 / seconds,
+        }
+    }
+}

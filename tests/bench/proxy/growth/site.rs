@@ -1,0 +1,199 @@
+//! What stands around the BFFs of these benches: one upstream, one Redis, one provider, one key ring, and sessions that were
+//! made without a browser.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use ::bff::session::device::Device;
+use ::bff::session::key_ring::{KeyName, KeyRing};
+use e2e::leash::Leashed;
+use e2e::redis::free_port;
+use e2e::sessions::content::{self, Serves};
+use e2e::sessions::{Node, Place as Where, Signer};
+use resource_server::time::{Clock as _, SystemClock, UnixTime};
+use tempfile::TempDir;
+
+use super::provider::Provider;
+use crate::contender::{Store, bff};
+use crate::cores::{self, start_server};
+use crate::sign_in::USER_AGENT;
+use crate::upstream::Upstream;
+
+/// Uses are written down once a minute. Sessions that begin in a quarter of an hour, from the point of view of the BFF,
+/// have none that is due: how many would be depends on how long a run has taken so far.
+const AHEAD: Duration = Duration::from_secs(900);
+const READY: &str = "the BFF listens";
+
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) upstream: Upstream,
+    pub(crate) store: Store,
+    pub(crate) provider: Provider,
+    ring: String,
+    /// How many sessions there are.
+    begun: Cell<usize>,
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        let store = Store::start().await;
+        // Every level is measured alike: no second process writes the log anew meanwhile.
+        let settings = ["CONFIG", "SET", "auto-aof-rewrite-percentage", "0"];
+        store.redis.command(&settings).await;
+        Self {
+            upstream: Upstream::start().await,
+            store,
+            provider: Provider::start().await,
+            ring: KeyRing::generate(&KeyName::parse("k1").expect("a name")).to_string(),
+            begun: Cell::default(),
+        }
+    }
+
+    /// Begins so many sessions of as many users, whose tokens serve as long as a run may take, and gives the headers
+    /// `Cookie` of their browsers.
+    pub(crate) async fn begin(&self, number: usize) -> Vec<String> {
+        let now = SystemClock.now();
+        let hours = Duration::from_secs(4 * 3_600);
+        let serves = Serves {
+            obtained_at: now,
+            refresh_from: now + hours,
+            expires_at: now + hours + Duration::from_secs(60),
+        };
+        self.begin_with(number, serves).await
+    }
+
+    /// The same with access tokens that serve as is said.
+    pub(crate) async fn begin_with(&self, number: usize, serves: Serves) -> Vec<String> {
+        cores::spread();
+        let node = Node::open(&Where::Redis(self.store.redis.url()), &self.ring, 0).await;
+        node.clock.advance(AHEAD);
+        let device = Device::of_agent(USER_AGENT);
+        let content = |number| {
+            let content = content::of_user(number, serves);
+            let refresh_token = content.tokens.refresh_token.as_ref().expect("each has one");
+            self.provider.know(refresh_token.expose());
+            content
+        };
+        let first = self.begun.get();
+        let tickets = node.begin(first..first + number, &device, content).await;
+        self.begun.set(first + number);
+        node.store.close().await;
+        cores::step_aside();
+        let signer = Signer::of_ring(&self.ring);
+        tickets.iter().map(|(id, _)| signer.header(id)).collect()
+    }
+}
+
+/// A BFF at a site.
+#[derive(Debug)]
+pub(crate) struct Bff {
+    pub(crate) port: u16,
+    management: u16,
+    process: Leashed,
+    command: Vec<String>,
+    folder: TempDir,
+}
+
+impl Bff {
+    pub(crate) async fn start(site: &Site, setup: &bff::Setup) -> Self {
+        let program = bff::program().display().to_string();
+        let configure = async |port: u16| {
+            let (folder, management) = (TempDir::new().expect("a temporary folder"), free_port());
+            let mut setup = setup.clone();
+            let _ = write!(setup.lines, "[management]\nlisten = \"127.0.0.1:{management}\"\n");
+            let (issuer, store) = (site.provider.issuer(), Some(&site.store));
+            let text = bff::configuration(port, &issuer, &site.upstream, folder.path(), store, &setup);
+            let file = folder.path().join("bff.toml");
+            fs::write(&file, text).expect("a file");
+            let keys = folder.path().join("keys");
+            fs::write(&keys, &site.ring).expect("a file");
+            bff::readable_for_us_only(&keys);
+            let arguments = vec!["--config".to_owned(), file.display().to_string()];
+            (arguments.clone(), (arguments, folder, management))
+        };
+        let is_ready = |line: &str| line.contains(READY);
+        let (port, process, (arguments, folder, management)) =
+            start_server(setup.place, &[&program], is_ready, configure).await;
+        Self {
+            port,
+            management,
+            process,
+            command: setup.place.words(&[&program], arguments),
+            folder,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Kills it as a crash does, and gives what is needed to start it again where it was.
+    pub(crate) async fn kill(self) -> Killed {
+        self.process.kill().await;
+        Killed {
+            port: self.port,
+            management: self.management,
+            command: self.command,
+            folder: self.folder,
+        }
+    }
+
+    /// The sum of all counters whose line begins like this, such as `name{label="value"`.
+    pub(crate) async fn counter(&self, begins: &str) -> f64 {
+        let client = reqwest::Client::builder().no_proxy().build();
+        let address = format!("http://127.0.0.1:{}/metrics", self.management);
+        let answer = client.expect("an HTTP client").get(address).send().await;
+        let text = answer.expect("the BFF answers").text().await.expect("a text");
+        let lines = text.lines().filter(|line| line.starts_with(begins));
+        lines
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+            .sum()
+    }
+}
+
+/// A BFF that was killed.
+#[derive(Debug)]
+pub(crate) struct Killed {
+    pub(crate) port: u16,
+    management: u16,
+    command: Vec<String>,
+    folder: TempDir,
+}
+
+impl Killed {
+    /// Starts it again; `executed` is called when the program is about to be executed, after whatever the harness does first.
+    pub(crate) async fn start_again(self, executed: impl Fn()) -> Bff {
+        const NOW: &str = "now";
+        let words = ["-c", "echo now; exec \"$@\"", "sh"].map(str::to_owned);
+        let words: Vec<_> = words.iter().chain(&self.command).collect();
+        let is_ready = |line: &str| {
+            if line == NOW {
+                executed();
+            }
+            line.contains(READY)
+        };
+        let started = Leashed::start("sh", &words, is_ready).await;
+        let (process, _) = started.unwrap_or_else(|printed| panic!("it did not start again:\n{printed}"));
+        Bff {
+            port: self.port,
+            management: self.management,
+            process,
+            command: self.command,
+            folder: self.folder,
+        }
+    }
+}
+
+/// The instant at which the next second begins, and that second as the BFF counts it.
+pub(crate) async fn next_second() -> (std::time::Instant, UnixTime) {
+    let before = SystemClock.now();
+    loop {
+        let (instant, now) = (std::time::Instant::now(), SystemClock.now());
+        if now > before {
+            return (instant, now);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
