@@ -132,12 +132,12 @@ impl Measurement {
     }
 }
 
-/// Latencies of small GETs at half of what the contender can take.
+/// Latencies of small GETs at one rate for all, half of what our BFF can take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HalfLoad {
     /// One of [`CONTENDERS`].
     pub contender: String,
-    /// The load.
+    /// How many were answered; less than was asked for, if the machine was too busy.
     pub requests_per_second: f64,
     /// Median latency.
     pub p50_us: f64,

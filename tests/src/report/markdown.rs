@@ -187,7 +187,11 @@ fn half_load(page: &mut String, results: &Results) {
 fn facts(page: &mut String, results: &Results) {
     *page += "| | |\n|---|---:|\n";
     for fact in &results.facts {
-        let digits = if fact.value.abs() < 100.0 { 2 } else { 0 };
+        let digits = match fact.value.abs() {
+            ..1.0 => 4,
+            ..100.0 => 1,
+            _ => 0,
+        };
         let _ = writeln!(page, "| {} | {:.digits$} {} |", fact.name, fact.value, fact.unit);
     }
     *page += "\n";
@@ -254,10 +258,7 @@ mod tests {
         let page = section(&sample::results());
 
         assert_line(&page, "| Cloakroom, Redis | 10,000 | 160 | 900 |");
-        assert_line(
-            &page,
-            "| memory of 10,000 idle signed-in connections | 58.00 MB |",
-        );
+        assert_line(&page, "| memory of 10,000 idle signed-in connections | 58.0 MB |");
         assert!(page.contains("(benchmarks/sessions.svg)") && !page.contains("(benchmarks/nodes.svg)"));
     }
 

@@ -40,9 +40,9 @@ pub fn merge(committed: Option<&Results>, run: &Results) -> Result<Results> {
     Ok(merged)
 }
 
-/// Three decimals: more would be noise, and a file with so many digits is read back as it was written.
+/// Four decimals: more would be noise, and a file with so many digits is read back as it was written.
 fn rounded(mut run: Results) -> Results {
-    let round = |figure: &mut f64| *figure = (*figure * 1_000.0).round() / 1_000.0;
+    let round = |figure: &mut f64| *figure = (*figure * 10_000.0).round() / 10_000.0;
     for measured in &mut run.measurements {
         round(&mut measured.cpu_us);
         measured.redis_cpu_us.iter_mut().for_each(round);
@@ -237,7 +237,10 @@ fn half_a_comparison(committed: &Results, run: &Results) -> Vec<String> {
     });
     missing
         .map(|(group, contender)| {
-            format!("{group}: {contender} has a committed figure and was not measured beside the others")
+            format!(
+                "{group}: {contender} has a committed figure and was not measured beside the others: ratios hold \
+                 within one run, so measure all contenders of a case"
+            )
         })
         .collect()
 }
