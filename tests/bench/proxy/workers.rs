@@ -4,11 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use e2e::process::cpu;
+use e2e::report::data::{CONTENDERS, Fact, REDIS_COMMANDS, TWO_WORKERS, TWO_WORKERS_RAW, title};
 
 use crate::case::SMALL_GET;
 use crate::contender::{Contender, bff};
 use crate::cores::{Place, cpu_of_ended_children};
-use crate::data::{RedisCommands, Workers};
 use crate::load;
 use crate::rounds::{Rounds, median};
 use crate::upstream::Upstream;
@@ -16,9 +16,21 @@ use crate::upstream::Upstream;
 /// Enough that both workers have some, however the kernel deals them out.
 const CONNECTIONS: u32 = 128;
 
+/// What a number of workers does with small GETs.
+#[derive(Debug, Clone)]
+struct Workers {
+    workers: u32,
+    requests_per_second: f64,
+    cpu_us: f64,
+    /// Processor time of load and upstream for each request.
+    others_us: f64,
+    /// How much of the work the busiest thread did.
+    busiest_share: f64,
+}
+
 /// Small GETs at a BFF with one worker and at one with two, in turns. The one worker has core 0 to itself, as everywhere
 /// in this bench; two are on both cores, which they share with load and upstream.
-pub(crate) async fn compare(upstream: &Upstream, rounds: Rounds) -> Vec<Workers> {
+pub(crate) async fn compare(upstream: &Upstream, rounds: Rounds) -> Vec<Fact> {
     let mut contenders = Vec::new();
     for (workers, place) in [(1, Place::OwnCore), (2, Place::AllCores)] {
         let setup = bff::Setup {
@@ -46,7 +58,41 @@ pub(crate) async fn compare(upstream: &Upstream, rounds: Rounds) -> Vec<Workers>
             busiest_share: of(|one| one.busiest_share),
         }
     });
-    medians.collect()
+    let medians: Vec<Workers> = medians.collect();
+    print(&medians);
+    facts(&medians[0], &medians[1])
+}
+
+/// What two workers could do on two cores that nobody else needs. With load and upstream on the same two cores the rate cannot
+/// show it. But it follows from what a request takes of a core, and from the worker that is busy first.
+fn facts(one: &Workers, two: &Workers) -> Vec<Fact> {
+    let count = f64::from(two.workers);
+    let balance = 1.0 / count / two.busiest_share;
+    let capacity = count * (one.cpu_us / two.cpu_us) * balance;
+    vec![
+        TWO_WORKERS.is(capacity),
+        TWO_WORKERS_RAW.is(two.requests_per_second / one.requests_per_second),
+    ]
+}
+
+fn print(found: &[Workers]) {
+    println!("## Workers: small GETs at bff-redis\n");
+    println!(
+        "One worker has core 0 to itself. Two workers are on two cores, which load and upstream need as well.\n"
+    );
+    println!("| workers | requests/s | CPU µs/request | others µs/request | busiest worker's share |");
+    println!("|---:|---:|---:|---:|---:|");
+    for one in found {
+        println!(
+            "| {} | {:.0} | {:.1} | {:.1} | {:.1} % |",
+            one.workers,
+            one.requests_per_second,
+            one.cpu_us,
+            one.others_us,
+            one.busiest_share * 100.0,
+        );
+    }
+    println!();
 }
 
 async fn once(workers: u32, contender: &Contender, upstream: &Upstream, duration: Duration) -> Workers {
@@ -98,7 +144,7 @@ fn threads(pid: u32) -> Vec<(String, Duration)> {
 ///
 /// # Panics
 /// When our BFF sends any to speak of.
-pub(crate) async fn redis_commands(contenders: &[Contender], duration: Duration) -> Vec<RedisCommands> {
+pub(crate) async fn redis_commands(contenders: &[Contender], duration: Duration) -> Vec<Fact> {
     let mut all = Vec::new();
     for contender in contenders {
         let Some(before) = contender.redis_commands().await else {
@@ -111,9 +157,12 @@ pub(crate) async fn redis_commands(contenders: &[Contender], duration: Duration)
             contender.name != bff::REDIS || per_request < 0.05,
             "a warm request of our BFF asks nothing of Redis, but there were {per_request} commands for each"
         );
-        all.push(RedisCommands {
-            contender: contender.name.to_owned(),
-            per_request,
+        all.push(match contender.name {
+            bff::REDIS => REDIS_COMMANDS.is(per_request),
+            name => Fact {
+                name: format!("{}, {}", REDIS_COMMANDS.name, title(&CONTENDERS, name)),
+                ..REDIS_COMMANDS.is(per_request)
+            },
         });
     }
     all
