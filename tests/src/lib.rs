@@ -32,6 +32,7 @@ pub mod process;
 pub mod raw;
 pub mod redis;
 pub mod relay;
+pub mod report;
 pub mod secrets;
 pub mod sessions;
 pub mod signer;

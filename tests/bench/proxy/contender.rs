@@ -13,6 +13,7 @@ use e2e::redis::Redis;
 use tempfile::TempDir;
 
 use crate::sign_in::{Provider, USER_AGENT, app};
+use crate::upstream::Upstream;
 
 /// A proxy that runs, with all it needs.
 #[derive(Debug)]
@@ -59,6 +60,24 @@ impl Store {
     /// How many commands it was sent so far, this question included.
     pub(crate) async fn commands(&self) -> u64 {
         info(&self.redis, "stats", "total_commands_processed").await
+    }
+}
+
+/// Starts one by its name, as it is set up beside the others.
+///
+/// # Panics
+/// When there is none with that name, or it is not installed.
+pub(crate) async fn start(name: &str, upstream: &Upstream) -> Contender {
+    match name {
+        nginx::NAME => nginx::start(upstream).await,
+        bff::REDIS => bff::start(upstream, bff::Setup::named(bff::REDIS)).await,
+        bff::EMBEDDED => bff::start(upstream, bff::Setup::named(bff::EMBEDDED)).await,
+        mod_auth_openidc::NAME => mod_auth_openidc::start(upstream).await,
+        oauth2_proxy::NAME => {
+            let program = oauth2_proxy::program().expect("OAUTH2_PROXY names a program");
+            oauth2_proxy::start(upstream, &program).await
+        }
+        _ => panic!("there is no contender {name}"),
     }
 }
 

@@ -1,14 +1,12 @@
-//! How the BFF behaves when there is more of everything: sessions, routes, nodes, tokens that lapse, and after a crash.
+//! How it grows: one module for each series or group of figures, each with contenders of its own.
 //!
-//! `cargo bench --workspace --bench proxy -- growth [quick] [sessions,routes,nodes,refresh-storm,cold-start]
-//! [--rounds NUMBER] [--seconds NUMBER] [--levels A,B,…]`; the levels are those of `sessions`. A million of them take 4.5 GB
-//! in Redis. nginx is measured in the same rounds wherever processor time is told.
+//! `sessions`, `routes`, `nodes`, `refresh_storm` and `cold_start` share a `site`: BFFs on a Redis with sessions that were made
+//! through the library, and a `provider` in this process that only renews tokens, and counts.
 
 mod check;
 mod cold_start;
 mod crowd;
 mod nodes;
-pub(crate) mod outcome;
 mod provider;
 mod refresh_storm;
 mod routes;
@@ -16,93 +14,86 @@ mod sessions;
 mod side;
 mod site;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use self::outcome::Outcome;
-use crate::rounds::Rounds;
+use e2e::report::data::{Fact, Results, Series};
+use futures_util::future::LocalBoxFuture;
 
-/// The first word of the command line.
-pub(crate) const WORD: &str = "growth";
-const USAGE: &str = "proxy growth [quick] [NAME,NAME,…] [--rounds NUMBER] [--seconds NUMBER] [--levels A,B,…]\n\
-     names: sessions, routes, nodes, refresh-storm, cold-start; without one all of them\n\
-     --levels: how many sessions for `sessions`";
-const NAMES: [&str; 5] = ["sessions", "routes", "nodes", "refresh-storm", "cold-start"];
-const LEVELS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
-const QUICK_LEVELS: [usize; 2] = [1_000, 10_000];
+use crate::arguments::Arguments;
+use crate::table;
+use crate::upstream::Upstream;
 
-/// What is measured, how often and for how long.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    names: Vec<String>,
-    rounds: Rounds,
-    levels: Vec<usize>,
+/// What one module found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) series: Vec<Series>,
+    pub(crate) facts: Vec<Fact>,
 }
 
-impl Plan {
-    /// Reads the words after [`WORD`].
-    ///
-    /// # Panics
-    /// When they say nothing that makes sense.
-    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Self {
-        let mut words = words.peekable();
-        let is_quick = words.next_if_eq("quick").is_some();
-        let named = words.next_if(|word| !word.starts_with("--"));
-        let names = named.unwrap_or_else(|| NAMES.join(","));
-        let names: Vec<_> = names.split(',').map(str::to_owned).collect();
-        for name in &names {
-            assert!(NAMES.contains(&name.as_str()), "there is no {name}\n{USAGE}");
-        }
-        let (mut rounds, mut seconds) = if is_quick { (1, 1) } else { (3, 3) };
-        let mut levels = if is_quick {
-            QUICK_LEVELS.to_vec()
-        } else {
-            LEVELS.to_vec()
-        };
-        while let Some(word) = words.next() {
-            let value = words.next().unwrap_or_else(|| panic!("{USAGE}"));
-            match word.as_str() {
-                "--rounds" => rounds = value.parse().expect("a number of rounds"),
-                "--seconds" => seconds = value.parse().expect("a number of seconds"),
-                "--levels" => {
-                    let each = value
-                        .split(',')
-                        .map(|level| level.parse().expect("a number of sessions"));
-                    levels = each.collect();
-                }
-                _ => panic!("{USAGE}"),
-            }
-        }
-        levels.sort_unstable();
-        levels.dedup();
-        assert!(rounds > 0 && seconds > 0 && !levels.contains(&0), "{USAGE}");
-        Self {
-            names,
-            rounds: Rounds {
-                rounds,
-                duration: Duration::from_secs(seconds),
-            },
-            levels,
+impl Found {
+    /// Adds a point to a line.
+    fn point(&mut self, chart: &str, contender: &str, x: usize, y: f64) {
+        let point = (x as f64, y);
+        let of_line = |line: &&mut Series| line.chart == chart && line.contender == contender;
+        match self.series.iter_mut().find(of_line) {
+            Some(line) => line.points.push(point),
+            None => self.series.push(Series {
+                chart: chart.to_owned(),
+                contender: contender.to_owned(),
+                points: vec![point],
+            }),
         }
     }
 
-    fn levels(&self) -> impl Iterator<Item = usize> {
-        self.levels.iter().copied()
+    fn fact(&mut self, name: &str, value: f64, unit: &str) {
+        self.facts.push(Fact {
+            name: name.to_owned(),
+            value,
+            unit: unit.to_owned(),
+        });
     }
 }
 
-/// Measures what was asked for, and prints it.
-pub(crate) async fn run(plan: &Plan) -> Outcome {
-    let mut outcome = Outcome::default();
-    for name in &plan.names {
+type Measure = for<'a> fn(&'a Upstream, &'a Arguments) -> LocalBoxFuture<'a, Found>;
+
+/// By the names that the command line has for them.
+#[rustfmt::skip]
+const ALL: &[(&str, Measure)] = &[
+    ("sessions", |upstream, arguments| Box::pin(sessions::measure(upstream, arguments))),
+    ("routes", |upstream, arguments| Box::pin(routes::measure(upstream, arguments))),
+    ("nodes", |upstream, arguments| Box::pin(nodes::measure(upstream, arguments))),
+    ("refresh-storm", |upstream, arguments| Box::pin(refresh_storm::measure(upstream, arguments))),
+    ("cold-start", |upstream, arguments| Box::pin(cold_start::measure(upstream, arguments))),
+];
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+pub(crate) fn names() -> Vec<String> {
+    ALL.iter().map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// Measures what the arguments name.
+///
+/// # Panics
+/// When they name what there is not; the command line's reader says so first.
+pub(crate) async fn measure(arguments: &Arguments, upstream: &Upstream, results: &mut Results) {
+    for name in &arguments.growth {
+        let (_, measure) = ALL
+            .iter()
+            .find(|(known, _)| known == name)
+            .expect("the name is known");
         let begun = Instant::now();
-        match name.as_str() {
-            "sessions" => sessions::measure(plan, &mut outcome).await,
-            "routes" => routes::measure(plan, &mut outcome).await,
-            "nodes" => nodes::measure(plan, &mut outcome).await,
-            "refresh-storm" => refresh_storm::measure(plan, &mut outcome).await,
-            _ => cold_start::measure(plan, &mut outcome).await,
-        }
+        let found = measure(upstream, arguments).await;
         println!("`{name}` took {} s.\n", begun.elapsed().as_secs());
+        if !found.series.is_empty() {
+            table::series(&found.series);
+        }
+        results.series.extend(found.series);
+        results.facts.extend(found.facts);
     }
-    outcome
+    if !results.facts.is_empty() {
+        table::facts(&results.facts);
+    }
 }

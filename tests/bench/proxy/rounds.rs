@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use e2e::report::data::{HalfLoad, Measurement};
 use tokio::time::sleep;
 
 use crate::case::Case;
 use crate::contender::Contender;
-use crate::data::{HalfLoad, Measurement};
 use crate::load::{self, steady};
 use crate::upstream::Upstream;
 

@@ -1,25 +1,21 @@
 //! What was found, as tables.
 
-use crate::data::{HalfLoad, Measurement, RedisCommands, Workers};
+use e2e::report::data::{CHARTS, Fact, HalfLoad, Results, Series};
 
-pub(crate) fn full_load(found: &[Measurement]) {
+pub(crate) fn full_load(results: &Results) {
     println!("## Full load\n");
     println!(
-        "| case | connections | contender | CPU µs/request | … of nginx | + Redis µs | requests/s | p50 µs | p99 µs |"
+        "| case | connections | contender | CPU µs/request | + Redis µs | both, of nginx | requests/s | p50 µs | p99 µs |"
     );
     println!("|---|---:|---|---:|---:|---:|---:|---:|---:|");
-    for one in found {
-        let yardstick = found.iter().find(|other| {
-            other.contender == crate::contender::nginx::NAME
-                && other.case == one.case
-                && other.connections == one.connections
-        });
-        let ratio = yardstick.map_or_else(String::new, |nginx| format!("{:.2}", one.cpu_us / nginx.cpu_us));
+    for one in &results.measurements {
+        let ratio = results.cpu_to_nginx(&one.case, one.connections, &one.contender);
+        let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         let redis = one
             .redis_cpu_us
             .map_or_else(|| "–".to_owned(), |microseconds| format!("{microseconds:.1}"));
         println!(
-            "| {} | {} | {} | {:.1} | {ratio} | {redis} | {:.0} | {:.0} | {:.0} |",
+            "| {} | {} | {} | {:.1} | {redis} | {ratio} | {:.0} | {:.0} | {:.0} |",
             one.case,
             one.connections,
             one.contender,
@@ -66,36 +62,33 @@ pub(crate) fn half_load(found: &[HalfLoad], asked_for: f64) {
     }
 }
 
-pub(crate) fn workers(found: &[Workers]) {
-    println!("## Workers: small GETs at bff-redis\n");
-    println!(
-        "One worker has core 0 to itself. Two workers are on two cores, which load and upstream need as well: with p µs\n\
-         for each request in the proxy and r µs in the others, two cores can do 2,000,000 / (p + r) requests a second at most.\n"
-    );
-    println!(
-        "| workers | requests/s | CPU µs/request | others µs/request | busiest worker's share | of what two cores can do |"
-    );
-    println!("|---:|---:|---:|---:|---:|---:|");
-    for one in found {
-        let possible = 2e6 / (one.cpu_us + one.others_us);
-        println!(
-            "| {} | {:.0} | {:.1} | {:.1} | {:.0} % | {:.0} % |",
-            one.workers,
-            one.requests_per_second,
-            one.cpu_us,
-            one.others_us,
-            one.busiest_share * 100.0,
-            one.requests_per_second / possible * 100.0
-        );
+/// Lines of a chart, one column for each contender.
+pub(crate) fn series(lines: &[Series]) {
+    let Some(axes) = CHARTS.iter().find(|axes| axes.id == lines[0].chart) else {
+        panic!("there is no chart {}", lines[0].chart);
+    };
+    println!("## {}\n", axes.title);
+    let names: String = lines
+        .iter()
+        .map(|line| format!(" {} |", line.contender))
+        .collect();
+    println!("| {} |{names}", axes.x);
+    println!("|---:|{}", "---:|".repeat(lines.len()));
+    for (at, (x, _)) in lines[0].points.iter().enumerate() {
+        let figures: String = lines
+            .iter()
+            .map(|line| format!(" {:.1} |", line.points[at].1))
+            .collect();
+        println!("| {x} |{figures}");
     }
-    println!();
+    println!("\n({})\n", axes.y);
 }
 
-pub(crate) fn redis_commands(found: &[RedisCommands]) {
-    println!("## Redis commands for each warm request\n");
-    println!("| contender | commands |\n|---|---:|");
-    for one in found {
-        println!("| {} | {:.4} |", one.contender, one.per_request);
+pub(crate) fn facts(facts: &[Fact]) {
+    println!("## Single figures\n");
+    println!("| | |\n|---|---:|");
+    for fact in facts {
+        println!("| {} | {:.4} {} |", fact.name, fact.value, fact.unit);
     }
     println!();
 }

@@ -5,13 +5,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::crowd::{Crowd, all_are_200, p50_and_p99, try_once};
-use super::outcome::{Outcome, percent};
 use super::sessions::Lookups;
 use super::side::{PATH, Side};
 use super::site::{Bff, Killed, Site};
-use super::{Plan, check};
+use super::{Found, check, percent};
+use crate::arguments::Arguments;
 use crate::contender::{bff, nginx};
 use crate::rounds::median;
+use crate::upstream::Upstream;
 
 const GUIDE: &str = "\
 The BFF is killed with its sessions in Redis, and started again. The start runs from the execution of the program until\n\
@@ -20,16 +21,17 @@ nothing is in memory. \"Warm\" is each of them once more. All by the same load, 
 const SESSIONS: usize = 10_000;
 const CONNECTIONS: usize = 32;
 
-pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
+pub(super) async fn measure(upstream: &Upstream, arguments: &Arguments) -> Found {
+    let mut outcome = Found::default();
     println!("## Cold start\n\n{GUIDE}\n");
-    let site = Site::start().await;
-    let nginx = nginx::start(&site.upstream).await;
+    let site = Site::start(upstream).await;
+    let nginx = nginx::start(upstream).await;
     let cookies = site.begin(SESSIONS).await;
     let mut bff = Bff::start(&site, &bff::Setup::named(bff::REDIS)).await;
     check::does_its_work(&bff, &cookies[0]);
 
     let (mut starts, mut passes) = (Vec::new(), Vec::new());
-    for _ in 0..plan.rounds.rounds {
+    for _ in 0..arguments.rounds.rounds {
         let (again, start) = start_again(bff.kill().await, &cookies[0]).await;
         bff = again;
         starts.push(start);
@@ -50,8 +52,9 @@ pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
         "From execution to the first 200: {start:.0} ms; {refused} answers before it were something else.\n"
     );
     outcome.fact("from execution to the first signed-in 200", start, "ms");
-    report(&passes, outcome);
+    report(&passes, &mut outcome);
     site.provider.was_left_alone();
+    outcome
 }
 
 struct Start {
@@ -130,7 +133,7 @@ impl Pass {
     }
 }
 
-fn report(passes: &[Vec<Pass>], outcome: &mut Outcome) {
+fn report(passes: &[Vec<Pass>], outcome: &mut Found) {
     println!("| | CPU µs/request | … of nginx | + Redis µs | in memory | p50 µs | p99 µs |");
     println!("|---|---:|---:|---:|---:|---:|---:|");
     let of = |at: usize, field: fn(&Pass) -> f64| median(passes.iter().map(|pass| field(&pass[at])));

@@ -2,16 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::outcome::{Outcome, percent};
 use super::sessions::cookie_file;
-use super::side::{Asked, Found, Side, in_turns};
+use super::side::{Asked, Reading, Side, in_turns};
 use super::site::{Bff, Site};
-use super::{Plan, check};
+use super::{Found, check, percent};
+use crate::arguments::Arguments;
 use crate::contender::{bff, nginx};
 use crate::cores::{Place, count};
+use crate::upstream::Upstream;
 
 const GUIDE: &str = "\
-One session, used at all nodes at once. Nodes, load, upstream and Redis share the cores of this machine, so rates cannot\n\
+One session, used at all nodes at once; a node has one worker. Nodes, load, upstream and Redis share the cores of this machine, so rates cannot\n\
 grow with the nodes for long: with p µs for each request in the nodes and r µs in load and upstream, c cores can do\n\
 c · 1,000,000 / (p + r) requests a second at most, and the last column says how near they come. What nodes cost each other is\n\
 in the processor time for each request, which should stay, and in the operations of Redis: beats, by which nodes know that\n\
@@ -20,20 +21,21 @@ const MOST: usize = 3;
 /// Divided by one, two and three.
 const CONNECTIONS: u32 = 96;
 
-pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
+pub(super) async fn measure(upstream: &Upstream, arguments: &Arguments) -> Found {
+    let mut outcome = Found::default();
     println!("## Nodes\n\n{GUIDE}\n");
     println!(
         "| nodes | contender | CPU µs/request | … of nginx | + Redis µs | requests/s | Redis operations/s | … idle | idle CPU ms/s a node | of what the cores can do |"
     );
     println!("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|");
-    let site = Site::start().await;
-    let nginx = nginx::start(&site.upstream).await;
+    let site = Site::start(upstream).await;
+    let nginx = nginx::start(upstream).await;
     let cookies = site.begin(1).await;
     let file = cookie_file(&cookies);
     let asked = Asked {
         cookies: file.path(),
         connections: CONNECTIONS,
-        duration: plan.rounds.duration,
+        duration: arguments.rounds.duration,
     };
     let setup = bff::Setup {
         place: Place::AllCores,
@@ -45,11 +47,12 @@ pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
         check::does_its_work(&bff, &cookies[0]);
         bffs.push(bff);
         let sides = [Side::of_nginx(&nginx), Side::of_bffs(&site, &bffs)];
-        let idle = Idle::of(&sides[1], plan.rounds.duration).await;
-        let found = in_turns(plan.rounds, &site.upstream, &sides, asked).await;
+        let idle = Idle::of(&sides[1], arguments.rounds.duration).await;
+        let found = in_turns(arguments.rounds, upstream, &sides, asked).await;
         report(nodes, &found, &idle);
         outcome.point("nodes", bff::REDIS, nodes, found[1].requests_per_second);
-        outcome.point("nodes-cpu", bff::REDIS, nodes, found[1].total_cpu_us());
+        let what = format!("processor time of a request at {nodes} of as many nodes");
+        outcome.fact(&what, found[1].total_cpu_us(), "µs");
         if nodes == MOST {
             let each = idle.commands_per_second / nodes as f64;
             outcome.fact("Redis operations of an idle node", each, "a second");
@@ -57,9 +60,10 @@ pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
     }
     println!();
     site.provider.was_left_alone();
+    outcome
 }
 
-fn report(nodes: usize, found: &[Found], idle: &Idle) {
+fn report(nodes: usize, found: &[Reading], idle: &Idle) {
     let [of_nginx, ours] = found else {
         panic!("nginx and the BFF are measured");
     };

@@ -3,11 +3,12 @@
 use std::io::Write as _;
 
 use super::crowd::{Crowd, all_are_200};
-use super::outcome::{Outcome, percent};
 use super::side::{Asked, PATH, Side, in_turns};
 use super::site::{Bff, Site};
-use super::{Plan, check};
+use super::{Found, check, percent};
+use crate::arguments::Arguments;
 use crate::contender::{bff, nginx};
+use crate::upstream::Upstream;
 
 const GUIDE: &str = "\
 Requests are spread at random over up to 50,000 of the sessions. A node keeps as many in memory as fit into 64 MiB, about\n\
@@ -20,12 +21,13 @@ const MOST_USED: usize = 50_000;
 pub(super) const CONNECTIONS: u32 = 64;
 const HEAD: &str = "| sessions | used | contender | CPU µs/request | … of nginx | + Redis µs | in memory | requests/s | p50 µs | p99 µs |";
 
-pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
+pub(super) async fn measure(upstream: &Upstream, arguments: &Arguments) -> Found {
+    let mut outcome = Found::default();
     println!("## Sessions\n\n{GUIDE}\n\n{HEAD}\n|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|");
-    let site = Site::start().await;
-    let nginx = nginx::start(&site.upstream).await;
+    let site = Site::start(upstream).await;
+    let nginx = nginx::start(upstream).await;
     let mut cookies = Vec::new();
-    for level in plan.levels() {
+    for level in arguments.sessions.iter().copied() {
         cookies.append(&mut site.begin(level - cookies.len()).await);
         let step = level.div_ceil(MOST_USED);
         let used: Vec<_> = cookies.iter().step_by(step).cloned().collect();
@@ -37,11 +39,11 @@ pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
         let asked = Asked {
             cookies: file.path(),
             connections: CONNECTIONS,
-            duration: plan.rounds.duration,
+            duration: arguments.rounds.duration,
         };
         let sides = [Side::of_nginx(&nginx), Side::of_bffs(&site, [&bff])];
         let before = Lookups::of(&bff).await;
-        let found = in_turns(plan.rounds, &site.upstream, &sides, asked).await;
+        let found = in_turns(arguments.rounds, upstream, &sides, asked).await;
         let in_memory = Lookups::of(&bff).await.share_in_memory_since(&before);
         for (side, one) in sides.iter().zip(&found) {
             outcome.point("sessions", side.name, level, one.total_cpu_us());
@@ -70,6 +72,7 @@ pub(super) async fn measure(plan: &Plan, outcome: &mut Outcome) {
     }
     println!();
     site.provider.was_left_alone();
+    outcome
 }
 
 /// Every session once: whichever of them is picked afterwards, it is one that lives, and memory holds what it can.

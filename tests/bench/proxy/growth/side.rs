@@ -36,9 +36,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) duration: Duration,
 }
 
-/// What a run found; or the medians of some.
+/// What a run tells; or the medians of some.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Found {
+pub(crate) struct Reading {
     pub(crate) cpu_us: f64,
     pub(crate) redis_cpu_us: f64,
     /// Processor time of load and upstream for each request.
@@ -59,7 +59,10 @@ impl<'s> Side<'s> {
         }
     }
 
-    pub(crate) fn of_bffs<'b>(site: &'s Site, bffs: impl IntoIterator<Item = &'b super::site::Bff>) -> Self {
+    pub(crate) fn of_bffs<'b>(
+        site: &'s Site<'_>,
+        bffs: impl IntoIterator<Item = &'b super::site::Bff>,
+    ) -> Self {
         let (ports, pids) = bffs.into_iter().map(|bff| (bff.port, bff.pid())).unzip();
         Self {
             name: crate::contender::bff::REDIS,
@@ -86,7 +89,7 @@ impl<'s> Side<'s> {
 
     /// One run. Processor time and Redis commands are those of its middle, as are the requests that the upstream counts
     /// meanwhile.
-    pub(crate) async fn run(&self, upstream: &Upstream, asked: Asked<'_>) -> Found {
+    pub(crate) async fn run(&self, upstream: &Upstream, asked: Asked<'_>) -> Reading {
         let others_before = cpu_of_ended_children() + of_family(upstream);
         let nodes = u32::try_from(self.ports.len()).expect("a few");
         let loads = join_all(self.ports.iter().map(|port| {
@@ -138,13 +141,14 @@ struct Sample {
 }
 
 impl Sample {
-    fn since(&self, before: &Self, loads: &[Full], others: Duration) -> Found {
+    fn since(&self, before: &Self, loads: &[Full], others: Duration) -> Reading {
         let requests = self.requests.saturating_sub(before.requests) as f64;
         let each = |spent: Duration, requests: f64| spent.as_secs_f64() * 1e6 / requests;
         let all: f64 = loads.iter().map(|load| load.requests).sum();
         let worst = |of: fn(&Full) -> f64| loads.iter().map(of).fold(0.0, f64::max);
-        let commands = self.redis_commands.saturating_sub(before.redis_commands) as f64;
-        Found {
+        // The second question counts itself.
+        let commands = (self.redis_commands.saturating_sub(before.redis_commands)).saturating_sub(1) as f64;
+        Reading {
             cpu_us: each(self.cpu.saturating_sub(before.cpu), requests),
             redis_cpu_us: each(self.redis_cpu.saturating_sub(before.redis_cpu), requests),
             others_us: each(others, all),
@@ -156,7 +160,7 @@ impl Sample {
     }
 }
 
-impl Found {
+impl Reading {
     /// Work moved to Redis is still work.
     pub(crate) fn total_cpu_us(&self) -> f64 {
         self.cpu_us + self.redis_cpu_us
@@ -169,7 +173,7 @@ pub(crate) async fn in_turns(
     upstream: &Upstream,
     sides: &[Side<'_>],
     asked: Asked<'_>,
-) -> Vec<Found> {
+) -> Vec<Reading> {
     let mut all = vec![Vec::new(); sides.len()];
     for round in 0..rounds.rounds {
         for turn in 0..sides.len() {
@@ -177,12 +181,12 @@ pub(crate) async fn in_turns(
             all[who].push(sides[who].run(upstream, asked).await);
         }
     }
-    all.iter().map(|found| median_of(found)).collect()
+    all.iter().map(|readings| median_of(readings)).collect()
 }
 
-fn median_of(found: &[Found]) -> Found {
-    let of = |field: fn(&Found) -> f64| median(found.iter().map(field));
-    Found {
+fn median_of(readings: &[Reading]) -> Reading {
+    let of = |field: fn(&Reading) -> f64| median(readings.iter().map(field));
+    Reading {
         cpu_us: of(|one| one.cpu_us),
         redis_cpu_us: of(|one| one.redis_cpu_us),
         others_us: of(|one| one.others_us),

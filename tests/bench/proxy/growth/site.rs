@@ -27,8 +27,8 @@ const AHEAD: Duration = Duration::from_secs(900);
 const READY: &str = "the BFF listens";
 
 #[derive(Debug)]
-pub(crate) struct Site {
-    pub(crate) upstream: Upstream,
+pub(crate) struct Site<'u> {
+    upstream: &'u Upstream,
     pub(crate) store: Store,
     pub(crate) provider: Provider,
     ring: String,
@@ -36,14 +36,14 @@ pub(crate) struct Site {
     begun: Cell<usize>,
 }
 
-impl Site {
-    pub(crate) async fn start() -> Self {
+impl<'u> Site<'u> {
+    pub(crate) async fn start(upstream: &'u Upstream) -> Self {
         let store = Store::start().await;
         // Every level is measured alike: no second process writes the log anew meanwhile.
         let settings = ["CONFIG", "SET", "auto-aof-rewrite-percentage", "0"];
         store.redis.command(&settings).await;
         Self {
-            upstream: Upstream::start().await,
+            upstream,
             store,
             provider: Provider::start().await,
             ring: KeyRing::generate(&KeyName::parse("k1").expect("a name")).to_string(),
@@ -97,14 +97,14 @@ pub(crate) struct Bff {
 }
 
 impl Bff {
-    pub(crate) async fn start(site: &Site, setup: &bff::Setup) -> Self {
+    pub(crate) async fn start(site: &Site<'_>, setup: &bff::Setup) -> Self {
         let program = bff::program().display().to_string();
         let configure = async |port: u16| {
             let (folder, management) = (TempDir::new().expect("a temporary folder"), free_port());
             let mut setup = setup.clone();
             let _ = write!(setup.lines, "[management]\nlisten = \"127.0.0.1:{management}\"\n");
             let (issuer, store) = (site.provider.issuer(), Some(&site.store));
-            let text = bff::configuration(port, &issuer, &site.upstream, folder.path(), store, &setup);
+            let text = bff::configuration(port, &issuer, site.upstream, folder.path(), store, &setup);
             let file = folder.path().join("bff.toml");
             fs::write(&file, text).expect("a file");
             let keys = folder.path().join("keys");
