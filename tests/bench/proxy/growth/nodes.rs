@@ -52,7 +52,7 @@ pub(super) async fn measure(upstream: &Upstream, arguments: &Arguments) -> Found
         let found = in_turns(arguments.rounds, upstream, &sides, asked).await;
         report(nodes, &found, &idle);
         outcome.point("nodes", bff::REDIS, nodes, found[1].requests_per_second);
-        let what = format!("processor time of a request at {nodes} of as many nodes");
+        let what = format!("processor time of a request, nodes on one Redis: {nodes}");
         outcome.fact(&what, found[1].total_cpu_us(), "µs");
         if nodes == MOST {
             let each = idle.commands_per_second / nodes as f64;

@@ -12,6 +12,7 @@ use e2e::leash::Leashed;
 use e2e::redis::free_port;
 use e2e::sessions::content::{self, Serves};
 use e2e::sessions::{Node, Place as Where, Signer};
+use e2e::wait::within_patience;
 use resource_server::time::{Clock as _, SystemClock, UnixTime};
 use tempfile::TempDir;
 
@@ -28,7 +29,7 @@ const READY: &str = "the BFF listens";
 
 #[derive(Debug)]
 pub(crate) struct Site<'u> {
-    upstream: &'u Upstream,
+    pub(crate) upstream: &'u Upstream,
     pub(crate) store: Store,
     pub(crate) provider: Provider,
     ring: String,
@@ -174,7 +175,7 @@ impl Killed {
             }
             line.contains(READY)
         };
-        let started = Leashed::start("sh", &words, is_ready).await;
+        let started = within_patience("it starts again", Leashed::start("sh", &words, is_ready)).await;
         let (process, _) = started.unwrap_or_else(|printed| panic!("it did not start again:\n{printed}"));
         Bff {
             port: self.port,
