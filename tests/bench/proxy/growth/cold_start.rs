@@ -1,13 +1,16 @@
 //! A BFF that was killed comes back to its sessions.
 
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use e2e::wait::within_patience;
 
 use super::crowd::{Crowd, all_are_200, p50_and_p99, try_once};
 use super::sessions::Lookups;
 use super::side::{PATH, Side};
-use super::site::{Bff, Killed, Site};
+use super::site::{Bff, READY, Site};
 use super::{Found, check, percent};
 use crate::arguments::Arguments;
 use crate::contender::{bff, nginx};
@@ -15,7 +18,7 @@ use crate::rounds::median;
 use crate::upstream::Upstream;
 
 const GUIDE: &str = "\
-The BFF is killed with its sessions in Redis, and started again. The start runs from the execution of the program until\n\
+The BFF is killed with its sessions in Redis, and another process takes its place. The start runs from the execution of the program until\n\
 somebody who is signed in gets 200; somebody asks each millisecond. \"Cold\" is the first request of each session after that:\n\
 nothing is in memory. \"Warm\" is each of them once more. Uses that are written down are left out. All by the same load: 32\n\
 connections, made within the run, each of which asks as soon as it was answered, so latencies are those of full load.";
@@ -33,8 +36,9 @@ pub(super) async fn measure(upstream: &Upstream, arguments: &Arguments) -> Found
 
     let (mut starts, mut passes) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds.rounds {
-        let (again, start) = start_again(bff.kill().await, &cookies[0]).await;
-        bff = again;
+        bff.kill().await;
+        let (next, start) = start_next(&site, &cookies[0]).await;
+        bff = next;
         starts.push(start);
         let side = Side::of_bffs(&site, [&bff]);
         let mut pass = Vec::new();
@@ -64,28 +68,22 @@ struct Start {
     refused: usize,
 }
 
-async fn start_again(killed: Killed, cookie: &str) -> (Bff, Start) {
-    let port = killed.port;
+/// The shell says when it is about to execute the program: what the harness does before is no part of a start.
+const AT_LAST: [&str; 4] = ["sh", "-c", "echo now; exec \"$@\"", "sh"];
+const NOW: &str = "now";
+
+async fn start_next(site: &Site<'_>, cookie: &str) -> (Bff, Start) {
     let executed = Mutex::new(None);
-    let note = || {
-        *executed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    };
-    let cookie = cookie.to_owned();
-    let somebody = tokio::task::spawn_blocking(move || {
-        let give_up = Instant::now() + Duration::from_secs(20);
-        let mut refused = 0;
-        loop {
-            match try_once(port, PATH, &cookie) {
-                Some(200) => return (Instant::now(), refused),
-                Some(_) => refused += 1,
-                None => {}
-            }
-            assert!(Instant::now() < give_up, "nobody was served after the start");
-            thread::sleep(Duration::from_millis(1));
+    let is_ready = |line: &str| {
+        if line == NOW {
+            *executed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
-    });
-    let bff = killed.start_again(note).await;
-    let (served, refused) = somebody.await.expect("somebody is served");
+        line.contains(READY)
+    };
+    let setup = bff::Setup::named(bff::REDIS);
+    let waits = |port| Somebody::waits_at(port, cookie);
+    let (bff, somebody) = Bff::start_by(site, &setup, &AT_LAST, is_ready, waits).await;
+    let (served, refused) = somebody.served().await;
     let executed = executed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let took = served - executed.expect("it was executed");
     let milliseconds = took.as_secs_f64() * 1e3;
@@ -96,6 +94,50 @@ async fn start_again(killed: Killed, cookie: &str) -> (Bff, Start) {
             refused,
         },
     )
+}
+
+/// Somebody who is signed in and asks each millisecond until there is an answer, or nobody wants to know any more.
+struct Somebody {
+    served: Option<JoinHandle<Option<(Instant, usize)>>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Somebody {
+    fn waits_at(port: u16, cookie: &str) -> Self {
+        let (cookie, is_over) = (cookie.to_owned(), Arc::<AtomicBool>::default());
+        let over = Arc::clone(&is_over);
+        let served = thread::spawn(move || {
+            let mut refused = 0;
+            while !over.load(Ordering::Relaxed) {
+                match try_once(port, PATH, &cookie) {
+                    Some(200) => return Some((Instant::now(), refused)),
+                    Some(_) => refused += 1,
+                    None => {}
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            None
+        });
+        Self {
+            served: Some(served),
+            is_over,
+        }
+    }
+
+    /// When it got its 200, and how many other answers before.
+    async fn served(mut self) -> (Instant, usize) {
+        let served = self.served.take().expect("it is asked once");
+        let joined = tokio::task::spawn_blocking(move || served.join());
+        let joined = within_patience("somebody is served", joined).await;
+        let joined = joined.expect("the thread is waited for");
+        joined.expect("every answer is one").expect("it was served")
+    }
+}
+
+impl Drop for Somebody {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Each session once.

@@ -103,6 +103,10 @@ pub(crate) fn try_once(port: u16, path: &str, cookie: &str) -> Option<u16> {
     let head = head(port, path);
     let cookies = [cookie.to_owned()];
     let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    // Where nobody listens, the kernel may choose that very port for our end.
+    if stream.local_addr().ok()? == stream.peer_addr().ok()? {
+        return None;
+    }
     let mut connection = Connection::over(stream, &head, &cookies);
     connection.send(0).ok()?;
     connection.receive().ok().map(|(status, _)| status)

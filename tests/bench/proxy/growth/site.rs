@@ -12,7 +12,6 @@ use e2e::leash::Leashed;
 use e2e::redis::free_port;
 use e2e::sessions::content::{self, Serves};
 use e2e::sessions::{Node, Place as Where, Signer};
-use e2e::wait::within_patience;
 use resource_server::time::{Clock as _, SystemClock, UnixTime};
 use tempfile::TempDir;
 
@@ -25,7 +24,8 @@ use crate::upstream::Upstream;
 /// Uses are written down once a minute. Sessions that begin in a quarter of an hour, from the point of view of the BFF,
 /// have none that is due: how many would be depends on how long a run has taken so far.
 const AHEAD: Duration = Duration::from_secs(900);
-const READY: &str = "the BFF listens";
+/// In the line of the log that says that it serves.
+pub(crate) const READY: &str = "the BFF listens";
 
 #[derive(Debug)]
 pub(crate) struct Site<'u> {
@@ -93,13 +93,25 @@ pub(crate) struct Bff {
     pub(crate) port: u16,
     management: u16,
     process: Leashed,
-    command: Vec<String>,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Bff {
     pub(crate) async fn start(site: &Site<'_>, setup: &bff::Setup) -> Self {
+        let is_ready = |line: &str| line.contains(READY);
+        Self::start_by(site, setup, &[], is_ready, |_| ()).await.0
+    }
+
+    /// Starts one by a command that executes what stands behind it; `before` is told the port before that.
+    pub(crate) async fn start_by<B>(
+        site: &Site<'_>,
+        setup: &bff::Setup,
+        command: &[&str],
+        is_ready: impl Fn(&str) -> bool + Copy,
+        before: impl Fn(u16) -> B,
+    ) -> (Self, B) {
         let program = bff::program().display().to_string();
+        let command: Vec<&str> = command.iter().copied().chain([program.as_str()]).collect();
         let configure = async |port: u16| {
             let (folder, management) = (TempDir::new().expect("a temporary folder"), free_port());
             let mut setup = setup.clone();
@@ -112,33 +124,26 @@ impl Bff {
             fs::write(&keys, &site.ring).expect("a file");
             bff::readable_for_us_only(&keys);
             let arguments = vec!["--config".to_owned(), file.display().to_string()];
-            (arguments.clone(), (arguments, folder, management))
+            (arguments, (folder, management, before(port)))
         };
-        let is_ready = |line: &str| line.contains(READY);
-        let (port, process, (arguments, folder, management)) =
-            start_server(setup.place, &[&program], is_ready, configure).await;
-        Self {
+        let (port, process, (folder, management, before)) =
+            start_server(setup.place, &command, is_ready, configure).await;
+        let bff = Self {
             port,
             management,
             process,
-            command: setup.place.words(&[&program], arguments),
-            folder,
-        }
+            _folder: folder,
+        };
+        (bff, before)
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
     }
 
-    /// Kills it as a crash does, and gives what is needed to start it again where it was.
-    pub(crate) async fn kill(self) -> Killed {
+    /// Kills it, as a crash does.
+    pub(crate) async fn kill(self) {
         self.process.kill().await;
-        Killed {
-            port: self.port,
-            management: self.management,
-            command: self.command,
-            folder: self.folder,
-        }
     }
 
     /// The sum of all counters whose line begins like this, such as `name{label="value"`.
@@ -151,39 +156,6 @@ impl Bff {
         lines
             .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
             .sum()
-    }
-}
-
-/// A BFF that was killed.
-#[derive(Debug)]
-pub(crate) struct Killed {
-    pub(crate) port: u16,
-    management: u16,
-    command: Vec<String>,
-    folder: TempDir,
-}
-
-impl Killed {
-    /// Starts it again; `executed` is called when the program is about to be executed, after whatever the harness does first.
-    pub(crate) async fn start_again(self, executed: impl Fn()) -> Bff {
-        const NOW: &str = "now";
-        let words = ["-c", "echo now; exec \"$@\"", "sh"].map(str::to_owned);
-        let words: Vec<_> = words.iter().chain(&self.command).collect();
-        let is_ready = |line: &str| {
-            if line == NOW {
-                executed();
-            }
-            line.contains(READY)
-        };
-        let started = within_patience("it starts again", Leashed::start("sh", &words, is_ready)).await;
-        let (process, _) = started.unwrap_or_else(|printed| panic!("it did not start again:\n{printed}"));
-        Bff {
-            port: self.port,
-            management: self.management,
-            process,
-            command: self.command,
-            folder: self.folder,
-        }
     }
 }
 
