@@ -59,6 +59,24 @@ pub(crate) const ALL: [Case; 8] = [
     post("post-1m", KIB * KIB).in_quick(),
 ];
 
+/// Answers from nothing to 4 MB.
+pub(crate) const BY_SIZE: [Case; 7] = [
+    get("get-empty", "/api/empty", Answer::Nothing),
+    get("get-1k", "/api/1k", Answer::Bytes(KIB)),
+    get("get-16k", "/api/16k", Answer::Bytes(16 * KIB)),
+    get("get-64k", "/api/64k", Answer::Bytes(64 * KIB)),
+    get("get-256k", "/api/256k", Answer::Bytes(256 * KIB)),
+    get("get-1m", "/api/1m", Answer::Bytes(KIB * KIB)),
+    get("get-4m", "/api/4m", Answer::Bytes(4 * KIB * KIB)),
+];
+
+/// 2 GB down, which are not looked at.
+pub(crate) const HUGE_GET: Case = get("get-2g", "/api/2g", Answer::Bytes(HUGE));
+/// 2 GB up.
+pub(crate) const HUGE_POST: Case = post("post-2g", HUGE);
+/// 2 GB.
+pub(crate) const HUGE: usize = 2 * KIB * KIB * KIB;
+
 const fn get(name: &'static str, path: &'static str, answer: Answer) -> Case {
     Case {
         name,

@@ -98,6 +98,26 @@ impl Contender {
         family(self.process.pid()).into_iter().map(cpu).sum()
     }
 
+    /// How many connections to it are open.
+    ///
+    /// # Panics
+    /// When the kernel does not tell.
+    pub(crate) fn connections(&self) -> u32 {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the kernel tells");
+        // `sl local_address rem_address st …`, in hexadecimal; 01 is ESTABLISHED (proc(5)).
+        let port = format!(":{:04X}", self.port);
+        let is_open = |line: &&str| {
+            let mut words = line.split_whitespace().skip(1);
+            let (local, state) = (words.next(), words.nth(1));
+            local.is_some_and(|local| local.ends_with(&port)) && state == Some("01")
+        };
+        u32::try_from(sockets.lines().filter(is_open).count()).expect("ports are few")
+    }
+
+    pub(crate) fn process(&self) -> &Leashed {
+        &self.process
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
     }

@@ -108,6 +108,11 @@ pub(crate) async fn start_server<T>(
     }
 }
 
+/// How many files a process may have open, and thus connections; raised as far as it goes, for whatever is started from now on.
+pub(crate) fn open_files() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0)
+}
+
 /// The processor time of the children that ended: of the load, if it alone ran meanwhile.
 pub(crate) fn cpu_of_ended_children() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("the kernel tells");

@@ -3,9 +3,12 @@
 //! `sessions`, `routes`, `nodes`, `refresh_storm` and `cold_start` share a `site`: BFFs on a Redis with sessions that were made
 //! through the library, and a `provider` in this process that only renews tokens, and counts.
 
+mod body_size;
+mod browsers;
 mod check;
 mod cold_start;
-mod crowd;
+mod connections;
+mod idle_memory;
 mod nodes;
 mod provider;
 mod refresh_storm;
@@ -13,13 +16,17 @@ mod routes;
 mod sessions;
 mod side;
 mod site;
+mod transfers;
 
 use std::time::Instant;
 
 use e2e::report::data::{Fact, Results, Series};
+use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
 use crate::arguments::Arguments;
+use crate::case::SMALL_GET;
+use crate::contender::{self, Contender, bff, nginx};
 use crate::table;
 use crate::upstream::Upstream;
 
@@ -54,16 +61,42 @@ impl Found {
     }
 }
 
+/// The yardstick and the BFF that targets are for.
+async fn start_both(upstream: &Upstream) -> [Contender; 2] {
+    let both = [
+        contender::start(nginx::NAME, upstream).await,
+        contender::start(bff::REDIS, upstream).await,
+    ];
+    for contender in &both {
+        crate::check::does_its_work(contender, &[SMALL_GET]).await;
+    }
+    both
+}
+
+/// Lines without points yet, in the order of the contenders.
+fn lines(chart: &str, contenders: &[Contender]) -> Vec<Series> {
+    let line = |contender: &Contender| Series {
+        chart: chart.to_owned(),
+        contender: contender.name.to_owned(),
+        points: Vec::new(),
+    };
+    contenders.iter().map(line).collect()
+}
+
 type Measure = for<'a> fn(&'a Upstream, &'a Arguments) -> LocalBoxFuture<'a, Found>;
 
 /// By the names that the command line has for them.
 #[rustfmt::skip]
 const ALL: &[(&str, Measure)] = &[
-    ("sessions", |upstream, arguments| Box::pin(sessions::measure(upstream, arguments))),
-    ("routes", |upstream, arguments| Box::pin(routes::measure(upstream, arguments))),
-    ("nodes", |upstream, arguments| Box::pin(nodes::measure(upstream, arguments))),
-    ("refresh-storm", |upstream, arguments| Box::pin(refresh_storm::measure(upstream, arguments))),
-    ("cold-start", |upstream, arguments| Box::pin(cold_start::measure(upstream, arguments))),
+    ("sessions", |upstream, arguments| sessions::measure(upstream, arguments).boxed_local()),
+    ("routes", |upstream, arguments| routes::measure(upstream, arguments).boxed_local()),
+    ("nodes", |upstream, arguments| nodes::measure(upstream, arguments).boxed_local()),
+    ("refresh-storm", |upstream, arguments| refresh_storm::measure(upstream, arguments).boxed_local()),
+    ("cold-start", |upstream, arguments| cold_start::measure(upstream, arguments).boxed_local()),
+    ("connections", |upstream, arguments| connections::measure(upstream, arguments.rounds).boxed_local()),
+    ("body-size", |upstream, arguments| body_size::measure(upstream, arguments.rounds).boxed_local()),
+    ("idle-memory", |upstream, arguments| idle_memory::measure(upstream, arguments.rounds).boxed_local()),
+    ("transfers", |upstream, arguments| transfers::measure(upstream, arguments.rounds).boxed_local()),
 ];
 
 fn percent(share: f64) -> String {

@@ -1,6 +1,8 @@
-//! Load: as much as goes ([`full`]), or at a rate ([`steady`]).
+//! Load: as much as goes ([`full`]), at a rate ([`steady`]), or over very many connections ([`crowd`]).
 
+pub(crate) mod crowd;
 pub(crate) mod steady;
+pub(crate) mod wire;
 
 use std::fmt::Write as _;
 use std::time::Duration;

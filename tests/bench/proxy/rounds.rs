@@ -1,7 +1,7 @@
-//! Rounds: each visits every contender once, in an order that moves on, and the medians count. So whatever else the machine
+//! Rounds: each visits every contender once, in an order that moves on, and the medians count. So reason else the machine
 //! does meanwhile meets all of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::report::data::{HalfLoad, Measurement};
 use tokio::time::sleep;
@@ -17,6 +17,9 @@ pub(crate) struct Rounds {
     pub(crate) rounds: usize,
     pub(crate) duration: Duration,
 }
+
+/// No run is longer.
+const LONGEST: Duration = Duration::from_secs(48);
 
 /// A case over so many connections.
 pub(crate) type Point = (Case, u32);
@@ -68,28 +71,59 @@ impl Rounds {
     }
 }
 
-/// One point at one contender, once.
-///
+/// One point at one contender, once; again and longer, if the first time was too short.
+pub(crate) async fn measure(
+    upstream: &Upstream,
+    contender: &Contender,
+    point: Point,
+    mut duration: Duration,
+) -> Measurement {
+    loop {
+        let reason = match try_to_measure(upstream, contender, point, duration).await {
+            Ok(measured) => return measured,
+            Err(reason) => reason,
+        };
+        println!(
+            "NOTE: {}, {}: {reason}; measured again, longer.",
+            contender.name, point.0.name
+        );
+        duration *= 2;
+        assert!(duration <= LONGEST, "the last run was long enough");
+    }
+}
+
 /// Processor time is that of the middle of the run, as are the requests that the upstream counts meanwhile: making hundreds of
 /// connections and closing them is no part of a request.
-pub(crate) async fn measure(
+///
+/// # Errors
+/// What made the middle too short.
+async fn try_to_measure(
     upstream: &Upstream,
     contender: &Contender,
     (case, connections): Point,
     duration: Duration,
-) -> Measurement {
+) -> Result<Measurement, String> {
     let middle = async {
+        let begun = Instant::now();
         sleep(duration / 4).await;
+        all_connected(contender, connections, begun + duration / 2).await?;
         let before = Sample::take(upstream, contender).await;
-        sleep(duration * 5 / 8).await;
-        (before, Sample::take(upstream, contender).await)
+        sleep((duration * 7 / 8).saturating_sub(begun.elapsed())).await;
+        let after = Sample::take(upstream, contender).await;
+        match after.at.duration_since(before.at) {
+            middle if middle < duration / 4 => {
+                Err(format!("only {middle:?} between two looks at the upstream"))
+            }
+            _ => Ok((before, after)),
+        }
     };
-    let (load, (before, after)) = tokio::join!(load::full(contender, &case, connections, duration), middle);
+    let (load, middle) = tokio::join!(load::full(contender, &case, connections, duration), middle);
+    let (before, after) = middle?;
     let requests = after.requests.saturating_sub(before.requests) as f64 / case.counted_as();
     let each =
         |before: Duration, after: Duration| after.saturating_sub(before).as_secs_f64() * 1e6 / requests;
     let redis = before.redis_cpu.zip(after.redis_cpu);
-    Measurement {
+    Ok(Measurement {
         case: case.name.to_owned(),
         connections,
         contender: contender.name.to_owned(),
@@ -98,12 +132,30 @@ pub(crate) async fn measure(
         requests_per_second: load.requests_per_second,
         p50_us: load.p50_us,
         p99_us: load.p99_us,
+    })
+}
+
+/// Waits until all connections are there. A listener with a short queue drops some of those that come in a burst, and the kernel
+/// tries these again after one, three and seven seconds.
+async fn all_connected(contender: &Contender, connections: u32, until: Instant) -> Result<(), String> {
+    loop {
+        let open = contender.connections();
+        if open >= connections {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Err(format!(
+                "{open} of {connections} connections after half of the run"
+            ));
+        }
+        sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// Counters at one instant.
 #[derive(Debug)]
 struct Sample {
+    at: Instant,
     requests: u64,
     cpu: Duration,
     redis_cpu: Option<Duration>,
@@ -111,8 +163,10 @@ struct Sample {
 
 impl Sample {
     async fn take(upstream: &Upstream, contender: &Contender) -> Self {
+        let requests = upstream.requests().await;
         Self {
-            requests: upstream.requests().await,
+            at: Instant::now(),
+            requests,
             cpu: contender.cpu(),
             redis_cpu: contender.redis_cpu(),
         }

@@ -7,7 +7,8 @@ use e2e::gateway::nginx;
 use e2e::leash::Leashed;
 use tempfile::TempDir;
 
-use crate::cores::{Place, start_server};
+use crate::case::{Answer, BY_SIZE, HUGE};
+use crate::cores::{Place, open_files, start_server};
 
 /// 104 bytes, as a small API answers.
 pub(crate) const SMALL: &str = r#"{"id":"5f0c3c1e","title":"Milk, bread, eggs","done":false,"updated":"2026-11-25T20:14:05Z","owner":"alice"}"#;
@@ -19,7 +20,6 @@ pub(crate) const AUTHORIZATION: &str = "/api/authorization";
 pub(crate) const SINK: &str = "/api/sink";
 /// Says how many requests there were.
 const STATUS: &str = "/status";
-const KIB: usize = 1024;
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -71,9 +71,15 @@ async fn configure(port: u16) -> (Vec<String>, TempDir) {
     readable_for_workers(folder.path());
     let files = folder.path().join("files/api");
     fs::create_dir_all(&files).expect("a folder");
-    for (name, size) in [("1k", KIB), ("64k", 64 * KIB), ("1m", KIB * KIB)] {
-        fs::write(files.join(name), "x".repeat(size)).expect("a file");
+    for case in BY_SIZE {
+        if let Answer::Bytes(size) = case.answer {
+            let name = case.path.trim_start_matches("/api/");
+            fs::write(files.join(name), "x".repeat(size)).expect("a file");
+        }
     }
+    // A file with nothing in it takes no room on the disk.
+    let huge = fs::File::create(files.join("2g")).expect("a file");
+    huge.set_len(HUGE as u64).expect("a sparse file");
     let file = folder.path().join("nginx.conf");
     let at = folder.path().display();
     let text = format!(
@@ -124,9 +130,11 @@ http {{
 
 /// The first lines of an nginx of one worker that may have many connections.
 pub(crate) fn head(folder: &Path) -> String {
+    // nginx has room for all of them from the start.
+    let files = open_files().min(65_536);
     format!(
-        "daemon off;\nworker_processes 1;\nworker_rlimit_nofile 16384;\nerror_log stderr notice;\npid {}/pid;\n\
-         events {{ worker_connections 8192; }}",
+        "daemon off;\nworker_processes 1;\nworker_rlimit_nofile {files};\nerror_log stderr notice;\npid {}/pid;\n\
+         events {{ worker_connections {files}; }}",
         folder.display()
     )
 }

@@ -26,7 +26,7 @@ http {{
     client_body_buffer_size 256k;
     upstream api {{
         server {upstream};
-        keepalive 1024;
+        keepalive 16384;
         keepalive_requests 1000000000;
         keepalive_timeout 300s;
     }}

@@ -1,6 +1,6 @@
 //! Looks before anything is measured: a benchmark of error pages is the classic mistake.
 
-use super::crowd::{Crowd, all_are_200, try_once};
+use super::browsers::{Browsers, all_are_200, try_once};
 use super::side::PATH;
 use super::site::Bff;
 use crate::upstream::{AUTHORIZATION, SMALL};
@@ -11,13 +11,13 @@ use crate::upstream::{AUTHORIZATION, SMALL};
 /// When it does not.
 pub(super) fn does_its_work(bff: &Bff, cookie: &String) {
     let ask = |path| {
-        let crowd = Crowd {
+        let browsers = Browsers {
             port: bff.port,
             path,
             cookies: std::slice::from_ref(cookie),
             connections: 1,
         };
-        let replies = tokio::task::block_in_place(|| crowd.each_once());
+        let replies = tokio::task::block_in_place(|| browsers.each_once());
         all_are_200(path, &replies);
         String::from_utf8_lossy(&replies[0].body).into_owned()
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use e2e::wait::within_patience;
 
-use super::crowd::{Crowd, all_are_200, p50_and_p99, try_once};
+use super::browsers::{Browsers, all_are_200, p50_and_p99, try_once};
 use super::sessions::Lookups;
 use super::side::{PATH, Side};
 use super::site::{Bff, READY, Site};
@@ -152,14 +152,14 @@ struct Pass {
 
 impl Pass {
     fn of(side: &Side<'_>, port: u16, cookies: &[String]) -> Self {
-        let crowd = Crowd {
+        let browsers = Browsers {
             port,
             path: PATH,
             cookies,
             connections: CONNECTIONS,
         };
         let before = (side.cpu(), side.redis_cpu());
-        let replies = tokio::task::block_in_place(|| crowd.each_once());
+        let replies = tokio::task::block_in_place(|| browsers.each_once());
         let after = (side.cpu(), side.redis_cpu());
         all_are_200(side.name, &replies);
         let each = |before: Duration, after: Duration| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use e2e::sessions::content::Serves;
 use resource_server::time::{Clock as _, SystemClock};
 
-use super::crowd::{Crowd, Reply, all_are_200, p50_and_p99};
+use super::browsers::{Browsers, Reply, all_are_200, p50_and_p99};
 use super::provider::{Calls, RENEWED};
 use super::site::{Bff, Site, next_second};
 use super::{Found, check};
@@ -106,14 +106,14 @@ impl Storm {
             "making sessions took too long"
         );
         let due_at = instant + due.since(second);
-        let crowd = Crowd {
+        let browsers = Browsers {
             port: bff.port,
             path: AUTHORIZATION,
             cookies: &cookies,
             connections: CONNECTIONS,
         };
         let begin = Instant::now() + Duration::from_millis(50);
-        let replies = tokio::task::block_in_place(|| crowd.at_rate(PER_SECOND, begin, due_at + AFTER));
+        let replies = tokio::task::block_in_place(|| browsers.at_rate(PER_SECOND, begin, due_at + AFTER));
         all_are_200("while tokens are renewed", &replies);
 
         let renewed_at = last_first_renewed(&replies, sessions);
@@ -190,14 +190,14 @@ fn last_first_renewed(replies: &[Reply], sessions: usize) -> Instant {
 }
 
 fn calm_load(port: u16, cookies: &[String]) -> Vec<Reply> {
-    let crowd = Crowd {
+    let browsers = Browsers {
         port,
         path: AUTHORIZATION,
         cookies,
         connections: CONNECTIONS,
     };
     let begin = Instant::now() + Duration::from_millis(50);
-    tokio::task::block_in_place(|| crowd.at_rate(PER_SECOND, begin, begin + BEFORE))
+    tokio::task::block_in_place(|| browsers.at_rate(PER_SECOND, begin, begin + BEFORE))
 }
 
 /// All tokens are dead, and every session asks once: how many milliseconds until the last one is served, and the median.
@@ -210,14 +210,14 @@ async fn come_back(site: &Site<'_>, bff: &Bff, sessions: usize) -> (f64, f64) {
         expires_at: now - Duration::from_secs(1),
     };
     let cookies = site.begin_with(sessions, serves).await;
-    let crowd = Crowd {
+    let browsers = Browsers {
         port: bff.port,
         path: AUTHORIZATION,
         cookies: &cookies,
         connections: COMING_BACK.min(sessions),
     };
     let begun = Instant::now();
-    let replies = tokio::task::block_in_place(|| crowd.each_once());
+    let replies = tokio::task::block_in_place(|| browsers.each_once());
     all_are_200("after a break", &replies);
     last_first_renewed(&replies, sessions);
     let asked_once = Calls {

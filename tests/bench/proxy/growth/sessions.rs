@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::crowd::{Crowd, all_are_200};
+use super::browsers::{Browsers, all_are_200};
 use super::side::{Asked, PATH, Reading, Side, in_turns};
 use super::site::{Bff, Site};
 use super::{Found, check, percent};
@@ -116,13 +116,13 @@ impl Level {
 
 /// Every session once: whichever of them is picked afterwards, it is one that lives, and memory holds what it can.
 fn look_at_all(bff: &Bff, cookies: &[String]) {
-    let crowd = Crowd {
+    let browsers = Browsers {
         port: bff.port,
         path: PATH,
         cookies,
         connections: 64,
     };
-    let replies = tokio::task::block_in_place(|| crowd.each_once());
+    let replies = tokio::task::block_in_place(|| browsers.each_once());
     all_are_200("each session once", &replies);
 }
 

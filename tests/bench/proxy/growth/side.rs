@@ -143,6 +143,7 @@ struct Sample {
 impl Sample {
     fn since(&self, before: &Self, loads: &[Full], others: Duration) -> Reading {
         let requests = self.requests.saturating_sub(before.requests) as f64;
+        assert!(requests > 0.0, "nothing came through in the middle of a run");
         let each = |spent: Duration, requests: f64| spent.as_secs_f64() * 1e6 / requests;
         let all: f64 = loads.iter().map(|load| load.requests).sum();
         let worst = |of: fn(&Full) -> f64| loads.iter().map(of).fold(0.0, f64::max);

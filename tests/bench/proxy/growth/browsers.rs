@@ -11,7 +11,7 @@ use crate::contender::headers_of_browser;
 
 /// Who asks whom for what.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Crowd<'c> {
+pub(crate) struct Browsers<'c> {
     pub(crate) port: u16,
     pub(crate) path: &'c str,
     /// The header `Cookie` of each session.
@@ -37,7 +37,7 @@ impl Reply {
     }
 }
 
-impl Crowd<'_> {
+impl Browsers<'_> {
     /// Every session asks once, as many at a time as there are connections.
     pub(crate) fn each_once(self) -> Vec<Reply> {
         let next = AtomicUsize::new(0);
