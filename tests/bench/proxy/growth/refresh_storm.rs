@@ -35,7 +35,8 @@ const COMING_BACK: usize = 256;
 const TOO_BUSY_US: f64 = 3_000.0;
 /// Making the sessions takes less.
 const BEFORE: Duration = Duration::from_secs(3);
-const AFTER: Duration = Duration::from_secs(2);
+/// Longer than a busy machine halts.
+const AFTER: Duration = Duration::from_secs(4);
 
 pub(super) async fn measure(upstream: &Upstream, arguments: &Arguments) -> Found {
     let mut outcome = Found::default();
