@@ -7,7 +7,7 @@ pub(crate) mod wire;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
+use e2e::measure::{Told, WRK_TELLS};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -15,20 +15,11 @@ use crate::case::Case;
 use crate::check::answers_rightly;
 use crate::contender::Contender;
 
-/// What full load found.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Full {
-    pub(crate) requests: f64,
-    pub(crate) requests_per_second: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
-}
-
 /// Asks as often as goes over so many connections, one request at a time on each, from one thread of `wrk`.
 ///
 /// # Panics
 /// When an answer is not what it should be, or a connection fails.
-pub(crate) async fn full(contender: &Contender, case: &Case, connections: u32, duration: Duration) -> Full {
+pub(crate) async fn full(contender: &Contender, case: &Case, connections: u32, duration: Duration) -> Told {
     answers_rightly(contender, case).await;
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let file = folder.path().join("requests.lua");
@@ -46,37 +37,17 @@ pub(crate) async fn full(contender: &Contender, case: &Case, connections: u32, d
         .await
         .expect("wrk ends")
         .expect("wrk runs: `tests/setup.sh bench` installs it");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let found = printed
-        .lines()
-        .rev()
-        .find_map(|line| line.strip_prefix("found "))
-        .unwrap_or_else(|| panic!("wrk says nothing: {output:?}"));
-    let found: Value = serde_json::from_str(found).expect("the script prints JSON");
-    let number = |name: &str| found[name].as_f64().unwrap_or_else(|| panic!("{name}: {found}"));
-
+    let [printed, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     let (who, what) = (contender.name, case.name);
-    for fault in ["connect", "read", "write", "timeout", "status"] {
-        assert_eq!(
-            number(fault),
-            0.0,
-            "{who}, {what}, {connections} connections: {fault} errors: {found}"
-        );
-    }
-    let requests = number("requests");
-    assert!(requests > 0.0, "{who}, {what}: nothing was answered: {found}");
+    let told = Told::read(&printed)
+        .unwrap_or_else(|fault| panic!("{who}, {what}, {connections} connections: {fault} {stderr}"));
     // `wrk` counts redirects as answers.
     assert!(
-        number("bytes") >= requests * case.answer.least_bytes() as f64,
-        "{who}, {what}: answers are too short: {found}"
+        told.bytes >= told.requests * case.answer.least_bytes() as f64,
+        "{who}, {what}: answers are too short: {told:?}"
     );
     answers_rightly(contender, case).await;
-    Full {
-        requests,
-        requests_per_second: requests / (number("microseconds") / 1e6),
-        p50_us: number("p50"),
-        p99_us: number("p99"),
-    }
+    told
 }
 
 fn script(contender: &Contender, case: &Case) -> String {
@@ -90,16 +61,6 @@ fn script(contender: &Contender, case: &Case) -> String {
             "wrk.method = \"POST\"\nwrk.body = string.rep(\"x\", {bytes})"
         );
     }
-    script.push_str(REPORT);
+    script.push_str(WRK_TELLS);
     script
 }
-
-const REPORT: &str = r#"
-function done(summary, latency, requests)
-  local errors = summary.errors
-  io.write(string.format(
-    'found {"requests":%d,"microseconds":%d,"bytes":%.0f,"connect":%d,"read":%d,"write":%d,"timeout":%d,"status":%d,"p50":%d,"p99":%d}\n',
-    summary.requests, summary.duration, summary.bytes, errors.connect, errors.read, errors.write, errors.timeout,
-    errors.status, latency:percentile(50), latency:percentile(99)))
-end
-"#;
