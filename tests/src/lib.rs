@@ -26,6 +26,7 @@ pub mod grpc;
 pub mod http_server;
 pub mod leash;
 pub mod log;
+pub mod measure;
 pub mod operator;
 pub mod peer;
 pub mod process;

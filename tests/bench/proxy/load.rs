@@ -7,22 +7,13 @@ pub(crate) mod wire;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
+use e2e::measure::{Told, WRK_TELLS};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::case::Case;
 use crate::check::answers_rightly;
 use crate::contender::Contender;
-
-/// What full load found.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Full {
-    pub(crate) requests: f64,
-    pub(crate) requests_per_second: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
-}
 
 /// One run of `wrk`.
 #[derive(Debug)]
@@ -43,7 +34,7 @@ pub(crate) struct Run<'r> {
 ///
 /// # Panics
 /// When an answer is not what it should be, or a connection fails.
-pub(crate) async fn full(contender: &Contender, case: &Case, connections: u32, duration: Duration) -> Full {
+pub(crate) async fn full(contender: &Contender, case: &Case, connections: u32, duration: Duration) -> Told {
     answers_rightly(contender, case).await;
     let run = Run {
         what: format!("{}, {}, {connections} connections", contender.name, case.name),
@@ -54,9 +45,9 @@ pub(crate) async fn full(contender: &Contender, case: &Case, connections: u32, d
         duration,
         least_bytes: case.answer.least_bytes(),
     };
-    let full = run.take().await;
+    let told = run.take().await;
     answers_rightly(contender, case).await;
-    full
+    told
 }
 
 impl Run<'_> {
@@ -64,10 +55,10 @@ impl Run<'_> {
     ///
     /// # Panics
     /// When an answer is an error or too short, or a connection fails.
-    pub(crate) async fn take(self) -> Full {
+    pub(crate) async fn take(self) -> Told {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
         let file = folder.path().join("requests.lua");
-        std::fs::write(&file, self.script + REPORT).expect("a file");
+        std::fs::write(&file, self.script + WRK_TELLS).expect("a file");
         let run = Command::new("wrk")
             .args(["--threads", "1", "--latency", "--timeout", "20s"])
             .args(["--connections", &self.connections.to_string()])
@@ -81,32 +72,15 @@ impl Run<'_> {
             .await
             .expect("wrk ends")
             .expect("wrk runs: `tests/setup.sh bench` installs it");
-        let printed = String::from_utf8_lossy(&output.stdout);
-        let found = printed
-            .lines()
-            .rev()
-            .find_map(|line| line.strip_prefix("found "))
-            .unwrap_or_else(|| panic!("wrk says nothing: {output:?}"));
-        let found: Value = serde_json::from_str(found).expect("the script prints JSON");
-        let number = |name: &str| found[name].as_f64().unwrap_or_else(|| panic!("{name}: {found}"));
-
+        let [printed, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
         let what = &self.what;
-        for fault in ["connect", "read", "write", "timeout", "status"] {
-            assert_eq!(number(fault), 0.0, "{what}: {fault} errors: {found}");
-        }
-        let requests = number("requests");
-        assert!(requests > 0.0, "{what}: nothing was answered: {found}");
+        let told = Told::read(&printed).unwrap_or_else(|fault| panic!("{what}: {fault} {stderr}"));
         // `wrk` counts redirects as answers.
         assert!(
-            number("bytes") >= requests * self.least_bytes as f64,
-            "{what}: answers are too short: {found}"
+            told.bytes >= told.requests * self.least_bytes as f64,
+            "{what}: answers are too short: {told:?}"
         );
-        Full {
-            requests,
-            requests_per_second: requests / (number("microseconds") / 1e6),
-            p50_us: number("p50"),
-            p99_us: number("p99"),
-        }
+        told
     }
 }
 
@@ -123,13 +97,3 @@ fn script(contender: &Contender, case: &Case) -> String {
     }
     script
 }
-
-const REPORT: &str = r#"
-function done(summary, latency, requests)
-  local errors = summary.errors
-  io.write(string.format(
-    'found {"requests":%d,"microseconds":%d,"bytes":%.0f,"connect":%d,"read":%d,"write":%d,"timeout":%d,"status":%d,"p50":%d,"p99":%d}\n',
-    summary.requests, summary.duration, summary.bytes, errors.connect, errors.read, errors.write, errors.timeout,
-    errors.status, latency:percentile(50), latency:percentile(99)))
-end
-"#;

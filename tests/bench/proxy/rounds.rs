@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use e2e::measure::median;
 use e2e::report::data::{HalfLoad, Measurement};
 use tokio::time::sleep;
 
@@ -129,7 +130,7 @@ async fn try_to_measure(
         contender: contender.name.to_owned(),
         cpu_us: each(before.cpu, after.cpu),
         redis_cpu_us: redis.map(|(before, after)| each(before, after)),
-        requests_per_second: load.requests_per_second,
+        requests_per_second: load.per_second(),
         p50_us: load.p50_us,
         p99_us: load.p99_us,
     })
@@ -183,17 +184,5 @@ fn median_of(rounds: &[Measurement]) -> Measurement {
         p50_us: of(|one| one.p50_us),
         p99_us: of(|one| one.p99_us),
         ..rounds[0].clone()
-    }
-}
-
-/// The middle one; of an even number the mean of the two in the middle.
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    if sorted.len().is_multiple_of(2) {
-        f64::midpoint(sorted[middle - 1], sorted[middle])
-    } else {
-        sorted[middle]
     }
 }

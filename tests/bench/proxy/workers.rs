@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use e2e::measure::median;
 use e2e::process::cpu;
 use e2e::report::data::{CONTENDERS, Fact, REDIS_COMMANDS, TWO_WORKERS, TWO_WORKERS_RAW, title};
 
@@ -10,7 +11,7 @@ use crate::case::SMALL_GET;
 use crate::contender::{Contender, bff};
 use crate::cores::{Place, cpu_of_ended_children};
 use crate::load::{self, steady};
-use crate::rounds::{Rounds, median};
+use crate::rounds::Rounds;
 use crate::upstream::Upstream;
 
 /// As many for each worker, because what a request takes depends on them too.
@@ -116,10 +117,10 @@ async fn once(workers: u32, contender: &Contender, upstream: &Upstream, duration
         cpu_of_ended_children().saturating_sub(load_before) + upstream_cpu().saturating_sub(upstream_before);
     Workers {
         workers,
-        requests_per_second: load.requests_per_second,
+        requests_per_second: load.per_second(),
         cpu_us: took.as_secs_f64() * 1e6 / load.requests,
         others_us: others.as_secs_f64() * 1e6 / load.requests,
-        busiest_share: busiest_share(contender, load.requests_per_second * ROOM, duration),
+        busiest_share: busiest_share(contender, load.per_second() * ROOM, duration),
     }
 }
 

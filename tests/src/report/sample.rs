@@ -70,11 +70,11 @@ pub(super) fn full() -> Results {
         let xs: &[f64] = match axes.id {
             "nodes" => &[1.0, 2.0, 3.0, 4.0],
             "connections" => &[1.0, 8.0, 64.0, 1_024.0],
-            "body-size" => &[104.0, 1_024.0, 65_536.0, 1_048_576.0],
+            "body-size" => &[0.0, 1_024.0, 65_536.0, 1_048_576.0],
             _ => &[10.0, 1_000.0, 100_000.0, 1_000_000.0],
         };
         for (contender, (factor, _)) in CONTENDERS.iter().zip(FACTORS) {
-            let y = |x: f64| (17.0 + x.log10()) * factor;
+            let y = |x: f64| (17.0 + (1.0 + x).log10()) * factor;
             full.series.push(Series {
                 chart: axes.id.to_owned(),
                 contender: contender.id.to_owned(),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use e2e::measure::median;
 use e2e::wait::within_patience;
 
 use super::browsers::{Browsers, all_are_200, p50_and_p99, try_once};
@@ -14,7 +15,6 @@ use super::site::{Bff, READY, Site};
 use super::{Found, check, percent};
 use crate::arguments::Arguments;
 use crate::contender::{bff, nginx};
-use crate::rounds::median;
 use crate::upstream::Upstream;
 
 const GUIDE: &str = "\

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use e2e::measure::median;
 use e2e::report::data::Series;
 
 use super::{Found, lines, start_both};
@@ -10,7 +11,7 @@ use crate::check;
 use crate::contender::Contender;
 use crate::cores::open_files;
 use crate::load::crowd::Crowd;
-use crate::rounds::{Rounds, median};
+use crate::rounds::Rounds;
 use crate::upstream::Upstream;
 
 const LEVELS: [u32; 7] = [1, 8, 32, 128, 512, 2_048, 10_000];

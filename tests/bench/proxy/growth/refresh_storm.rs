@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use e2e::measure::median;
 use e2e::sessions::content::Serves;
 use resource_server::time::{Clock as _, SystemClock};
 
@@ -11,7 +12,6 @@ use super::site::{Bff, Site, next_second};
 use super::{Found, check};
 use crate::arguments::Arguments;
 use crate::contender::{bff, nginx};
-use crate::rounds::median;
 use crate::upstream::{AUTHORIZATION, Upstream};
 
 const GUIDE: &str = "\

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use e2e::measure::{Told, median};
 use e2e::process::{cpu, family};
 use futures_util::future::join_all;
 use tokio::time::sleep;
@@ -10,8 +11,8 @@ use tokio::time::sleep;
 use super::site::Site;
 use crate::contender::{Contender, Store, headers_of_browser, nginx};
 use crate::cores::cpu_of_ended_children;
-use crate::load::{Full, Run};
-use crate::rounds::{Rounds, median};
+use crate::load::Run;
+use crate::rounds::Rounds;
 use crate::upstream::{SMALL, Upstream};
 
 /// What is asked for where nothing else is said.
@@ -141,12 +142,12 @@ struct Sample {
 }
 
 impl Sample {
-    fn since(&self, before: &Self, loads: &[Full], others: Duration) -> Reading {
+    fn since(&self, before: &Self, loads: &[Told], others: Duration) -> Reading {
         let requests = self.requests.saturating_sub(before.requests) as f64;
         assert!(requests > 0.0, "nothing came through in the middle of a run");
         let each = |spent: Duration, requests: f64| spent.as_secs_f64() * 1e6 / requests;
         let all: f64 = loads.iter().map(|load| load.requests).sum();
-        let worst = |of: fn(&Full) -> f64| loads.iter().map(of).fold(0.0, f64::max);
+        let worst = |of: fn(&Told) -> f64| loads.iter().map(of).fold(0.0, f64::max);
         // The second question counts itself.
         let commands = (self.redis_commands.saturating_sub(before.redis_commands)).saturating_sub(1) as f64;
         Reading {
@@ -154,7 +155,7 @@ impl Sample {
             redis_cpu_us: each(self.redis_cpu.saturating_sub(before.redis_cpu), requests),
             others_us: each(others, all),
             redis_commands_per_second: commands / (self.at - before.at).as_secs_f64(),
-            requests_per_second: loads.iter().map(|load| load.requests_per_second).sum(),
+            requests_per_second: loads.iter().map(Told::per_second).sum(),
             p50_us: worst(|load| load.p50_us),
             p99_us: worst(|load| load.p99_us),
         }

@@ -8,12 +8,16 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 /// From so much on an axis is logarithmic: the smaller figures would all be at its left end.
 const DECADES: f64 = 20.0;
+/// How far below the least figure nought is on a logarithmic axis: somewhat less than a decade.
+const NOUGHT: f64 = 6.0;
 const MOST_TICKS: f64 = 6.0;
 
 /// An axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scale {
     logarithmic: bool,
+    /// Whether nought has a place at the beginning of a logarithmic axis, which has none by itself.
+    with_nought: bool,
     range: Range<f64>,
     /// Figures with a line and a word.
     ticks: Vec<f64>,
@@ -23,11 +27,13 @@ pub(super) struct Scale {
 impl Scale {
     /// Just as wide as its figures; logarithmic, if they span decades.
     pub(super) fn of(figures: impl Iterator<Item = f64>) -> Self {
-        let (least, most) = figures.fold((f64::MAX, f64::MIN), |(least, most), figure| {
-            (least.min(figure), most.max(figure))
-        });
-        if least > 0.0 && most / least >= DECADES {
-            return Self::logarithmic(least, most);
+        let figures: Vec<f64> = figures.collect();
+        let least = figures.iter().copied().fold(f64::MAX, f64::min);
+        let most = figures.iter().copied().fold(f64::MIN, f64::max);
+        let positive = figures.iter().copied().filter(|figure| *figure > 0.0);
+        let least_positive = positive.fold(f64::MAX, f64::min);
+        if least >= 0.0 && most / least_positive >= DECADES {
+            return Self::logarithmic(least_positive, most, least == 0.0);
         }
         let space = ((most - least) * 0.06)
             .max(most.abs() * 0.02)
@@ -52,6 +58,7 @@ impl Scale {
         let end = places.last().copied().unwrap_or_default();
         Self {
             logarithmic: false,
+            with_nought: false,
             range: -0.5..end + 0.5,
             ticks: places,
             words,
@@ -68,14 +75,16 @@ impl Scale {
         }
         Self {
             logarithmic: false,
+            with_nought: false,
             range,
             ticks,
             words: Vec::new(),
         }
     }
 
-    fn logarithmic(least: f64, most: f64) -> Self {
-        let range = least / 1.4..most * 1.4;
+    fn logarithmic(least: f64, most: f64, with_nought: bool) -> Self {
+        let below = if with_nought { NOUGHT } else { 1.0 };
+        let range = least / 1.4 / below..most * 1.4;
         // Up to three decades have room for 2 and 5.
         let digits: &[f64] = if most / least < 1_000.0 {
             &[1.0, 2.0, 5.0]
@@ -83,14 +92,18 @@ impl Scale {
             &[1.0]
         };
         let mut ticks = Vec::new();
-        let mut decade = 10_f64.powf(range.start.log10().floor());
+        if with_nought {
+            ticks.push(0.0);
+        }
+        let mut decade = 10_f64.powf((least / 1.4).log10().floor());
         while decade <= range.end {
             let figures = digits.iter().map(|digit| decade * digit);
-            ticks.extend(figures.filter(|figure| range.contains(figure)));
+            ticks.extend(figures.filter(|figure| (least / 1.4..range.end).contains(figure)));
             decade *= 10.0;
         }
         Self {
             logarithmic: true,
+            with_nought,
             range,
             ticks,
             words: Vec::new(),
@@ -101,6 +114,11 @@ impl Scale {
     fn share(&self, figure: f64) -> f64 {
         let place = |figure: f64| if self.logarithmic { figure.log10() } else { figure };
         let (start, end) = (place(self.range.start), place(self.range.end));
+        let figure = if self.with_nought && figure == 0.0 {
+            self.range.start * 1.4
+        } else {
+            figure
+        };
         (place(figure) - start) / (end - start)
     }
 
@@ -175,6 +193,20 @@ mod tests {
             words(&Scale::of([1.0, 40.0].into_iter())),
             ["1", "2", "5", "10", "20", "50"]
         );
+    }
+
+    #[test]
+    fn nought_stands_before_the_decades() {
+        let scale = Scale::of([0.0, 1_024.0, 65_536.0, 4_194_304.0].into_iter());
+
+        assert_eq!(words(&scale), ["0", "1k", "10k", "100k", "1M"]);
+        let places: Vec<i32> = scale
+            .ticks
+            .iter()
+            .map(|tick| scale.map(tick, (0, 1_000)))
+            .collect();
+        assert!(places.is_sorted() && places[0] > 0, "{places:?}");
+        assert!(places[1] - places[0] > 100, "{places:?}");
     }
 
     #[test]
