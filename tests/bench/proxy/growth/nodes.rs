@@ -12,8 +12,8 @@ use crate::cores::{Place, count};
 use crate::upstream::Upstream;
 
 const GUIDE: &str = "\
-One session, used at all nodes at once; a node has one worker. Nodes, load, upstream and Redis share the cores of this machine, so rates cannot\n\
-grow with the nodes for long: with p µs for each request in the nodes and r µs in load and upstream, c cores can do\n\
+One session, used at all nodes at once; a node has one worker. Nodes, load, upstream and Redis share the cores of this\n\
+machine, so rates cannot grow with the nodes for long: with p µs for each request in the nodes and r µs in load and upstream, c cores can do\n\
 c · 1,000,000 / (p + r) requests a second at most, and the last column says how near they come. Processor\n\
 time for each request rises somewhat even so, because processes that share a core drive each other out of its caches and find\n\
 less to do each time they wake up; nginx is on a core of its own. What nodes cost each other is in the operations of Redis:\n\
