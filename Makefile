@@ -2,20 +2,25 @@
 
 CARGO ?= cargo
 
-.PHONY: help run setup test check format lint doc deny bench bench-quick
+.PHONY: help run setup setup-bench test check format lint doc deny bench bench-quick bench-compare build-release
 
 help:
 	@echo "make run     start the demo: BFF, auth server and notes API on loopback"
 	@echo "make test    install what the tests need, then run all of them"
 	@echo "make check   formatting, lints, documentation, dependency policy, tests"
-	@echo "make bench   measure the release build: start time and idle memory; logouts, logins and refreshes of a cluster;"
+	@echo "make bench   measure the release build: start time and idle memory; the proxy beside nginx and other peers (wrk and"
+	@echo "             Apache are installed); logouts, logins and refreshes of a cluster;"
 	@echo "             a million sessions in each store (needs 6 GB of memory and 8 GB of disk); make bench-quick does less"
+	@echo "make bench-compare   measure a quick run of the proxy and compare its ratios to nginx with the committed ones"
 
 run:
 	$(CARGO) run
 
 setup:
 	tests/setup.sh
+
+setup-bench:
+	tests/setup.sh bench
 
 test: setup
 	$(CARGO) test --workspace
@@ -45,12 +50,22 @@ deny:
 		fi; \
 	fi
 
-bench:
+# What the benches start as a program.
+build-release:
+	$(CARGO) build --release --workspace --bin bff
+
+bench: setup-bench build-release
 	tests/bench/footprint.sh
+	$(CARGO) bench --workspace --bench proxy
 	$(CARGO) bench --workspace --bench cluster
 	$(CARGO) bench --workspace --bench scale
 
-bench-quick:
+bench-quick: setup-bench build-release
 	tests/bench/footprint.sh
+	$(CARGO) bench --workspace --bench proxy -- quick
 	$(CARGO) bench --workspace --bench cluster -- 20
 	$(CARGO) bench --workspace --bench scale -- 20000
+
+# Fails when ratios to nginx are worse than the committed ones; a command and no test, for the sake of the neighbours.
+bench-compare: setup-bench build-release
+	$(CARGO) bench --workspace --bench proxy -- quick --compare

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks: Redis, nginx, Chromium with its driver, npm oidc-provider,
-# grpc-js and vite.
+# grpc-js and vite. `tests/setup.sh bench` adds what the benchmarks need: wrk, and Apache with mod_auth_openidc.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,6 +27,12 @@ need chromedriver chromium-driver
 need node nodejs
 need npm npm
 need nginx nginx-light
+if [ "${1:-}" = bench ]; then
+    need wrk wrk
+    need taskset util-linux
+    need apache2 apache2
+    [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || packages+=(libapache2-mod-auth-openidc)
+fi
 
 if [ "${#packages[@]}" -gt 0 ]; then
     echo "Installing ${packages[*]}"
@@ -35,7 +41,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
         exit 1
     fi
     as_root apt-get update -q
-    # Debian starts a Redis of its own after the installation; the tests bring theirs.
+    # Debian starts a Redis and an Apache of its own after the installation; the tests bring theirs.
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends "${packages[@]}"
 fi
 

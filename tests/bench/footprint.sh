@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 runs=5
 
-cargo build --release --quiet -p bff
+cargo build --release --quiet --workspace --bin bff
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 bff=$target/release/bff
 

@@ -82,7 +82,7 @@ enum Arrival {
 
 impl Browser {
     /// A fresh browser for this app.
-    pub(crate) fn new(app: Url, authority: Option<Vec<u8>>, clock: ManualClock, secrets: Secrets) -> Self {
+    pub fn new(app: Url, authority: Option<Vec<u8>>, clock: ManualClock, secrets: Secrets) -> Self {
         Self {
             client: variant::client(USER_AGENT, usize::MAX, authority.as_deref()),
             user_agent: USER_AGENT.to_owned(),

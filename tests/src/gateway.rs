@@ -32,11 +32,7 @@ impl Gateway {
             fs::write(&file, configuration(stack, folder.path(), port))
                 .expect("a file in a temporary folder");
             let arguments = [Path::new("-e"), Path::new("stderr"), Path::new("-c"), &file];
-            match Leashed::start(program(), &arguments, |line| {
-                line.contains("start worker process ")
-            })
-            .await
-            {
+            match Leashed::start(nginx(), &arguments, |line| line.contains("start worker process ")).await {
                 Ok((process, _)) => {
                     return Self {
                         address: SocketAddr::from(([127, 0, 0, 1], port)),
@@ -57,8 +53,8 @@ impl Gateway {
     }
 }
 
-/// Debian keeps it where only administrators look.
-fn program() -> &'static str {
+/// The program nginx: Debian keeps it where only administrators look.
+pub fn nginx() -> &'static str {
     let place = "/usr/sbin/nginx";
     if Path::new(place).is_file() {
         place

@@ -253,7 +253,10 @@ async fn spawn(program: Program, folder: &Path) -> Result<Leashed, String> {
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
+///
+/// # Panics
+/// When this machine has none.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener
         .local_addr()

@@ -4,16 +4,16 @@ use std::future::Future;
 
 use tokio::runtime;
 
-/// Runs one story to its end, in a runtime of its own.
+/// Runs one story to its end, in a runtime of its own, and gives what it tells.
 ///
 /// # Panics
 /// When the story fails.
-pub fn run<F: Future<Output = ()>>(story: F) {
+pub fn run<F: Future>(story: F) -> F::Output {
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
-    runtime.expect("a runtime").block_on(story);
+    runtime.expect("a runtime").block_on(story)
 }
 
 /// Makes tests of stories, `async fn(Deployment)`: one for each session store.

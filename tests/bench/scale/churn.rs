@@ -7,8 +7,8 @@ use std::path::Path;
 use bff::session::registry::EndReason;
 
 use crate::meter::Cost;
-use crate::node::{Node, Place, Ticket, at_once};
 use crate::table::{Table, grouped};
+use e2e::sessions::{Node, Place, Ticket, at_once};
 
 const ROUNDS: usize = 4;
 const MEBIBYTE: u64 = 1_048_576;

@@ -12,9 +12,10 @@ use redb::Database;
 use resource_server::time::Clock as _;
 
 use crate::meter::{Cost, Latencies, info};
-use crate::node::{Node, Place, Ticket, at_once};
 use crate::table::{Table, grouped};
-use crate::{content, lookups, memory};
+use crate::{lookups, memory};
+use e2e::sessions::content::{self, Serves};
+use e2e::sessions::{Node, Place, Ticket, at_once};
 
 const LEVELS: [usize; 2] = [1_000, 100_000];
 /// How many sessions of a level are renewed and used.
@@ -130,7 +131,7 @@ impl Party<'_> {
             let renewing = opened.into_iter().map(|session| async move {
                 let leased = node.registry.lease(&session, holder, LEASE).await.unwrap();
                 assert!(matches!(leased, Leased::Yours { .. }));
-                let tokens = content::tokens(node.clock.now());
+                let tokens = content::tokens(Serves::for_minutes(node.clock.now()));
                 let renewed = node.registry.renew(&session, tokens).await.unwrap();
                 assert!(matches!(renewed, Renewed::Stored(_)));
             });

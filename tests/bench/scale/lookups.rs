@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use e2e::redis::Redis;
 
 use crate::meter::{Cost, Latencies};
-use crate::node::{Node, Ticket};
+use e2e::sessions::{Node, Ticket};
 
 /// How many sessions are asked for, if there are as many.
 pub(crate) const SAMPLE: usize = 20_000;

@@ -12,12 +12,10 @@
 )]
 
 mod churn;
-mod content;
 mod levels;
 mod lookups;
 mod memory;
 mod meter;
-mod node;
 mod table;
 
 use std::time::Instant;
@@ -25,7 +23,7 @@ use std::time::Instant;
 use bff::session::key_ring::{KeyName, KeyRing};
 use e2e::redis::Redis;
 
-use self::node::Place;
+use e2e::sessions::Place;
 
 const DEFAULT_SESSIONS: usize = 1_000_000;
 const FEWEST_SESSIONS: usize = 1_000;

@@ -10,8 +10,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::meter::{Latencies, microseconds, own_cpu};
-use crate::node::{Node, Place, Ticket};
 use crate::table::{Table, grouped};
+use e2e::sessions::{Node, Place, Ticket};
 
 /// The first argument of such a process; place and size of the memory follow, key ring and tickets come on its input.
 pub(crate) const CHILD: &str = "memory";
