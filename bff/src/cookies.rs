@@ -42,13 +42,13 @@ pub fn part<'v>(values: impl Iterator<Item = &'v [u8]>) -> Parted {
     {
         let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
         match std::str::from_utf8(pair) {
-            Ok(text) if is_ours(&String::from_utf8_lossy(name)) => {
+            Ok(text) if text.is_ascii() && is_ours(&String::from_utf8_lossy(name)) => {
                 let separator = if parted.ours.is_empty() { "" } else { "; " };
                 parted.ours.push_str(separator);
                 parted.ours.push_str(text);
             }
             // Ours are ASCII; what has our name and is not is a forgery, and crosses to nobody.
-            Err(_) if is_ours(&String::from_utf8_lossy(name)) => {}
+            _ if is_ours(&String::from_utf8_lossy(name)) => {}
             _ if pair.is_empty() => {}
             _ => {
                 if !parted.others.is_empty() {
@@ -69,7 +69,7 @@ mod tests {
     fn ours_and_others_are_told_apart_whatever_the_others_hold() {
         let values: [&[u8]; 2] = [
             b"theme=dark; __Host-Http-session=a;n=\xc3\xa4\xff ;; __Host-Http-login-xyz=b",
-            b"__host-http-SESSION=c; lang=ko; __Host-Http-session=\xff",
+            b"__host-http-SESSION=c; lang=ko; __Host-Http-session=\xff; __Host-Http-login-\xc3\xa9=1; __Host-Http-session=\xc3\xa9",
         ];
         let parted = part(values.into_iter());
         assert_eq!(

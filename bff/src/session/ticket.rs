@@ -65,9 +65,10 @@ impl SigningKey {
         let pairs = headers.get(COOKIE)?.to_str().ok()?.split(';');
         let mut values = pairs.filter_map(|pair| {
             let (name, value) = pair.split_once('=')?;
+            let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
             (name.trim() == cookies::SESSION).then_some(value)
         });
-        let value = percent_decode_str(values.next()?.trim()).decode_utf8().ok()?;
+        let value = values.next()?;
         // The form of the library's signed jar: what actix-session sets, this has to read.
         let (signature, id) = value.split_at_checked(SIGNATURE_LENGTH)?;
         let signature = BASE64.decode(signature).ok()?;
@@ -104,6 +105,25 @@ pub enum Presented {
 }
 
 impl Presented {
+    /// Reads the cookie of a request, and asks which session it names.
+    pub async fn read(request: &HttpRequest, key: &SigningKey, registry: &SessionRegistry) -> Self {
+        let Some(id) = key.presented_in(request.headers()) else {
+            return Self::Nothing;
+        };
+        match registry.session_of(&id.record_key()).await {
+            Ok(None) => Self::Nothing,
+            Ok(Some(session)) => {
+                request.extensions_mut().insert(Named(session.clone()));
+                let agent = UserAgent(request.headers().get(USER_AGENT).cloned());
+                Self::Ticket(id, session, agent)
+            }
+            Err(error) => {
+                report(&error, "a ticket could not be looked up");
+                Self::Outage
+            }
+        }
+    }
+
     /// The session that a ticket names.
     #[must_use]
     pub const fn key(&self) -> Option<&SessionKey> {
@@ -129,27 +149,6 @@ impl UserAgent {
 /// The session that a request's ticket names, left with the request for the log.
 #[derive(Debug, Clone)]
 pub struct Named(pub SessionKey);
-
-impl Presented {
-    /// Reads the cookie of a request, and asks which session it names.
-    pub async fn read(request: &HttpRequest, key: &SigningKey, registry: &SessionRegistry) -> Self {
-        let Some(id) = key.presented_in(request.headers()) else {
-            return Self::Nothing;
-        };
-        match registry.session_of(&id.record_key()).await {
-            Ok(None) => Self::Nothing,
-            Ok(Some(session)) => {
-                request.extensions_mut().insert(Named(session.clone()));
-                let agent = UserAgent(request.headers().get(USER_AGENT).cloned());
-                Self::Ticket(id, session, agent)
-            }
-            Err(error) => {
-                report(&error, "a ticket could not be looked up");
-                Self::Outage
-            }
-        }
-    }
-}
 
 impl FromRequest for Presented {
     type Error = actix_web::Error;
@@ -282,6 +281,8 @@ mod tests {
 
             assert!(presented(&key, &cookie).unwrap().is(&id));
             assert!(presented(&key, &format!("a=b; {cookie}; c=d")).unwrap().is(&id));
+            let behind_garbage = format!("{}=%FF; {cookie}", cookies::SESSION);
+            assert!(presented(&key, &behind_garbage).unwrap().is(&id));
             assert!(presented(&other, &cookie).is_none());
             let (name, value) = cookie.split_once('=').unwrap();
             let changed = if value.starts_with('A') { "B" } else { "A" };
