@@ -62,7 +62,10 @@ impl Activity {
 
     /// The client sent this.
     pub(super) fn note_read(&self, bytes: &[u8]) {
-        self.head_is_last.set(bytes.ends_with(b"\r\n\r\n"));
+        // What comes while a request is under way may be left unread for a while: of that nothing is certain.
+        let is_read_at_once = self.requests.get() == 0;
+        self.head_is_last
+            .set(is_read_at_once && bytes.ends_with(b"\r\n\r\n"));
         if self.reads_heads.get() && self.requests.get() == 0 && self.head_since.get().is_none() {
             self.head_since.set(Some(Instant::now()));
         }
@@ -104,7 +107,7 @@ impl Activity {
                 return reason;
             }
             // A head may begin, or a write stall, right after this look.
-            sleep_until(due.min(now + shortest(limits))).await;
+            sleep_until(due.min(now + self.interval(limits))).await;
         }
     }
 
@@ -113,11 +116,13 @@ impl Activity {
             return (since + WRITE_STALL, Some(GivenUp::Stalled));
         }
         if self.requests.get() > 0 {
-            return (now + shortest(limits), None);
+            return (now + self.interval(limits), None);
         }
         match self.head_since.get() {
             Some(since) => (since + limits.head_timeout, Some(GivenUp::SlowHead)),
-            None if self.is_between_requests() => (self.quiet_since.get() + REST, Some(GivenUp::Resting)),
+            None if REST < limits.keep_alive && self.is_between_requests() => {
+                (self.quiet_since.get() + REST, Some(GivenUp::Resting))
+            }
             None => (self.quiet_since.get() + limits.keep_alive, Some(GivenUp::Idle)),
         }
     }
@@ -128,14 +133,20 @@ impl Activity {
         self.reads_heads.get() && self.was_bare.get() && self.head_is_last.get()
     }
 
+    /// How long the watchman may look away: seldom at what cannot rest.
+    fn interval(&self, limits: &Limits) -> Duration {
+        let shortest = limits.head_timeout.min(limits.keep_alive).min(WRITE_STALL);
+        if self.reads_heads.get() && self.requests.get() == 0 {
+            shortest.min(REST)
+        } else {
+            shortest
+        }
+    }
+
     /// Waits for as long as nobody has to ask for anything.
     pub(super) async fn is_idle(&self, limits: &Limits) {
         sleep_until(self.quiet_since.get() + limits.keep_alive).await;
     }
-}
-
-fn shortest(limits: &Limits) -> Duration {
-    limits.head_timeout.min(limits.keep_alive).min(REST)
 }
 
 /// A request under way, until its answer's body is done with.
@@ -186,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_rests_for_as_long_as_it_may_be_kept_alive() {
+    async fn a_connection_may_be_idle_for_as_long_as_it_is_kept_alive() {
         let activity = Activity::begin();
         drop(activity.begin_request(false));
 
@@ -212,6 +223,18 @@ mod tests {
             let expected = if reason == GivenUp::Resting { 2 } else { 75 };
             assert_eq!((given_up, seconds), (reason, expected), "{read:?} {is_bare}");
         }
+    }
+
+    /// Behind a queue of requests some may not have been looked at yet.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_does_not_rest_after_what_came_while_a_request_was_under_way() {
+        let activity = Activity::begin();
+        activity.note_read(b"GET / HTTP/1.1\r\n\r\n");
+        let request = activity.begin_request(true);
+        activity.note_read(b"GET / HTTP/1.1\r\n\r\n");
+        drop(request);
+
+        assert_eq!(seconds_until_given_up(&activity).await, (GivenUp::Idle, 75));
     }
 
     #[tokio::test(start_paused = true)]

@@ -142,6 +142,7 @@ where
     /// Waits for the next request of a connection that rests; whether there is one.
     async fn rest(&self, socket: &Socket) -> bool {
         tokio::select! {
+            biased;
             spoken_to = socket.is_spoken_to() => spoken_to.unwrap_or(false),
             () = socket.activity().is_idle(&self.limits) => {
                 report(GivenUp::Idle);
