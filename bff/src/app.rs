@@ -270,7 +270,6 @@ fn serve_public(
         App::new()
             .app_data(web::Data::new(client))
             .configure(|app| paths::configure(app, &parts))
-            .app_data(parts.routes.clone())
             .app_data(parts.guards.trusted_proxies.clone())
             .app_data(parts.guards.allowed_origins.clone())
             .wrap(from_fn(edge::edge))

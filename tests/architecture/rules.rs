@@ -339,7 +339,8 @@ pub(crate) fn clients_are_built_at_home(sources: &[Source]) -> Vec<String> {
             let builds = segments.windows(2).any(|pair| {
                 matches!(pair, ["Client", "builder" | "new" | "default"]) || pair.contains(&"ClientBuilder")
             });
-            let names_connector = segments.starts_with(&["hyper_util", "client"]);
+            let names_connector =
+                segments.starts_with(&["hyper_util", "client"]) || segments.starts_with(&["hyper", "client"]);
             if builds || names_connector {
                 findings.push(format!(
                     "{}:{}: builds an HTTP client, but proxies, redirects and deadlines are decided in {CLIENT_HOMES:?}",

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::background::Background;
 use crate::config::{
-    Config, ForwardAuthConfig, LimitsConfig, ProxyConfig, PublicUrl, RefreshConfig, ServerConfig,
-    SessionConfig, SpaConfig, StoreConfig,
+    Config, ForwardAuthConfig, LimitsConfig, OriginalMethod, ProxyConfig, PublicUrl, RefreshConfig,
+    ServerConfig, SessionConfig, SpaConfig, StoreConfig,
 };
 use crate::forward_auth::endpoint::ForwardAuth;
 use crate::guard::client_address::TrustedProxies;
@@ -24,7 +24,7 @@ use crate::logout::{BackChannel, Departures, FrontChannel};
 use crate::ops::endpoint::Health;
 use crate::provider::{Audiences, LogoutTokens, Provider};
 use crate::proxy::Streams;
-use crate::proxy::endpoint::Proxy;
+use crate::proxy::endpoint::{OwnPaths, Proxy};
 use crate::proxy::headers::Ourselves;
 use crate::refresh::{Keeper, RefreshSettings, ServiceTokens};
 use crate::routing::Routes;
@@ -92,8 +92,7 @@ impl Parts {
         let replica = Replica::new(config.replica.max_bytes);
         let registry = registry(&store, &vault, &config.session, &client, &clock, replica);
         let refresh = refresh_settings(&config.refresh, provider.audiences);
-        let keeper = keeper(&registry, &client, &clock, refresh, background);
-        let services = services(&client, &clock, refresh, background);
+        let (keeper, services) = refreshing(&registry, &client, &clock, refresh, background);
         let transactions = LoginTransactions::new(vault.clone(), Arc::clone(&clock), base_path.clone());
         let transactions = Arc::new(transactions);
 
@@ -115,7 +114,7 @@ impl Parts {
         let returns_to = format!("{origin}{base_path}/logout/callback");
         let hint = provider.sends_id_token_hint;
         let streams = Arc::new(streams(&registry, &config.proxy));
-        let ourselves = Ourselves::new(server.public_url.scheme(), server.public_url.authority());
+        let forward_auth = forward_auth(config.forward_auth, &keeper);
         let proxy = Proxy {
             signing_key: signing_key.clone(),
             registry: Arc::clone(&registry),
@@ -123,13 +122,15 @@ impl Parts {
             keeper,
             services,
             streams,
+            routes: Arc::clone(&routes),
+            own_paths: own_paths(&base_path, forward_auth.as_ref()),
             replay_body_limit: config.refresh.replay_body_limit,
-            ourselves: ourselves.context("server.public_url cannot be told to upstreams")?,
+            ourselves: ourselves(&server)?,
             base_path: base_path.clone(),
         };
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
-            forward_auth: forward_auth(config.forward_auth, &proxy.keeper),
+            forward_auth,
             back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
             vault,
             signing_key: web::Data::new(signing_key),
@@ -226,34 +227,33 @@ fn refresh_settings(config: &RefreshConfig, audiences: Audiences) -> RefreshSett
     }
 }
 
-fn keeper(
+/// Who keeps tokens fresh: those of sessions, and those of our own client.
+fn refreshing(
     registry: &Arc<SessionRegistry>,
     provider: &Arc<Provider>,
     clock: &Arc<dyn Clock>,
     settings: RefreshSettings,
     background: &Background,
-) -> Arc<Keeper> {
-    Arc::new(Keeper::new(
+) -> (Arc<Keeper>, Arc<ServiceTokens>) {
+    let keeper = Keeper::new(
         Arc::clone(registry),
         Arc::clone(provider),
         Arc::clone(clock),
         settings,
         background.clone(),
-    ))
-}
-
-fn services(
-    provider: &Arc<Provider>,
-    clock: &Arc<dyn Clock>,
-    settings: RefreshSettings,
-    background: &Background,
-) -> Arc<ServiceTokens> {
-    Arc::new(ServiceTokens::new(
+    );
+    let services = ServiceTokens::new(
         Arc::clone(provider),
         Arc::clone(clock),
         settings,
         background.clone(),
-    ))
+    );
+    (Arc::new(keeper), Arc::new(services))
+}
+
+fn ourselves(server: &ServerConfig) -> anyhow::Result<Ourselves> {
+    let ourselves = Ourselves::new(server.public_url.scheme(), server.public_url.authority());
+    ourselves.context("server.public_url cannot be told to upstreams")
 }
 
 fn registry(
@@ -298,6 +298,18 @@ fn user_endpoint(base_path: &str, clock: Arc<dyn Clock>) -> UserEndpoint {
     UserEndpoint {
         base_path: base_path.to_owned(),
         clock,
+    }
+}
+
+fn own_paths(base_path: &str, forward_auth: Option<&(String, web::Data<ForwardAuth>)>) -> OwnPaths {
+    let forward_auth = forward_auth.map(|(path, answers)| {
+        // Some gateways write the client's path behind ours.
+        let also_below = answers.original_method == OriginalMethod::Request;
+        (path.clone(), also_below)
+    });
+    OwnPaths {
+        base_path: base_path.to_owned(),
+        forward_auth,
     }
 }
 

@@ -12,12 +12,12 @@ use crate::logout::endpoint as logout_endpoint;
 use crate::logout::frontchannel::endpoint as frontchannel;
 use crate::logout::sessions::endpoint as sessions_endpoint;
 use crate::problem::ApiError;
-use crate::proxy::endpoint as proxy_endpoint;
 use crate::session::endpoint::user;
 use crate::session::ticket;
 use crate::spa::endpoint as spa;
 
-/// Which path leads where. The longest prefix wins among routes; the BFF's own endpoints come before them.
+/// Which path leads to which endpoint of ours. They come before routes, so their paths have to be among `OwnPaths`; what goes to a
+/// route does not come here: see `edge`.
 pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
     let tickets = || ticket::middleware(parts.registry.clone().into_inner(), &parts.signing_key);
     app.app_data(parts.registry.clone())
@@ -59,11 +59,6 @@ pub(super) fn configure(app: &mut web::ServiceConfig, parts: &Parts) {
             .default_service(web::to(nothing_here)),
     );
     forward_auth(app, parts);
-    app.service(
-        web::scope("")
-            .guard(guard::fn_guard(proxy_endpoint::goes_to_route))
-            .default_service(web::to(proxy_endpoint::proxied)),
-    );
     match &parts.spa {
         Some(files) => {
             app.app_data(files.clone()).default_service(web::to(spa::file));

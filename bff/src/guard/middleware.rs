@@ -22,10 +22,6 @@ pub struct OwnOrigin {
     pub https: bool,
 }
 
-/// Marks an answer as an upstream's, whose headers are not ours to add to.
-#[derive(Debug, Clone, Copy)]
-pub struct Proxied;
-
 /// Reads the facts of a request.
 #[must_use]
 pub fn facts_of<'r>(method: &Method, headers: &'r HeaderMap) -> RequestFacts<'r> {
@@ -121,9 +117,6 @@ pub fn is_no_foreign_socket(request: &HttpRequest, proof: Proof) -> Result<(), A
 
 /// Adds the security headers to an answer of our own.
 pub fn add_security_headers<B>(answer: &mut ServiceResponse<B>) {
-    if answer.response().extensions().get::<Proxied>().is_some() {
-        return;
-    }
     let own = answer.request().app_data::<web::Data<OwnOrigin>>();
     let https = own.is_some_and(|own| own.https);
     let headers = answer.headers_mut();

@@ -1,7 +1,5 @@
 //! Tells the log of answers that are problems: what, where, and whose session.
 
-use std::rc::Rc;
-
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
@@ -34,7 +32,7 @@ pub async fn tell_problems(
 
 fn tell(told: &Told, request: &HttpRequest) {
     let extensions = request.extensions();
-    let matched = extensions.get::<Rc<MatchedRoute>>();
+    let matched = extensions.get::<MatchedRoute>();
     let pattern = request.match_pattern();
     let route = matched
         .map(|matched| matched.route.prefix.as_str())

@@ -9,13 +9,12 @@ mod request_body;
 use std::sync::Arc;
 
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use tokio::time::Instant;
 use url::form_urlencoded;
 
 use self::incoming::incoming;
-use self::matching::matched;
-pub use self::matching::{MatchedRoute, goes_to_route, match_route};
+pub use self::matching::{MatchedRoute, OwnPaths, match_route};
 use self::outgoing::Outgoing;
 pub use self::refusal::in_words_of_grpc;
 use self::request_body::RequestBody;
@@ -27,17 +26,18 @@ use super::forward::ForwardClient;
 use super::headers::Ourselves;
 use super::upgrade::{self, Asked};
 use crate::guard::client_address::middleware::client_of;
-use crate::guard::middleware::{Proxied, facts_of, is_no_foreign_socket, is_of_own_page};
+use crate::guard::middleware::{facts_of, is_no_foreign_socket, is_of_own_page};
 use crate::guard::rate_limit::middleware::count_call;
 use crate::guard::rate_limit::{RateLimit, RateLimits};
 use crate::problem::ApiError;
 use crate::refresh::{Keeper, RefreshError, ServiceTokens};
-use crate::routing::Access;
+use crate::routing::{Access, Routes};
 use crate::session::ticket::{Presented, SigningKey};
 use crate::session::{OpenSession, SessionKey, SessionRegistry};
 use crate::telemetry;
 
-/// What every proxied request needs.
+/// What every proxied request needs, in one place, so that it is looked up once; endpoints of ours have the same parts as data of
+/// the application.
 #[derive(Debug, Clone)]
 pub struct Proxy {
     pub(crate) signing_key: SigningKey,
@@ -46,33 +46,47 @@ pub struct Proxy {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) services: Arc<ServiceTokens>,
     pub(crate) streams: Arc<Streams>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) own_paths: OwnPaths,
     pub(crate) replay_body_limit: usize,
     pub(crate) ourselves: Ourselves,
     pub(crate) base_path: String,
 }
 
+/// What comes of a request to a route.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub response: HttpResponse,
+    /// It is ours, and not its upstream's.
+    pub is_ours: bool,
+}
+
 /// Forwards a request to its route's upstream, with the token that the route calls for. A refusal is an answer in the words of
 /// the client's protocol.
-pub async fn proxied(
-    request: HttpRequest,
-    payload: web::Payload,
-    proxy: web::Data<Proxy>,
-    client: web::Data<ForwardClient>,
-) -> HttpResponse {
-    match answer(&request, payload, &proxy, &client).await {
-        Ok(answer) => answer,
-        Err(refusal) => in_words_of_grpc(request.head(), refusal.error_response()),
+pub async fn proxied(request: &HttpRequest, payload: web::Payload, found: MatchedRoute) -> Answered {
+    match answer(request, payload, &found).await {
+        Ok(answered) => answered,
+        Err(refusal) => {
+            request.extensions_mut().insert(found);
+            Answered {
+                response: in_words_of_grpc(request.head(), refusal.error_response()),
+                is_ours: true,
+            }
+        }
     }
 }
 
 async fn answer(
     request: &HttpRequest,
     payload: web::Payload,
-    proxy: &Proxy,
-    client: &ForwardClient,
-) -> Result<HttpResponse, ApiError> {
-    let found = matched(request)?;
-    let found = found.as_ref();
+    found: &MatchedRoute,
+) -> Result<Answered, ApiError> {
+    let missing = || ApiError::Internal(anyhow::anyhow!("there is no proxy"));
+    let proxy = request.app_data::<web::Data<Proxy>>().ok_or_else(missing)?;
+    let client = request
+        .app_data::<web::Data<ForwardClient>>()
+        .ok_or_else(missing)?;
     count_call(request, &proxy.limits)?;
     match found.route.access {
         Access::Session | Access::Optional => is_of_own_page(request, found.proof())?,
@@ -85,7 +99,10 @@ async fn answer(
         Access::Session | Access::Optional => {
             let session = session_of(request, found, proxy).await?;
             if session.is_none() && found.route.access == Access::Session {
-                return sign_in_first(request, found, proxy);
+                return sign_in_first(request, found, proxy).map(|response| Answered {
+                    response,
+                    is_ours: true,
+                });
             }
             Authority::of(session)
         }
@@ -95,7 +112,11 @@ async fn answer(
             Authority::Service(token.map_err(|error| ApiError::from(&error))?)
         }
     };
-    forward(request, payload, found, authority, proxy, client).await
+    let response = forward(request, payload, found, authority, proxy, client).await?;
+    Ok(Answered {
+        response,
+        is_ours: false,
+    })
 }
 
 /// The session of a request, with an access token that serves; `None` when there is no session, or no more.
@@ -206,11 +227,7 @@ async fn forward(
             })
         }
     };
-    let mut response = told.ok_or_else(|| {
-        ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told"))
-    })?;
-    response.extensions_mut().insert(Proxied);
-    Ok(response)
+    told.ok_or_else(|| ApiError::UpstreamUnavailable(anyhow::anyhow!("an upstream's answer cannot be told")))
 }
 
 async fn with_another_token(

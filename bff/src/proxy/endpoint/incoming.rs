@@ -58,7 +58,9 @@ pub(super) fn incoming(
         let kind = stream_kind(&head.headers);
         let body = UpstreamResponseBody::new(incoming, length, pause, trailers.clone());
         let mut response = response.body(EndingBody::new(body, kind, ending));
-        response.extensions_mut().insert(trailers);
+        if request.version() == Version::HTTP_2 {
+            response.extensions_mut().insert(trailers);
+        }
         response
     })
 }

@@ -10,7 +10,8 @@ use crate::upstream::{PREFIX, Upstream, arguments, head, temporary_places};
 
 pub(crate) const NAME: &str = "nginx";
 
-/// Tuned: connections to both sides are kept, bodies go up as they come, answers are held in memory only.
+/// Tuned: connections to both sides are kept, bodies go up as they come, answers are held in memory only. It writes its access
+/// log, as the BFF does and both do by default; buffered, as the BFF's.
 pub(crate) async fn start(upstream: &Upstream) -> Contender {
     let configure = async |port: u16| {
         let folder = TempDir::new().expect("a temporary folder");
@@ -18,7 +19,7 @@ pub(crate) async fn start(upstream: &Upstream) -> Contender {
             r#"{head}
 http {{
     {temporary}
-    access_log off;
+    access_log {log} combined buffer=4k flush=1s;
     tcp_nodelay on;
     keepalive_timeout 300s;
     keepalive_requests 1000000000;
@@ -48,6 +49,7 @@ http {{
 "#,
             head = head(folder.path()),
             temporary = temporary_places(folder.path()),
+            log = folder.path().join("access.log").display(),
             upstream = upstream.authority(),
         );
         let file = folder.path().join("nginx.conf");
