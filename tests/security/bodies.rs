@@ -134,6 +134,32 @@ async fn an_upload_that_is_refused_early_is_told_early(deployment: Deployment) {
     assert!(head.to_ascii_lowercase().contains("connection: close"), "{head}");
 }
 
+/// Most clients send all of a body before they look for an answer. Were the connection closed meanwhile, they would learn of a reset
+/// and not of the refusal.
+async fn an_upload_that_is_refused_learns_why(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let body = vec![b'x'; 4 << 20];
+    let length = format!("Content-Length: {}", body.len());
+    for _ in 0..10 {
+        let (address, request) = authorized(
+            &browser,
+            "POST /api/lab/a",
+            &[&length, "Origin: https://evil.example"],
+        );
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(&request).await.unwrap();
+        connection
+            .write_all(&body)
+            .await
+            .expect("all of the body is taken");
+
+        let head = head_of(&mut connection).await;
+
+        assert!(head.starts_with("HTTP/1.1 403"), "{head}");
+    }
+}
+
 /// The token is refused from the head, and the body comes while another one is fetched: it belongs to the second request, or,
 /// if it cannot be told to that one, the refusal stands.
 async fn c45_a_body_that_comes_after_a_refusal_is_not_torn(deployment: Deployment) {
@@ -362,6 +388,7 @@ on_one_store!(
     a_client_that_expects_100_and_may_not_is_refused_before_it_sends,
     a_client_that_expects_100_is_told_to_go_on_before_it_sends,
     an_upload_that_is_refused_early_is_told_early,
+    an_upload_that_is_refused_learns_why,
     c39_an_answer_without_a_body_says_so,
     c45_a_body_that_comes_after_a_refusal_is_not_torn,
     c44_a_browser_that_breaks_off_a_download_is_noticed_by_the_upstream,

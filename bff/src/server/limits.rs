@@ -23,6 +23,9 @@ pub(super) const MAX_HEAD_LINES: usize = 96;
 pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
 /// After how long without a request a connection rests: it keeps its socket and gives back 16 KiB of buffers.
 pub(super) const REST: Duration = Duration::from_secs(2);
+/// For how long the rest of a body that nobody wants is read and dropped. A connection that is closed before it has been read is
+/// reset, and its client may never see the answer that says why.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long those who do not ask for anything are waited for when the server stops.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long an HTTP/2 client may take to leave once it was told to.

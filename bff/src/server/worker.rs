@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{BeingMade, Connections, last_words};
-use super::limits::Limits;
+use super::limits::{LINGER, Limits};
 use super::service::Application;
 use super::socket::Socket;
 use crate::telemetry;
@@ -74,6 +74,8 @@ where
     let http1 = HttpService::<Socket, _, _>::build()
         .keep_alive(KeepAlive::Os)
         .client_request_timeout(Duration::ZERO)
+        // Not of clients that go: of those whose body is not wanted any more.
+        .client_disconnect_timeout(LINGER)
         // A browser that goes away is then noticed at once, and its upstream call is dropped.
         .h1_allow_half_closed(false)
         .graceful_shutdown_signal(signal)
