@@ -119,6 +119,7 @@ where
         let connection = Box::pin(self.http1.call((socket.clone(), Some(peer))));
         self.being_made.borrow_mut().take();
         tokio::select! {
+            // The connection first: what it has read and laid aside it looks at before it may rest.
             biased;
             ended = connection => {
                 if let Err(error) = ended {

@@ -25,7 +25,9 @@ pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
 pub(super) const REST: Duration = Duration::from_secs(2);
 /// For how long the rest of a body that nobody wants is read and dropped. A connection that is closed before it has been read is
 /// reset, and its client may never see the answer that says why.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+// What lingers is about to be closed and must not rest meanwhile.
+const _: () = assert!(LINGER.as_millis() < REST.as_millis());
 /// How long those who do not ask for anything are waited for when the server stops.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long an HTTP/2 client may take to leave once it was told to.

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use actix_http::body::{BodySize, BoxBody, MessageBody};
 use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use actix_http::{ConnectionType, Request, Response};
+use actix_http::{ConnectionType, Method, Request, Response};
 use actix_service::Service;
 use actix_web::dev::ServiceResponse;
 use bytes::Bytes;
@@ -71,10 +71,11 @@ where
     }
 }
 
-/// Whether a request is certain to have no body (RFC 9112 §6.3).
+/// Whether it is certain that nothing belongs to a request behind its head: no body (RFC 9112 §6.3), and no tunnel.
 fn is_bare(request: &Request) -> bool {
-    let headers = &request.head().headers;
-    !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING)
+    let head = request.head();
+    let has_body = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
+    !has_body && !head.upgrade() && head.method != Method::CONNECT
 }
 
 /// The body of an answer, which ends its request when it goes.
