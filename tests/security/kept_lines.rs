@@ -165,9 +165,16 @@ async fn c40_what_an_upstream_says_beyond_its_answer_is_nobodys(deployment: Depl
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n",
         ),
     ] {
-        // At once; and when the first answer is with its browser.
-        for is_late in [false, true] {
+        // With the answer; with the answer, when the next one has asked already; and when the answer is with its browser.
+        for (is_pipelined, is_late) in [(false, false), (true, false), (false, true)] {
+            // actix takes an answer's form from the latest head that it has read, and gives up.
+            if is_pipelined && method == "HEAD" {
+                continue;
+            }
             scene.ask(0, method, "alice").await;
+            if is_pipelined {
+                scene.ask(1, "GET", "bob").await;
+            }
             let mut line = scene.upstream.accept().await;
             line.hear().await;
             let extra = if is_late { "" } else { POISON };
@@ -183,8 +190,9 @@ async fn c40_what_an_upstream_says_beyond_its_answer_is_nobodys(deployment: Depl
                 line.say(POISON).await;
                 assert_eq!(line.is_left().await, "", "{what}: it was not used again");
             }
-
-            scene.ask(1, "GET", "bob").await;
+            if !is_pipelined {
+                scene.ask(1, "GET", "bob").await;
+            }
             let mut next = scene.upstream.accept().await;
             assert!(next.hear().await.starts_with("GET /bob "), "{what}");
             next.say(YES).await;

@@ -1,9 +1,11 @@
 //! One connection that a story speaks by itself, at either end of the BFF.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::wait::within_patience;
 
@@ -76,6 +78,15 @@ impl Talk {
         };
         within_patience("a message comes", read).await;
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Listens for this long.
+    ///
+    /// # Panics
+    /// When the other end says something or closes.
+    pub async fn is_silent_for(&mut self, time: Duration) {
+        let heard = timeout(time, self.0.read_u8()).await;
+        assert!(heard.is_err(), "{heard:?}");
     }
 
     /// Waits until the other end closes, and gives what it said before.

@@ -9,7 +9,7 @@ const SMUGGLED: &str = "/smuggled";
 const HEAD: &str = " HTTP/1.1\r\nHost: a\r\n";
 
 /// Sends `begin`, which is answered with this status at once; lets time pass; sends `late`, which goes on with it.
-async fn answered_early(what: &str, begin: &str, status: &str, late: &str, has_tls: bool) {
+async fn answered_early(begin: &str, status: &str, late: &str, has_tls: bool) {
     let still = Still::set(has_tls);
     let mut client = still.client().await;
     client.ask("/facts").await;
@@ -18,7 +18,7 @@ async fn answered_early(what: &str, begin: &str, status: &str, late: &str, has_t
     let answer = client.hear().await;
     assert!(
         answer.starts_with(&format!("HTTP/1.1 {status}")),
-        "{what}: {answer}"
+        "{begin}: {answer}"
     );
     let is_closed = answer.contains("connection: close");
     let connection = still.latest();
@@ -31,110 +31,112 @@ async fn answered_early(what: &str, begin: &str, status: &str, late: &str, has_t
 
     let seen = still.seen();
     if is_closed {
-        assert_eq!(answer, "", "{what}");
-        assert_eq!(seen.len(), 2, "{what}: {seen:?}");
+        assert_eq!(answer, "", "{begin}");
+        assert_eq!(seen.len(), 2, "{begin}: {seen:?}");
     } else {
-        assert!(answer.contains("/facts?last"), "{what}: {answer}");
-        assert_eq!(seen.len(), 3, "{what}: {seen:?}");
+        assert!(answer.contains("/facts?last"), "{begin}: {answer}");
+        assert_eq!(seen.len(), 3, "{begin}: {seen:?}");
     }
     assert!(
         !seen.iter().any(|target| target.contains(SMUGGLED)),
-        "{what}: {seen:?}"
+        "{begin}: {seen:?}"
     );
 }
+
+/// What is sent, the status of the early answer, and what comes late. `{body}` is a request, and `{length}` and `{size}` are how
+/// long it is, in decimal and hexadecimal digits.
+const ANSWERED_EARLY: &[(&str, &str, &str, &str)] = &[
+    (
+        "POST /refuse/404",
+        "Content-Length: {length}\r\n\r\n",
+        "404",
+        "{body}",
+    ),
+    (
+        "PUT /refuse/403",
+        "Content-Length: {length}\r\n\r\n",
+        "403",
+        "{body}",
+    ),
+    (
+        "POST /refuse/413",
+        "Content-Length: {length}\r\n\r\n",
+        "413",
+        "{body}",
+    ),
+    (
+        "POST /refuse/204",
+        "Content-Length: {length}\r\n\r\n",
+        "204",
+        "{body}",
+    ),
+    (
+        "GET /refuse/200",
+        "Content-Length: {length}\r\n\r\n",
+        "200",
+        "{body}",
+    ),
+    (
+        "POST /refuse/403",
+        "Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n",
+        "403",
+        "{body}",
+    ),
+    // What came first ends as a head does.
+    (
+        "POST /refuse/403",
+        "Content-Length: 1{length}\r\n\r\n{body}",
+        "403",
+        "{body}",
+    ),
+    (
+        "POST /refuse/403",
+        "Transfer-Encoding: chunked\r\n\r\n",
+        "403",
+        "{size}\r\n{body}\r\n0\r\n\r\n",
+    ),
+    (
+        "POST /refuse/403",
+        "Transfer-Encoding: chunked\r\n\r\n{size}\r\n{body}",
+        "403",
+        "\r\n{size}\r\n{body}\r\n0\r\n\r\n",
+    ),
+    // All but the last line.
+    (
+        "POST /refuse/403",
+        "Transfer-Encoding: chunked\r\n\r\n{size}\r\n{body}\r\n0\r\n",
+        "403",
+        "\r\n",
+    ),
+    // Upgrades and tunnels that nobody agrees to.
+    (
+        "GET /refuse/403",
+        "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "403",
+        "{body}",
+    ),
+    (
+        "GET /refuse/403",
+        "Connection: keep-alive\r\nUpgrade: websocket\r\n\r\n",
+        "403",
+        "{body}",
+    ),
+    ("CONNECT a:1", "\r\n", "404", "{body}"),
+];
 
 #[test]
 fn a_body_that_comes_after_its_answer_is_no_request() {
     let body = asking(SMUGGLED);
-    let sized = format!("Content-Length: {}\r\n\r\n", body.len());
-    let chunk = format!("{:x}\r\n{body}\r\n", body.len());
-    let chunked = "Transfer-Encoding: chunked\r\n\r\n";
-    let rows = [
-        (
-            "404",
-            format!("POST /refuse/404{HEAD}{sized}"),
-            "404",
-            body.clone(),
-        ),
-        (
-            "403",
-            format!("PUT /refuse/403{HEAD}{sized}"),
-            "403",
-            body.clone(),
-        ),
-        (
-            "413",
-            format!("POST /refuse/413{HEAD}{sized}"),
-            "413",
-            body.clone(),
-        ),
-        (
-            "no content",
-            format!("POST /refuse/204{HEAD}{sized}"),
-            "204",
-            body.clone(),
-        ),
-        (
-            "GET with a body",
-            format!("GET /refuse/200{HEAD}{sized}"),
-            "200",
-            body.clone(),
-        ),
-        (
-            "expectation",
-            format!("POST /refuse/403{HEAD}Expect: 100-continue\r\n{sized}"),
-            "403",
-            body.clone(),
-        ),
-        (
-            "half of it came, and ends as a head does",
-            format!(
-                "POST /refuse/403{HEAD}Content-Length: {}\r\n\r\n{body}",
-                2 * body.len()
-            ),
-            "403",
-            body.clone(),
-        ),
-        (
-            "chunks",
-            format!("POST /refuse/403{HEAD}{chunked}"),
-            "403",
-            format!("{chunk}0\r\n\r\n"),
-        ),
-        (
-            "a chunk that ends as a head does",
-            format!("POST /refuse/403{HEAD}{chunked}{chunk}"),
-            "403",
-            format!("{chunk}0\r\n\r\n"),
-        ),
-        (
-            "the last chunk",
-            format!("POST /refuse/403{HEAD}{chunked}{chunk}0\r\n"),
-            "403",
-            "\r\n".to_owned(),
-        ),
-        (
-            "an upgrade that nobody takes",
-            format!("GET /refuse/403{HEAD}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
-            "403",
-            body.clone(),
-        ),
-        (
-            "an upgrade that keeps the connection",
-            format!("GET /refuse/403{HEAD}Connection: keep-alive\r\nUpgrade: websocket\r\n\r\n"),
-            "403",
-            body.clone(),
-        ),
-        (
-            "a tunnel that nobody digs",
-            format!("CONNECT a:1{HEAD}\r\n"),
-            "404",
-            body.clone(),
-        ),
-    ];
+    let (length, size) = (body.len().to_string(), format!("{:x}", body.len()));
+    let write = |text: &str| {
+        text.replace("{length}", &length)
+            .replace("{size}", &size)
+            .replace("{body}", &body)
+    };
     for has_tls in [false, true] {
-        for (what, begin, status, late) in &rows {
-            in_standing_time(answered_early(what, begin, status, late, has_tls));
+        for (target, rest, status, late) in ANSWERED_EARLY {
+            let begin = format!("{target}{HEAD}{}", write(rest));
+            in_standing_time(answered_early(&begin, status, &write(late), has_tls));
         }
     }
 }
