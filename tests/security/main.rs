@@ -17,6 +17,7 @@ mod floods;
 mod forward_auth;
 mod grpc;
 mod headers;
+mod kept_lines;
 mod lifecycle;
 mod limits;
 mod pages;

@@ -1,13 +1,18 @@
 //! Requests that two servers could read as two different things (40), over raw sockets.
 
+use std::time::Duration;
+
 use e2e::on_one_store;
-use e2e::raw;
+use e2e::raw::{self, Talk};
 use e2e::stack::{Deployment, Stack};
 
 use crate::cookie_line;
 
 /// A request within a request: if anybody takes the rest of a body for the next request, this is what the upstream gets.
 const SMUGGLED: &str = "GET /api/lab/smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// Longer than a connection waits for a request before it rests.
+const REST: Duration = Duration::from_millis(2_200);
 
 /// Sends a head that begins like any call and goes on with `rest`; returns the answers and what the upstream got.
 async fn sent(stack: &Stack, cookie: &str, rest: &str) -> (raw::RawAnswer, Vec<String>) {
@@ -216,7 +221,80 @@ async fn c40_a_body_that_nobody_expects_is_no_request(deployment: Deployment) {
     }
 }
 
+/// One connection that waits for longer than a rest takes before it goes on.
+async fn after_a_rest(stack: &Stack, begin: &str, late: &str) -> (String, String) {
+    let mut client = Talk::to(stack.bff_address()).await;
+    client.say(begin).await;
+    let mut answer = client.hear().await;
+    if answer.starts_with("HTTP/1.1 100") {
+        answer = client.hear().await;
+    }
+    if answer.contains("connection: close") {
+        // It is closed and not left open until more comes.
+        assert_eq!(client.is_left().await, "", "{begin}");
+        return (answer, String::new());
+    }
+    client.is_silent_for(REST).await;
+    client.say(late).await;
+    (answer, client.is_left().await)
+}
+
+/// A connection that nobody uses for a while gives its protocol back; a body that comes then is no request.
+async fn c40_a_body_that_comes_after_a_rest_is_no_request(deployment: Deployment) {
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    let cookie = cookie_line(&browser);
+    let host = browser.app().authority();
+    let lines = format!("HTTP/1.1\r\nHost: {host}\r\n{cookie}\r\nX-CSRF: 1\r\n");
+    let foreign = format!("HTTP/1.1\r\nHost: {host}\r\n{cookie}\r\n");
+    let sized = format!("Content-Length: {}\r\n\r\n", SMUGGLED.len());
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("{:x}\r\n{SMUGGLED}\r\n0\r\n\r\n", SMUGGLED.len());
+    let last = format!("GET /api/lab/last {lines}Connection: close\r\n\r\n");
+    let before = stack.upstream().received().len();
+
+    let rows = [
+        (format!("POST /api/lab/x {foreign}{sized}"), SMUGGLED.to_owned()),
+        (format!("POST /api/lab/x {foreign}{chunked}"), chunk),
+        (format!("PUT /nowhere {lines}{sized}"), SMUGGLED.to_owned()),
+        (format!("POST /read/lab/x {lines}{sized}"), SMUGGLED.to_owned()),
+        (
+            format!("POST /api/lab/x {foreign}Expect: 100-continue\r\n{sized}"),
+            SMUGGLED.to_owned(),
+        ),
+        (
+            format!("GET /api/lab/x {foreign}Sec-Fetch-Site: cross-site\r\n{sized}"),
+            SMUGGLED.to_owned(),
+        ),
+    ];
+    let attacks = rows.iter().map(|(begin, late)| after_a_rest(&stack, begin, late));
+    let begin = format!("GET /api/lab/first {lines}\r\n");
+    let (attacked, (answer, told)) = tokio::join!(
+        futures_util::future::join_all(attacks),
+        after_a_rest(&stack, &begin, &last)
+    );
+
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && told.starts_with("HTTP/1.1 200"),
+        "{answer} {told}"
+    );
+    for ((begin, _), (answer, told)) in rows.iter().zip(attacked) {
+        let status = answer.rsplit("HTTP/1.1 ").next().unwrap();
+        assert!(status.starts_with('4'), "{begin}: {answer}");
+        assert_eq!(told, "", "{begin}");
+    }
+    let received = stack.upstream().received().split_off(before);
+    let targets: Vec<_> = received.iter().map(|received| &received.target).collect();
+    assert_eq!(targets, ["/lab/first", "/lab/last"]);
+    assert_eq!(
+        received[0].header("authorization"),
+        received[1].header("authorization"),
+        "it is the same session"
+    );
+}
+
 on_one_store!(
+    c40_a_body_that_comes_after_a_rest_is_no_request,
     c40_a_head_with_two_readings_is_refused,
     c40_chunks_with_two_readings_end_the_connection,
     c40_odd_but_legal_requests_have_one_reading,

@@ -1,5 +1,7 @@
 //! Requests as no browser writes them, and answers as no API should: byte for byte.
 
+mod talk;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+pub use self::talk::{Talk, ToldUpstream};
 use crate::wait::within_patience;
 
 /// An answer, hardly parsed.

@@ -1,3 +1,6 @@
+mod desync;
+mod rest;
+mod still;
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};

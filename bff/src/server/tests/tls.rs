@@ -9,15 +9,15 @@ use super::*;
 use crate::pem::PemFault;
 
 /// Writes a new certificate for `localhost`, and gives it.
-fn certify(folder: &Path) -> CertificateDer<'static> {
+pub(super) fn certify(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();
     std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
     made.cert.der().clone()
 }
 
-async fn connect_tls(
-    scene: &Scene,
+pub(super) async fn connect_tls(
+    stream: TcpStream,
     trusted: &CertificateDer<'static>,
     protocol: &[u8],
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
@@ -31,9 +31,7 @@ async fn connect_tls(
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
     let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(name, scene.connect().await)
-        .await
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 #[tokio::test]
@@ -43,7 +41,7 @@ async fn a_certificate_is_exchanged_while_connections_go_on() {
     let certificates = Certificates::read(folder.path().join("tls.crt"), folder.path().join("tls.key"));
     let certificates = Arc::new(certificates.unwrap());
     let scene = Scene::set(LIMITS, Some(Arc::clone(&certificates)));
-    let mut old = speak_http2(connect_tls(&scene, &first, b"h2").await.unwrap()).await;
+    let mut old = speak_http2(connect_tls(scene.connect().await, &first, b"h2").await.unwrap()).await;
     assert_eq!(
         old.send_request(get2("/facts")).await.unwrap().status(),
         StatusCode::OK
@@ -52,12 +50,17 @@ async fn a_certificate_is_exchanged_while_connections_go_on() {
     let second = certify(folder.path());
     certificates.reload().unwrap();
 
-    let mut new = speak_http1(connect_tls(&scene, &second, b"http/1.1").await.unwrap()).await;
+    let mut new = speak_http1(
+        connect_tls(scene.connect().await, &second, b"http/1.1")
+            .await
+            .unwrap(),
+    )
+    .await;
     assert_eq!(
         new.send_request(get("/facts")).await.unwrap().status(),
         StatusCode::OK
     );
-    assert!(connect_tls(&scene, &first, b"h2").await.is_err());
+    assert!(connect_tls(scene.connect().await, &first, b"h2").await.is_err());
     assert_eq!(
         old.send_request(get2("/facts")).await.unwrap().status(),
         StatusCode::OK
@@ -95,6 +98,6 @@ async fn a_pair_that_does_not_fit_changes_nothing() {
         Err(CertificateError::Certificate(_, PemFault::Unreadable(_)))
     ));
 
-    assert!(connect_tls(&scene, &first, b"h2").await.is_ok());
+    assert!(connect_tls(scene.connect().await, &first, b"h2").await.is_ok());
     assert!(CertificateDer::pem_file_iter(&certificate).is_err());
 }
