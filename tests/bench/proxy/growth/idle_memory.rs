@@ -18,8 +18,8 @@ use crate::upstream::Upstream;
 const CONNECTIONS: u32 = 10_000;
 /// The files that BFF and bench have open besides.
 const FURTHER_FILES: u64 = 256;
-/// Until what was needed for the requests is given back, if it is.
-const REST: Duration = Duration::from_secs(2);
+/// Until what was needed for the requests is given back: three times as long as the BFF waits before it lets a connection rest.
+const REST: Duration = Duration::from_secs(6);
 
 /// Every connection has made one request with a session, and stays. It is one session for all, so that what is counted are
 /// connections: what a session takes is measured by the bench `scale`.
