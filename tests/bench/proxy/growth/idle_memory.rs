@@ -18,8 +18,9 @@ use crate::upstream::Upstream;
 const CONNECTIONS: u32 = 10_000;
 /// The files that BFF and bench have open besides.
 const FURTHER_FILES: u64 = 256;
-/// Until what was needed for the requests is given back: three times as long as the BFF waits before it lets a connection rest.
-const REST: Duration = Duration::from_secs(6);
+/// Until what was needed for the requests is given back: the BFF notices within `server.head_timeout` (10 s) and two seconds that
+/// nothing more is asked.
+const REST: Duration = Duration::from_secs(15);
 
 /// Every connection has made one request with a session, and stays. It is one session for all, so that what is counted are
 /// connections: what a session takes is measured by the bench `scale`.
