@@ -227,7 +227,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
 
     let health = parts.health.clone();
     let streams = Arc::clone(&parts.proxy.streams);
-    let routes = parts.routes.clone().into_inner();
+    let routes = Arc::clone(&parts.routes);
     let public = serve_public(parts, listeners.public, workers, limits, certificates.clone())?;
     let management = match listeners.management {
         Some(listener) => Some(serve_management(health.clone(), admin, listener)?),

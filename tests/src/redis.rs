@@ -8,6 +8,7 @@ mod sentinel;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -176,6 +177,20 @@ impl Redis {
     pub async fn command(&self, words: &[&str]) -> Vec<String> {
         let lines = self.try_command(words).await;
         lines.unwrap_or_else(|output| panic!("redis-cli {words:?}: {output}"))
+    }
+
+    /// A number of a section of `INFO`.
+    ///
+    /// # Panics
+    /// When the section has no such number, or none of this type.
+    pub async fn info<N: FromStr>(&self, section: &str, field: &str) -> N {
+        let lines = self.command(&["INFO", section]).await;
+        let value = lines
+            .iter()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value
+            .and_then(|value| value.trim().parse().ok())
+            .unwrap_or_else(|| panic!("INFO says nothing of {field}"))
     }
 
     /// As [`command`](Self::command); the error is what `redis-cli` printed.

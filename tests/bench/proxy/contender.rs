@@ -45,11 +45,8 @@ impl Store {
     pub(crate) async fn start() -> Self {
         let redis = Redis::start().await;
         redis.command(&["CONFIG", "SET", "appendfsync", "everysec"]).await;
-        let pid = info(&redis, "server", "process_id").await;
-        Self {
-            pid: u32::try_from(pid).expect("a process id"),
-            redis,
-        }
+        let pid = redis.info("server", "process_id").await;
+        Self { pid, redis }
     }
 
     /// Its processor time.
@@ -59,7 +56,7 @@ impl Store {
 
     /// How many commands it was sent so far, this question included.
     pub(crate) async fn commands(&self) -> u64 {
-        info(&self.redis, "stats", "total_commands_processed").await
+        self.redis.info("stats", "total_commands_processed").await
     }
 }
 
@@ -151,15 +148,4 @@ pub(crate) fn headers_of_browser(port: u16, is_post: bool) -> Vec<(&'static str,
         headers.push(("Content-Type", "application/octet-stream".to_owned()));
     }
     headers
-}
-
-/// A number of a section of Redis's `INFO`.
-async fn info(redis: &Redis, section: &str, field: &str) -> u64 {
-    let lines = redis.command(&["INFO", section]).await;
-    let value = lines
-        .iter()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    value
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or_else(|| panic!("INFO says nothing of {field}"))
 }

@@ -11,7 +11,7 @@ use e2e::redis::Redis;
 use redb::Database;
 use resource_server::time::Clock as _;
 
-use crate::meter::{Cost, Latencies, info};
+use crate::meter::{Cost, Latencies};
 use crate::table::{Table, grouped};
 use crate::{lookups, memory};
 use e2e::sessions::content::{self, Serves};
@@ -190,7 +190,7 @@ impl Party<'_> {
                 let used = used_memory(redis).await - self.empty;
                 self.table
                     .put("memory of Redis: bytes a session", a_session(used));
-                let resident = info(redis.expect("a Redis"), "memory", "used_memory_rss").await;
+                let resident: f64 = redis.expect("a Redis").info("memory", "used_memory_rss").await;
                 self.table
                     .put("memory of Redis: resident, MiB", mebibytes(resident));
             }
@@ -224,7 +224,7 @@ impl Rest {
 
 async fn used_memory(redis: Option<&Redis>) -> f64 {
     match redis {
-        Some(redis) => info(redis, "memory", "used_memory").await,
+        Some(redis) => redis.info("memory", "used_memory").await,
         None => 0.0,
     }
 }

@@ -12,23 +12,13 @@ pub(crate) fn own_cpu() -> Duration {
     cpu(std::process::id())
 }
 
-/// A number of a section of Redis's `INFO`.
-pub(crate) async fn info(redis: &Redis, section: &str, field: &str) -> f64 {
-    let lines = redis.command(&["INFO", section]).await;
-    let value = lines
-        .iter()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    value
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or_else(|| panic!("INFO says nothing of {field}"))
-}
-
 async fn redis_cpu(redis: Option<&Redis>) -> Duration {
     let Some(redis) = redis else {
         return Duration::ZERO;
     };
-    let user = info(redis, "cpu", "used_cpu_user").await;
-    Duration::from_secs_f64(user + info(redis, "cpu", "used_cpu_sys").await)
+    let user: f64 = redis.info("cpu", "used_cpu_user").await;
+    let system: f64 = redis.info("cpu", "used_cpu_sys").await;
+    Duration::from_secs_f64(user + system)
 }
 
 /// What a number of equal steps took.
