@@ -50,12 +50,7 @@ impl Chromium {
         assert_installed("chromium");
         let wire = Wire::start().await;
         let profile = TempDir::new().expect("a temporary folder");
-        let started = Leashed::start("chromedriver", &["--port=0"], |line| {
-            line.contains("started successfully")
-        });
-        let (chromedriver, printed) = within_patience("chromedriver is ready", started)
-            .await
-            .unwrap_or_else(|printed| panic!("chromedriver did not start:\n{printed}"));
+        let (chromedriver, printed) = start_driver().await;
         let port: String = printed
             .lines()
             .last()
@@ -144,6 +139,21 @@ impl Chromium {
     pub async fn quit(self) {
         // The processes are killed in any case.
         let _ = self.driver.quit().await;
+    }
+}
+
+/// The driver, and what it printed up to the line that names its port.
+async fn start_driver() -> (Leashed, String) {
+    loop {
+        let started = Leashed::start("chromedriver", &["--port=0"], |line| {
+            line.contains("started successfully")
+        });
+        match within_patience("chromedriver is ready", started).await {
+            Ok(started) => return started,
+            // It lets the kernel choose a port of IPv6 and wants the same one of IPv4, which another process may have.
+            Err(printed) if printed.contains("Address already in use") => {}
+            Err(printed) => panic!("chromedriver did not start:\n{printed}"),
+        }
     }
 }
 
