@@ -25,6 +25,14 @@ impl NormalPath {
         if !raw.starts_with('/') || !raw.bytes().all(is_plain) {
             return Err(Ambiguous);
         }
+        if is_normal(raw) {
+            return Ok(Self(raw.to_owned()));
+        }
+        Self::taken_apart(raw)
+    }
+
+    /// Of a plain path.
+    fn taken_apart(raw: &str) -> Result<Self, Ambiguous> {
         let path = normal_encoding(raw)?;
         if percent_decode_str(&path).decode_utf8().is_err() {
             return Err(Ambiguous);
@@ -55,6 +63,16 @@ impl NormalPath {
 
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && !matches!(byte, b'\\' | b'#' | b'?')
+}
+
+/// Whether a plain path is in its form already, seen without taking it apart: nothing is encoded, no segment is empty, and none
+/// begins with what could make it a dot segment. Most are so; what is not may be all the same.
+fn is_normal(plain: &str) -> bool {
+    let bytes = plain.as_bytes();
+    !bytes.contains(&b'%')
+        && bytes
+            .windows(2)
+            .all(|pair| pair[0] != b'/' || !matches!(pair[1], b'/' | b'.' | b';'))
 }
 
 /// Decodes what need not be encoded, writes other encodings in upper case, refuses those that hide a separator or a
@@ -177,6 +195,27 @@ mod tests {
             "/api/\u{1}",
         ] {
             assert_eq!(NormalPath::parse(raw), Err(Ambiguous), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn what_looks_normal_is_just_what_it_comes_apart_to() {
+        let alphabet = ['/', '.', ';', 'a'];
+        let mut paths = vec!["/".to_owned()];
+        for _ in 0..6 {
+            let longer = paths
+                .iter()
+                .flat_map(|path| alphabet.map(|c| format!("{path}{c}")));
+            paths.extend(longer.collect::<Vec<_>>());
+            paths.dedup();
+        }
+        let normal: Vec<_> = paths.iter().filter(|path| is_normal(path)).collect();
+        assert!(normal.iter().any(|path| *path == "/a.;/a"), "{}", normal.len());
+        for path in normal {
+            assert_eq!(
+                NormalPath::taken_apart(path).as_ref().map(NormalPath::as_str),
+                Ok(path.as_str())
+            );
         }
     }
 

@@ -8,6 +8,7 @@ use actix_http::{ConnectionType, Method, Request, Response};
 use actix_service::Service;
 use actix_web::dev::ServiceResponse;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio_util::sync::CancellationToken;
 
@@ -53,9 +54,9 @@ where
         let activity = request.conn_data::<Rc<Activity>>();
         let in_flight = activity.map(|activity| activity.begin_request(is_bare));
         let stopping = self.stopping.clone();
-        let answer = self.app.call(request);
-        Box::pin(async move {
-            let answer = match answer.await {
+        // Mapped and not awaited in a block: that would hold the future twice, as what it captured and as what it awaits.
+        Box::pin(self.app.call(request).map(move |answer| {
+            let answer = match answer {
                 Ok(answer) => Response::from(answer.map_into_boxed_body()),
                 Err(error) => Response::<BoxBody>::from(error),
             };
@@ -67,7 +68,7 @@ where
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
             Ok(response)
-        })
+        }))
     }
 }
 

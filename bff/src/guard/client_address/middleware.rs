@@ -13,8 +13,11 @@ pub fn client_of(request: &HttpRequest) -> Option<IpAddr> {
     let proxies = request.app_data::<web::Data<TrustedProxies>>()?;
     let peer = request.peer_addr()?.ip();
     let name = proxies.header.name();
-    if request.headers().contains_key(name) && !proxies.trusts(peer.to_canonical()) {
-        warn_once(name);
+    if !proxies.trusts(peer.to_canonical()) {
+        if !WARNED.load(Ordering::Relaxed) && request.headers().contains_key(name) {
+            warn_once(name);
+        }
+        return Some(peer.to_canonical());
     }
     // A line that is no text reads as an entry that names nobody.
     let lines: Vec<&str> = request
@@ -25,9 +28,10 @@ pub fn client_of(request: &HttpRequest) -> Option<IpAddr> {
     Some(proxies.client(peer, lines.into_iter()))
 }
 
+static WARNED: AtomicBool = AtomicBool::new(false);
+
 /// Behind a load balancer that nobody named, all clients share one address, and its limits.
 fn warn_once(name: &'static str) {
-    static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             header = name,

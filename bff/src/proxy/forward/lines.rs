@@ -60,7 +60,10 @@ impl Lines {
             let has_rested = rested.is_some();
             let mut line = match rested {
                 Some(line) => line,
-                None => self.connect().await.map_err(ForwardError::Unconnected)?,
+                // Boxed, so that a request on a kept connection has no room for it.
+                None => Box::pin(self.connect())
+                    .await
+                    .map_err(ForwardError::Unconnected)?,
             };
             match line.try_send_request(request).await {
                 Ok(answer) => {
