@@ -11,16 +11,19 @@ mod connection;
 mod http2;
 mod limits;
 pub mod middleware;
+mod remembered;
 mod service;
 mod socket;
 mod stall;
 mod trailers;
+mod turns;
 mod worker;
 
 pub use self::accept::{Server, Settings};
 pub use self::certificates::{CertificateError, Certificates};
 pub(crate) use self::limits::{KEEP_ALIVE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_RETRIES};
 pub use self::limits::{Limits, MAX_HEAD_BYTES};
+pub use self::remembered::Remembered;
 pub use self::trailers::Trailers;
 
 #[cfg(test)]

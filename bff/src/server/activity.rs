@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::limits::{Limits, REST, WRITE_STALL};
+use super::limits::{Limits, REST, REST_PACE, WRITE_STALL};
+use super::turns::Turn;
 
 /// What a connection is doing: its socket, its requests and its watchman share one.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Activity {
     /// Since when the client takes none of what is written to it.
     stalled_since: Cell<Option<Instant>>,
     request_began: Notify,
+    turn: Cell<Turn>,
 }
 
 /// Why a connection is given up.
@@ -52,6 +54,7 @@ impl Activity {
             was_bare: Cell::new(false),
             stalled_since: Cell::new(None),
             request_began: Notify::new(),
+            turn: Cell::default(),
         })
     }
 
@@ -66,9 +69,22 @@ impl Activity {
         let is_read_at_once = self.requests.get() == 0;
         self.head_is_last
             .set(is_read_at_once && bytes.ends_with(b"\r\n\r\n"));
-        if self.reads_heads.get() && self.requests.get() == 0 && self.head_since.get().is_none() {
+        if self.awaits_head() {
             self.head_since.set(Some(Instant::now()));
         }
+    }
+
+    /// Whether what the client sends now begins a request.
+    pub(super) fn awaits_head(&self) -> bool {
+        self.reads_heads.get() && self.requests.get() == 0 && self.head_since.get().is_none()
+    }
+
+    pub(super) fn turn(&self) -> Turn {
+        self.turn.get()
+    }
+
+    pub(super) fn set_turn(&self, turn: Turn) {
+        self.turn.set(turn);
     }
 
     /// The client takes what is written to it, or does not.
@@ -97,17 +113,29 @@ impl Activity {
     }
 
     /// Waits until there is a reason to give the connection up, or at least what its protocol needs.
-    pub(super) async fn given_up(&self, limits: &Limits) -> GivenUp {
+    pub(super) async fn given_up(&self, limits: &Limits, rests: &Rests) -> GivenUp {
+        let mut may_rest_from = None;
         loop {
             let now = Instant::now();
             let (due, reason) = self.due(now, limits);
-            if let Some(reason) = reason
-                && due <= now
-            {
-                return reason;
-            }
-            // A head may begin, or a write stall, right after this look.
-            sleep_until(due.min(now + self.interval(limits))).await;
+            let until = match reason {
+                Some(GivenUp::Resting) if due <= now => {
+                    // In the meantime somebody may have asked for something.
+                    let from = may_rest_from.take().unwrap_or_else(|| rests.next(now));
+                    if from <= now {
+                        return GivenUp::Resting;
+                    }
+                    may_rest_from = Some(from);
+                    from
+                }
+                Some(reason) if due <= now => return reason,
+                // A head may begin, or a write stall, right after this look.
+                _ => {
+                    may_rest_from = None;
+                    due.min(now + self.interval(limits))
+                }
+            };
+            sleep_until(until).await;
         }
     }
 
@@ -136,16 +164,36 @@ impl Activity {
     /// How long the watchman may look away: seldom at what cannot rest.
     fn interval(&self, limits: &Limits) -> Duration {
         let shortest = limits.head_timeout.min(limits.keep_alive).min(WRITE_STALL);
-        if self.reads_heads.get() && self.requests.get() == 0 {
+        if !self.reads_heads.get() {
+            shortest
+        } else if self.requests.get() == 0 {
             shortest.min(REST)
         } else {
-            shortest
+            shortest.min(2 * REST)
         }
     }
 
     /// Waits for as long as nobody has to ask for anything.
     pub(super) async fn is_idle(&self, limits: &Limits) {
         sleep_until(self.quiet_since.get() + limits.keep_alive).await;
+    }
+}
+
+/// When the connections of a worker may rest: not many of them at the same moment. What a burst of them gives back, the allocator would
+/// keep until the next burst, and nobody else would be served meanwhile.
+#[derive(Debug)]
+pub(super) struct Rests(Cell<Instant>);
+
+impl Rests {
+    pub(super) fn begin() -> Self {
+        Self(Cell::new(Instant::now()))
+    }
+
+    /// From when on the next one may.
+    fn next(&self, now: Instant) -> Instant {
+        let next = self.0.get().max(now);
+        self.0.set(next + REST_PACE);
+        next
     }
 }
 
@@ -173,7 +221,7 @@ mod tests {
 
     async fn seconds_until_given_up(activity: &Activity) -> (GivenUp, u64) {
         let begin = Instant::now();
-        let reason = activity.given_up(&LIMITS).await;
+        let reason = activity.given_up(&LIMITS, &Rests::begin()).await;
         (reason, begin.elapsed().as_secs())
     }
 
@@ -225,6 +273,34 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn connections_do_not_rest_all_at_once() {
+        let (rests, begin) = (Rests::begin(), Instant::now());
+        let rested = (0..1000).map(async |_| {
+            let activity = Activity::begin();
+            activity.note_read(b"GET / HTTP/1.1\r\n\r\n");
+            drop(activity.begin_request(true));
+            assert_eq!(activity.given_up(&LIMITS, &rests).await, GivenUp::Resting);
+            begin.elapsed()
+        });
+
+        let mut rested = futures_util::future::join_all(rested).await;
+
+        rested.sort_unstable();
+        let within = |from: Duration| {
+            rested
+                .iter()
+                .filter(|at| (from..from + REST_PACE * 100).contains(*at))
+                .count()
+        };
+        assert_eq!(rested[0], REST);
+        // Timers go off at whole milliseconds.
+        for from in [0, 500, 899] {
+            let count = within(REST + REST_PACE * from);
+            assert!((95..=105).contains(&count), "{count} from {from}");
+        }
+    }
+
     /// Behind a queue of requests some may not have been looked at yet.
     #[tokio::test(start_paused = true)]
     async fn a_connection_does_not_rest_after_what_came_while_a_request_was_under_way() {
@@ -251,7 +327,8 @@ mod tests {
     async fn a_request_may_take_its_time_but_its_answer_has_to_be_read() {
         let activity = Activity::begin();
         let request = activity.begin_request(false);
-        let patience = tokio::time::timeout(Duration::from_secs(3600), activity.given_up(&LIMITS));
+        let rests = Rests::begin();
+        let patience = tokio::time::timeout(Duration::from_secs(3600), activity.given_up(&LIMITS, &rests));
         assert!(patience.await.is_err());
         activity.note_write(false);
 
@@ -285,7 +362,8 @@ mod tests {
             activity.note_write(false);
         };
 
-        let (reason, ()) = tokio::join!(activity.given_up(&limits), stalls);
+        let rests = Rests::begin();
+        let (reason, ()) = tokio::join!(activity.given_up(&limits, &rests), stalls);
 
         assert_eq!((reason, begin.elapsed().as_secs()), (GivenUp::Stalled, 61));
     }

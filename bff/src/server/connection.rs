@@ -14,10 +14,11 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Activity, GivenUp};
+use super::activity::{Activity, GivenUp, Rests};
 use super::http2::{self, Bridge};
 use super::limits::{FAREWELL, KEEP_ALIVE, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_RETRIES, LAST_WORDS, Limits};
 use super::socket::Socket;
+use super::turns::Turns;
 use crate::telemetry;
 
 /// The HTTP/1.1 connection that is just being made. actix asks for a signal of its end without saying for which one.
@@ -28,6 +29,8 @@ pub(super) struct Connections<A, H> {
     pub(super) app: A,
     pub(super) http1: H,
     pub(super) being_made: BeingMade,
+    pub(super) turns: Rc<Turns>,
+    pub(super) rests: Rests,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) limits: Limits,
     /// The server takes no more connections, and those that are here come to their end.
@@ -98,12 +101,13 @@ where
 
     /// Finds out the protocol; `None` if the client went away.
     async fn begin(&self, stream: TcpStream, activity: &Rc<Activity>) -> io::Result<Option<(Socket, bool)>> {
+        let (activity, turns) = (Rc::clone(activity), Rc::clone(&self.turns));
         let Some(tls) = &self.tls else {
-            return Socket::plain(stream, Rc::clone(activity)).await;
+            return Socket::plain(stream, activity, turns).await;
         };
         let stream = tls.accept(stream).await?;
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Some((Socket::tls(stream, Rc::clone(activity)), is_http2)))
+        Ok(Some((Socket::tls(stream, activity, turns), is_http2)))
     }
 
     /// Serves HTTP/1.1; while the connection rests, with nothing at hand but its socket.
@@ -130,7 +134,7 @@ where
                 }
                 false
             }
-            reason = activity.given_up(&self.limits) => {
+            reason = activity.given_up(&self.limits, &self.rests) => {
                 let rests = reason == GivenUp::Resting;
                 if !rests {
                     report(reason);
@@ -178,7 +182,7 @@ where
                     is_told = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                reason = activity.given_up(&self.limits) => {
+                reason = activity.given_up(&self.limits, &self.rests) => {
                     report(reason);
                     if reason == GivenUp::Idle {
                         connection.as_mut().graceful_shutdown();

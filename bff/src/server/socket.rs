@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use super::turns::Turns;
 
 /// What every HTTP/2 connection begins with (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -20,6 +21,7 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) struct Socket {
     shared: Rc<RefCell<Shared>>,
     activity: Rc<Activity>,
+    turns: Rc<Turns>,
 }
 
 struct Shared {
@@ -42,14 +44,20 @@ struct Ahead {
 
 impl Socket {
     /// Of a client that came through TLS.
-    pub(super) fn tls(stream: TlsStream<TcpStream>, activity: Rc<Activity>) -> Self {
-        Self::new(Transport::Tls(Box::new(stream)), Ahead::default(), activity)
+    pub(super) fn tls(stream: TlsStream<TcpStream>, activity: Rc<Activity>, turns: Rc<Turns>) -> Self {
+        Self::new(
+            Transport::Tls(Box::new(stream)),
+            Ahead::default(),
+            activity,
+            turns,
+        )
     }
 
-    fn new(transport: Transport, ahead: Ahead, activity: Rc<Activity>) -> Self {
+    fn new(transport: Transport, ahead: Ahead, activity: Rc<Activity>, turns: Rc<Turns>) -> Self {
         Self {
             shared: Rc::new(RefCell::new(Shared { transport, ahead })),
             activity,
+            turns,
         }
     }
 
@@ -60,6 +68,7 @@ impl Socket {
     pub(super) async fn plain(
         mut stream: TcpStream,
         activity: Rc<Activity>,
+        turns: Rc<Turns>,
     ) -> io::Result<Option<(Self, bool)>> {
         let mut ahead = Ahead::default();
         while ahead.end < PREFACE.len() && ahead.bytes[..ahead.end] == PREFACE[..ahead.end] {
@@ -70,7 +79,7 @@ impl Socket {
             ahead.end += read;
         }
         let is_http2 = ahead.bytes == *PREFACE;
-        let socket = Self::new(Transport::Plain(stream), ahead, activity);
+        let socket = Self::new(Transport::Plain(stream), ahead, activity, turns);
         Ok(Some((socket, is_http2)))
     }
 
@@ -105,6 +114,13 @@ impl Socket {
 }
 
 impl Transport {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
     fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -128,6 +144,11 @@ impl AsyncRead for Socket {
             buffer.put_slice(&waiting[..taken]);
             ahead.begin += taken;
         } else {
+            let begins =
+                self.activity.awaits_head() && shared.transport.tcp().poll_read_ready(context).is_ready();
+            if begins && !self.turns.has_come(&self.activity, context) {
+                return Poll::Pending;
+            }
             ready!(shared.transport.poll_read(context, buffer))?;
         }
         let read = &buffer.filled()[before..];

@@ -15,8 +15,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::activity::Rests;
 use super::connection::{BeingMade, Connections, last_words};
 use super::limits::{LINGER, Limits};
+use super::remembered::Remembered;
 use super::service::Application;
 use super::socket::Socket;
 use crate::telemetry;
@@ -81,6 +83,7 @@ where
         .graceful_shutdown_signal(signal)
         .on_connect_ext(|socket: &Socket, data| {
             data.insert(Rc::clone(socket.activity()));
+            data.insert(Remembered::default());
         })
         .h1(fn_factory(move || {
             let app = shared.clone();
@@ -93,6 +96,8 @@ where
         app,
         http1,
         being_made,
+        turns: Rc::default(),
+        rests: Rests::begin(),
         tls: orders.tls.map(TlsAcceptor::from),
         limits: orders.limits,
         draining: orders.draining,

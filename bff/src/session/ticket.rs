@@ -17,8 +17,9 @@ use actix_session::{Session, SessionExt, SessionMiddleware};
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::Payload;
-use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, USER_AGENT};
+use actix_web::http::header::{COOKIE, HeaderValue, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -26,9 +27,10 @@ use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 
 use super::store::StoreError;
-use super::{SessionId, SessionKey, SessionRegistry};
+use super::{RecordKey, SessionId, SessionKey, SessionRegistry};
 use crate::cookies;
 use crate::errors::chain;
+use crate::server::Remembered;
 
 /// The one thing that is told to the middleware: the ticket to be issued.
 const ID: &str = "id";
@@ -60,13 +62,12 @@ impl SigningKey {
         }
     }
 
-    /// The secret in a request's cookie, if there is one that we have signed.
-    fn presented_in(&self, headers: &HeaderMap) -> Option<SessionId> {
-        let pairs = headers.get(COOKIE)?.to_str().ok()?.split(';');
-        let mut values = pairs.filter_map(|pair| {
+    /// The secret in a `Cookie` header, if there is one that we have signed.
+    fn presented_in(&self, cookies: &HeaderValue) -> Option<SessionId> {
+        let mut values = cookies.to_str().ok()?.split(';').filter_map(|pair| {
             let (name, value) = pair.split_once('=')?;
-            let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
-            (name.trim() == cookies::SESSION).then_some(value)
+            let is_ours = name.trim() == cookies::SESSION;
+            is_ours.then(|| percent_decode_str(value.trim()).decode_utf8().ok())?
         });
         let value = values.next()?;
         // The form of the library's signed jar: what actix-session sets, this has to read.
@@ -74,6 +75,46 @@ impl SigningKey {
         let signature = BASE64.decode(signature).ok()?;
         hmac::verify(&self.to_verify, id.as_bytes(), &signature).ok()?;
         SessionId::parse(id)
+    }
+}
+
+/// The `Cookie` header that a connection brought last, and the secret in it. Nearly every connection brings the same one all its
+/// life, and to verify it costs more than to see that.
+struct Verified {
+    cookies: HeaderValue,
+    id: SessionId,
+    record_key: RecordKey,
+}
+
+impl Verified {
+    /// The secret that a request presents, from what its connection brought before if it is the same.
+    fn by(request: &HttpRequest, key: &SigningKey) -> Option<(SessionId, RecordKey)> {
+        let cookies = request.headers().get(COOKIE)?;
+        let remembered = request.conn_data::<Remembered>();
+        let known = remembered.and_then(|remembered| {
+            remembered.read(|last: &Self| {
+                last.brought(cookies)
+                    .then(|| (last.id.clone(), last.record_key.clone()))
+            })
+        });
+        if let Some(Some(known)) = known {
+            return Some(known);
+        }
+        let id = key.presented_in(cookies)?;
+        let record_key = id.record_key();
+        if let Some(remembered) = remembered {
+            remembered.keep(Self {
+                cookies: cookies.clone(),
+                id: id.clone(),
+                record_key: record_key.clone(),
+            });
+        }
+        Some((id, record_key))
+    }
+
+    /// Connections of a gateway carry the requests of many people: how long the comparison takes tells nothing of the one before.
+    fn brought(&self, cookies: &HeaderValue) -> bool {
+        verify_slices_are_equal(self.cookies.as_bytes(), cookies.as_bytes()).is_ok()
     }
 }
 
@@ -107,10 +148,10 @@ pub enum Presented {
 impl Presented {
     /// Reads the cookie of a request, and asks which session it names.
     pub async fn read(request: &HttpRequest, key: &SigningKey, registry: &SessionRegistry) -> Self {
-        let Some(id) = key.presented_in(request.headers()) else {
+        let Some((id, record_key)) = Verified::by(request, key) else {
             return Self::Nothing;
         };
-        match registry.session_of(&id.record_key()).await {
+        match registry.session_of(&record_key).await {
             Ok(None) => Self::Nothing,
             Ok(Some(session)) => {
                 request.extensions_mut().insert(Named(session.clone()));
@@ -258,9 +299,7 @@ mod tests {
     use super::*;
 
     fn presented(key: &SigningKey, cookie: &str) -> Option<SessionId> {
-        let mut headers = HeaderMap::new();
-        headers.insert(COOKIE, HeaderValue::from_str(cookie).unwrap());
-        key.presented_in(&headers)
+        key.presented_in(&HeaderValue::from_str(cookie).unwrap())
     }
 
     /// As actix-session does it.
