@@ -121,19 +121,19 @@ http {{
     }}
 }}
 "#,
-        head = head(folder.path()),
+        head = head(folder.path(), 1),
         temporary = temporary_places(folder.path()),
     );
     fs::write(&file, text).expect("a file");
     (arguments(&file), folder)
 }
 
-/// The first lines of an nginx of one worker that may have many connections.
-pub(crate) fn head(folder: &Path) -> String {
+/// The first lines of an nginx whose workers may have many connections.
+pub(crate) fn head(folder: &Path, workers: u32) -> String {
     // nginx has room for all of them from the start.
     let files = open_files().min(65_536);
     format!(
-        "daemon off;\nworker_processes 1;\nworker_rlimit_nofile {files};\nerror_log stderr notice;\npid {}/pid;\n\
+        "daemon off;\nworker_processes {workers};\nworker_rlimit_nofile {files};\nerror_log stderr notice;\npid {}/pid;\n\
          events {{ worker_connections {files}; }}",
         folder.display()
     )

@@ -4,11 +4,13 @@ use std::fs;
 use std::time::Duration;
 
 use e2e::measure::median;
-use e2e::process::cpu;
-use e2e::report::data::{CONTENDERS, Fact, REDIS_COMMANDS, TWO_WORKERS, TWO_WORKERS_RAW, title};
+use e2e::process::{cpu, family};
+use e2e::report::data::{
+    CONTENDERS, Fact, REDIS_COMMANDS, TWO_WORKERS, TWO_WORKERS_OF_NGINX, TWO_WORKERS_RAW, title,
+};
 
 use crate::case::SMALL_GET;
-use crate::contender::{Contender, bff};
+use crate::contender::{Contender, bff, nginx};
 use crate::cores::{Place, cpu_of_ended_children};
 use crate::load::{self, steady};
 use crate::rounds::Rounds;
@@ -23,6 +25,7 @@ const ROOM: f64 = 0.4;
 /// What a number of workers does with small GETs.
 #[derive(Debug, Clone)]
 struct Workers {
+    name: &'static str,
     workers: u32,
     requests_per_second: f64,
     cpu_us: f64,
@@ -33,17 +36,21 @@ struct Workers {
     busiest_share: f64,
 }
 
-/// Small GETs at a BFF with one worker and at one with two, in turns. The one worker has core 0 to itself, as everywhere
-/// in this bench; two are on both cores, which they share with load and upstream.
+/// Small GETs at a BFF with one worker and at one with two, in turns, and at an nginx beside them. All run on both cores, which they
+/// share with load and upstream: what that costs, it costs nginx too.
 pub(crate) async fn compare(upstream: &Upstream, rounds: Rounds) -> Vec<Fact> {
     let mut contenders = Vec::new();
-    for (workers, place) in [(1, Place::OwnCore), (2, Place::AllCores)] {
+    for workers in [1, 2] {
         let setup = bff::Setup {
             workers,
-            place,
+            place: Place::AllCores,
             ..bff::Setup::named(bff::REDIS)
         };
         contenders.push((workers, bff::start(upstream, setup).await));
+        contenders.push((
+            workers,
+            nginx::start_with(upstream, workers, Place::AllCores).await,
+        ));
     }
     let mut all = vec![Vec::new(); contenders.len()];
     for round in 0..rounds.rounds {
@@ -56,6 +63,7 @@ pub(crate) async fn compare(upstream: &Upstream, rounds: Rounds) -> Vec<Fact> {
     let medians = all.iter().map(|rounds| {
         let of = |field: fn(&Workers) -> f64| median(rounds.iter().map(field));
         Workers {
+            name: rounds[0].name,
             workers: rounds[0].workers,
             requests_per_second: of(|one| one.requests_per_second),
             cpu_us: of(|one| one.cpu_us),
@@ -65,33 +73,41 @@ pub(crate) async fn compare(upstream: &Upstream, rounds: Rounds) -> Vec<Fact> {
     });
     let medians: Vec<Workers> = medians.collect();
     print(&medians);
-    facts(&medians[0], &medians[1])
+    let of = |name: &str| {
+        let mut found = medians.iter().filter(|one| one.name == name);
+        let (one, two) = (found.next(), found.next());
+        one.zip(two).expect("one worker and two were measured")
+    };
+    let (one, two) = of(bff::REDIS);
+    vec![
+        TWO_WORKERS.is(capacity(one, two)),
+        TWO_WORKERS_RAW.is(two.requests_per_second / one.requests_per_second),
+        {
+            let (one, two) = of(nginx::NAME);
+            TWO_WORKERS_OF_NGINX.is(capacity(one, two))
+        },
+    ]
 }
 
 /// What two workers could do on two cores that nobody else needs. With load and upstream on the same two cores the rate cannot
 /// show it. But it follows from what a request takes of a core, and from the worker that is busy first.
-fn facts(one: &Workers, two: &Workers) -> Vec<Fact> {
+fn capacity(one: &Workers, two: &Workers) -> f64 {
     let count = f64::from(two.workers);
     let balance = 1.0 / count / two.busiest_share;
-    let capacity = count * (one.cpu_us / two.cpu_us) * balance;
-    vec![
-        TWO_WORKERS.is(capacity),
-        TWO_WORKERS_RAW.is(two.requests_per_second / one.requests_per_second),
-    ]
+    count * (one.cpu_us / two.cpu_us) * balance
 }
 
 fn print(found: &[Workers]) {
-    println!("## Workers: small GETs at bff-redis, {CONNECTIONS_EACH} connections for each\n");
+    println!("## Workers: small GETs, {CONNECTIONS_EACH} connections for each\n");
+    println!("They are on two cores, which load and upstream need as well.\n");
     println!(
-        "One worker has core 0 to itself. Two workers are on two cores, which load and upstream need as well.\n"
+        "| contender | workers | requests/s | CPU µs/request | others µs/request | busiest worker's share, with room |"
     );
-    println!(
-        "| workers | requests/s | CPU µs/request | others µs/request | busiest worker's share, with room |"
-    );
-    println!("|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|");
     for one in found {
         println!(
-            "| {} | {:.0} | {:.1} | {:.1} | {:.1} % |",
+            "| {} | {} | {:.0} | {:.1} | {:.1} | {:.1} % |",
+            one.name,
             one.workers,
             one.requests_per_second,
             one.cpu_us,
@@ -103,12 +119,7 @@ fn print(found: &[Workers]) {
 }
 
 async fn once(workers: u32, contender: &Contender, upstream: &Upstream, duration: Duration) -> Workers {
-    let upstream_cpu = || {
-        e2e::process::family(upstream.pid())
-            .into_iter()
-            .map(cpu)
-            .sum::<Duration>()
-    };
+    let upstream_cpu = || family(upstream.pid()).into_iter().map(cpu).sum::<Duration>();
     let (load_before, upstream_before) = (cpu_of_ended_children(), upstream_cpu());
     let before = contender.cpu();
     let load = load::full(contender, &SMALL_GET, workers * CONNECTIONS_EACH, duration).await;
@@ -116,6 +127,7 @@ async fn once(workers: u32, contender: &Contender, upstream: &Upstream, duration
     let others =
         cpu_of_ended_children().saturating_sub(load_before) + upstream_cpu().saturating_sub(upstream_before);
     Workers {
+        name: contender.name,
         workers,
         requests_per_second: load.per_second(),
         cpu_us: took.as_secs_f64() * 1e6 / load.requests,
@@ -139,9 +151,10 @@ fn busiest_share(contender: &Contender, per_second: f64, duration: Duration) -> 
     busiest.as_secs_f64() / took.iter().sum::<Duration>().as_secs_f64()
 }
 
-/// The processor time of each thread.
+/// The processor time of each thread of a process and of those that it started.
 fn threads(pid: u32) -> Vec<(String, Duration)> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let of_one = |pid| fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let threads = family(pid).into_iter().flat_map(of_one);
     let times = threads.flatten().filter_map(|thread| {
         let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
         let nanoseconds = text.split(' ').next()?.parse().ok()?;

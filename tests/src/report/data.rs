@@ -209,6 +209,11 @@ pub const TWO_WORKERS: KnownFact = KnownFact {
     name: "capacity of two workers, relative to one",
     unit: "x",
 };
+/// The same of an nginx, under the same load and on the same cores.
+pub const TWO_WORKERS_OF_NGINX: KnownFact = KnownFact {
+    name: "capacity of two workers of nginx, relative to one",
+    unit: "x",
+};
 /// Requests a second of two workers divided by those of one, when load and upstream need the same two cores.
 pub const TWO_WORKERS_RAW: KnownFact = KnownFact {
     name: "throughput of two workers, relative to one, on two cores that load and upstream share",
@@ -219,13 +224,14 @@ pub const REDIS_COMMANDS: KnownFact = KnownFact {
     name: "Redis commands for a warm request",
     unit: "commands",
 };
-/// All that are judged, and the one that is told beside them.
-pub const KNOWN_FACTS: [&KnownFact; 6] = [
+/// All that are judged, and those that are told beside them.
+pub const KNOWN_FACTS: [&KnownFact; 7] = [
     &IDLE_MEMORY,
     &DOWNLOAD_GROWTH,
     &UPLOAD_GROWTH,
     &TWO_WORKERS,
     &TWO_WORKERS_RAW,
+    &TWO_WORKERS_OF_NGINX,
     &REDIS_COMMANDS,
 ];
 

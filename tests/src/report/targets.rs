@@ -2,7 +2,8 @@
 
 use super::data::{
     BFF_REDIS, CASES, DOWNLOAD_GROWTH, IDLE_MEMORY, KnownFact, MOD_AUTH_OPENIDC, Measurement, NGINX,
-    REDIS_COMMANDS, Results, SMALL_GET, TWO_WORKERS, TWO_WORKERS_RAW, UPLOAD_GROWTH, title,
+    REDIS_COMMANDS, Results, SMALL_GET, TWO_WORKERS, TWO_WORKERS_OF_NGINX, TWO_WORKERS_RAW, UPLOAD_GROWTH,
+    title,
 };
 
 /// How far two rates may differ and still be one load.
@@ -207,13 +208,16 @@ fn fact(results: &Results, known: &'static KnownFact, must: Bound, aim: Option<B
     }
 }
 
-/// The rate stands beside it, for what it is worth where the load takes its share of both cores.
+/// The rate and nginx's stand beside it, for what it is worth where the load takes its share of both cores.
 fn two_workers(results: &Results) -> Target {
     let mut target = fact(results, &TWO_WORKERS, Bound::AtLeast(1.8), None);
-    let mut facts = results.facts.iter();
-    let raw = facts.find(|fact| fact.name == TWO_WORKERS_RAW.name);
-    if let Some((figure, raw)) = target.figure.as_mut().zip(raw) {
-        figure.note = format!("{:.2} x the throughput, beside the load", raw.value);
+    let find = |known: &KnownFact| results.facts.iter().find(|fact| fact.name == known.name);
+    let beside = find(&TWO_WORKERS_RAW).zip(find(&TWO_WORKERS_OF_NGINX));
+    if let Some((figure, (raw, nginx))) = target.figure.as_mut().zip(beside) {
+        figure.note = format!(
+            "nginx: {:.2} x; {:.2} x the throughput, beside the load",
+            nginx.value, raw.value
+        );
     }
     target
 }

@@ -13,6 +13,11 @@ pub(crate) const NAME: &str = "nginx";
 /// Tuned: connections to both sides are kept, bodies go up as they come, answers are held in memory only. It writes its access
 /// log, as the BFF does and both do by default; buffered, as the BFF's.
 pub(crate) async fn start(upstream: &Upstream) -> Contender {
+    start_with(upstream, 1, Place::OwnCore).await
+}
+
+/// The same with more workers, or elsewhere.
+pub(crate) async fn start_with(upstream: &Upstream, workers: u32, place: Place) -> Contender {
     let configure = async |port: u16| {
         let folder = TempDir::new().expect("a temporary folder");
         let text = format!(
@@ -47,7 +52,7 @@ http {{
     }}
 }}
 "#,
-            head = head(folder.path()),
+            head = head(folder.path(), workers),
             temporary = temporary_places(folder.path()),
             log = folder.path().join("access.log").display(),
             upstream = upstream.authority(),
@@ -57,8 +62,7 @@ http {{
         (arguments(&file), folder)
     };
     let is_ready = |line: &str| line.contains("start worker process ");
-    let (port, process, folder) =
-        start_server(Place::OwnCore, &[e2e::gateway::nginx()], is_ready, configure).await;
+    let (port, process, folder) = start_server(place, &[e2e::gateway::nginx()], is_ready, configure).await;
     Contender {
         name: NAME,
         port,
