@@ -15,6 +15,7 @@ mod cors;
 mod csrf;
 mod floods;
 mod forward_auth;
+mod gateways;
 mod grpc;
 mod headers;
 mod kept_lines;

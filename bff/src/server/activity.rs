@@ -118,21 +118,24 @@ impl Activity {
         loop {
             let now = Instant::now();
             let (due, reason) = self.due(now, limits);
+            let look_again = now + self.interval(limits);
             let until = match reason {
                 Some(GivenUp::Resting) if due <= now => {
-                    // In the meantime somebody may have asked for something.
-                    let from = may_rest_from.take().unwrap_or_else(|| rests.next(now));
-                    if from <= now {
+                    if self.quiet_since.get() + limits.keep_alive <= now {
+                        return GivenUp::Idle;
+                    }
+                    let from = may_rest_from.take().or_else(|| rests.next(now));
+                    if from.is_some_and(|from| from <= now) {
                         return GivenUp::Resting;
                     }
-                    may_rest_from = Some(from);
-                    from
+                    may_rest_from = from;
+                    from.map_or(look_again, |from| from.min(look_again))
                 }
                 Some(reason) if due <= now => return reason,
                 // A head may begin, or a write stall, right after this look.
                 _ => {
                     may_rest_from = None;
-                    due.min(now + self.interval(limits))
+                    due.min(look_again)
                 }
             };
             sleep_until(until).await;
@@ -143,7 +146,8 @@ impl Activity {
         if let Some(since) = self.stalled_since.get() {
             return (since + WRITE_STALL, Some(GivenUp::Stalled));
         }
-        if self.requests.get() > 0 {
+        // What waits for its turn has sent its next request.
+        if self.requests.get() > 0 || self.turn.get() == Turn::Waiting {
             return (now + self.interval(limits), None);
         }
         match self.head_since.get() {
@@ -164,12 +168,10 @@ impl Activity {
     /// How long the watchman may look away: seldom at what cannot rest.
     fn interval(&self, limits: &Limits) -> Duration {
         let shortest = limits.head_timeout.min(limits.keep_alive).min(WRITE_STALL);
-        if !self.reads_heads.get() {
-            shortest
-        } else if self.requests.get() == 0 {
-            shortest.min(REST)
-        } else {
-            shortest.min(2 * REST)
+        match (self.reads_heads.get(), self.requests.get()) {
+            (true, 0) => shortest.min(REST),
+            (true, _) if self.was_bare.get() => shortest.min(2 * REST),
+            _ => shortest,
         }
     }
 
@@ -189,11 +191,14 @@ impl Rests {
         Self(Cell::new(Instant::now()))
     }
 
-    /// From when on the next one may.
-    fn next(&self, now: Instant) -> Instant {
+    /// From when on the next one may. `None` when so many are to rest before it that it should ask again later: whoever has
+    /// a time and goes away does not give it back.
+    fn next(&self, now: Instant) -> Option<Instant> {
         let next = self.0.get().max(now);
-        self.0.set(next + REST_PACE);
-        next
+        (next <= now + REST).then(|| {
+            self.0.set(next + REST_PACE);
+            next
+        })
     }
 }
 
@@ -273,32 +278,90 @@ mod tests {
         }
     }
 
+    /// One that nobody has asked for anything since now.
+    fn quiet() -> Rc<Activity> {
+        let activity = Activity::begin();
+        activity.note_read(b"GET / HTTP/1.1\r\n\r\n");
+        drop(activity.begin_request(true));
+        activity
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn connections_do_not_rest_all_at_once() {
+    async fn connections_do_not_rest_all_at_once_and_all_of_them_do() {
+        const MANY: u32 = 10_000;
         let (rests, begin) = (Rests::begin(), Instant::now());
-        let rested = (0..1000).map(async |_| {
-            let activity = Activity::begin();
-            activity.note_read(b"GET / HTTP/1.1\r\n\r\n");
-            drop(activity.begin_request(true));
-            assert_eq!(activity.given_up(&LIMITS, &rests).await, GivenUp::Resting);
+        let rested = (0..MANY).map(async |_| {
+            assert_eq!(quiet().given_up(&LIMITS, &rests).await, GivenUp::Resting);
             begin.elapsed()
         });
 
         let mut rested = futures_util::future::join_all(rested).await;
 
         rested.sort_unstable();
-        let within = |from: Duration| {
-            rested
-                .iter()
-                .filter(|at| (from..from + REST_PACE * 100).contains(*at))
-                .count()
-        };
         assert_eq!(rested[0], REST);
         // Timers go off at whole milliseconds.
-        for from in [0, 500, 899] {
-            let count = within(REST + REST_PACE * from);
-            assert!((95..=105).contains(&count), "{count} from {from}");
+        for from in [0, 500, 2000, 4000] {
+            let from = REST + REST_PACE * from;
+            let within = rested
+                .iter()
+                .filter(|at| (from..from + REST_PACE * 100).contains(*at));
+            let count = within.count();
+            assert!((95..=105).contains(&count), "{count} from {from:?}");
         }
+        let last = rested[rested.len() - 1];
+        assert!(last <= 3 * REST + REST_PACE * MANY, "{last:?}");
+    }
+
+    /// Somebody could take all times of an hour, and leave.
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_a_rest_is_short_and_hides_nothing() {
+        let (rests, begin) = (Rests::begin(), Instant::now());
+        assert!((0..1_000_000).any(|_| rests.next(begin).is_none()));
+        assert_eq!(quiet().given_up(&LIMITS, &rests).await, GivenUp::Resting);
+        assert!(begin.elapsed() <= 3 * REST, "{:?}", begin.elapsed());
+
+        // Nobody can rest for as long as others do all the time.
+        let takes_all = async {
+            loop {
+                while rests.next(Instant::now()).is_some() {}
+                sleep_until(Instant::now() + REST_PACE).await;
+            }
+        };
+        let given_up = async |activity: Rc<Activity>, begins: Option<&[u8]>| {
+            let waits = async {
+                sleep_until(Instant::now() + REST + REST_PACE * 10).await;
+                let begin = Instant::now();
+                begins.inspect(|bytes| activity.note_read(bytes));
+                activity.note_write(begins.is_some());
+                begin
+            };
+            let (reason, begin) = tokio::join!(activity.given_up(&LIMITS, &rests), waits);
+            (reason, begin.elapsed().as_secs())
+        };
+        let all = async {
+            assert_eq!(given_up(quiet(), Some(b"G")).await, (GivenUp::SlowHead, 10));
+            assert_eq!(given_up(quiet(), None).await, (GivenUp::Stalled, 60));
+            let (activity, begin) = (quiet(), Instant::now());
+            let reason = activity.given_up(&LIMITS, &rests).await;
+            assert!(matches!(reason, GivenUp::Idle | GivenUp::Resting), "{reason:?}");
+            assert!(
+                begin.elapsed() <= LIMITS.keep_alive + REST,
+                "{:?}",
+                begin.elapsed()
+            );
+        };
+        tokio::select! {
+            () = takes_all => {}
+            () = all => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_turn_of_a_request_is_not_idle() {
+        let (activity, rests) = (quiet(), Rests::begin());
+        activity.set_turn(Turn::Waiting);
+        let patience = tokio::time::timeout(Duration::from_secs(3600), activity.given_up(&LIMITS, &rests));
+        assert!(patience.await.is_err());
     }
 
     /// Behind a queue of requests some may not have been looked at yet.

@@ -23,7 +23,7 @@ pub(super) const MAX_HEAD_LINES: usize = 96;
 pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
 /// After how long without a request a connection rests: it keeps its socket and gives back 16 KiB of buffers.
 pub(super) const REST: Duration = Duration::from_secs(2);
-/// The connections of a worker rest at least so long one after the other.
+/// The connections of a worker rest so long one after the other, on average: timers go off at whole milliseconds.
 pub(super) const REST_PACE: Duration = Duration::from_micros(500);
 /// For how long the rest of a body that nobody wants is read and dropped. A connection that is closed before it has been read is
 /// reset, and its client may never see the answer that says why.

@@ -91,6 +91,7 @@ impl Socket {
     pub(super) async fn is_spoken_to(&self) -> io::Result<bool> {
         poll_fn(|context| {
             let shared = &mut *self.shared.borrow_mut();
+            ready!(self.poll_turn(&shared.transport, context));
             let mut buffer = ReadBuf::new(&mut shared.ahead.bytes);
             ready!(shared.transport.poll_read(context, &mut buffer))?;
             let read = buffer.filled();
@@ -106,6 +107,15 @@ impl Socket {
     /// What this connection is doing.
     pub(super) fn activity(&self) -> &Rc<Activity> {
         &self.activity
+    }
+
+    /// Ready unless a request is there to be begun and has to wait for its turn.
+    fn poll_turn(&self, transport: &Transport, context: &mut Context<'_>) -> Poll<()> {
+        let begins = self.activity.awaits_head() && transport.tcp().poll_read_ready(context).is_ready();
+        if begins && !self.turns.has_come(&self.activity, context) {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
     }
 
     fn note_written(&self, written: &Poll<io::Result<usize>>) {
@@ -144,11 +154,7 @@ impl AsyncRead for Socket {
             buffer.put_slice(&waiting[..taken]);
             ahead.begin += taken;
         } else {
-            let begins =
-                self.activity.awaits_head() && shared.transport.tcp().poll_read_ready(context).is_ready();
-            if begins && !self.turns.has_come(&self.activity, context) {
-                return Poll::Pending;
-            }
+            ready!(self.poll_turn(&shared.transport, context));
             ready!(shared.transport.poll_read(context, buffer))?;
         }
         let read = &buffer.filled()[before..];

@@ -38,6 +38,9 @@ const ID: &str = "id";
 /// The characters of a signature: base64 of HMAC-SHA256.
 const SIGNATURE_LENGTH: usize = 44;
 
+/// Beside the ticket there may be cookies of sign-ins that have begun; who comes with many is verified each time.
+const LONGEST_REMEMBERED: usize = 1024;
+
 /// What the cookie is signed with.
 #[derive(Clone)]
 pub struct SigningKey {
@@ -102,7 +105,7 @@ impl Verified {
         }
         let id = key.presented_in(cookies)?;
         let record_key = id.record_key();
-        if let Some(remembered) = remembered {
+        if let Some(remembered) = remembered.filter(|_| cookies.len() <= LONGEST_REMEMBERED) {
             remembered.keep(Self {
                 cookies: cookies.clone(),
                 id: id.clone(),
@@ -112,7 +115,8 @@ impl Verified {
         Some((id, record_key))
     }
 
-    /// Connections of a gateway carry the requests of many people: how long the comparison takes tells nothing of the one before.
+    /// Connections of a gateway carry the requests of many people: how long the comparison takes tells nothing of the header before
+    /// but its length.
     fn brought(&self, cookies: &HeaderValue) -> bool {
         verify_slices_are_equal(self.cookies.as_bytes(), cookies.as_bytes()).is_ok()
     }

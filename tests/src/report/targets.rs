@@ -212,12 +212,11 @@ fn fact(results: &Results, known: &'static KnownFact, must: Bound, aim: Option<B
 fn two_workers(results: &Results) -> Target {
     let mut target = fact(results, &TWO_WORKERS, Bound::AtLeast(1.8), None);
     let find = |known: &KnownFact| results.facts.iter().find(|fact| fact.name == known.name);
-    let beside = find(&TWO_WORKERS_RAW).zip(find(&TWO_WORKERS_OF_NGINX));
-    if let Some((figure, (raw, nginx))) = target.figure.as_mut().zip(beside) {
-        figure.note = format!(
-            "nginx: {:.2} x; {:.2} x the throughput, beside the load",
-            nginx.value, raw.value
-        );
+    let nginx = find(&TWO_WORKERS_OF_NGINX).map(|fact| format!("nginx: {:.2} x", fact.value));
+    let raw =
+        find(&TWO_WORKERS_RAW).map(|fact| format!("{:.2} x the throughput, beside the load", fact.value));
+    if let Some(figure) = &mut target.figure {
+        figure.note = nginx.into_iter().chain(raw).collect::<Vec<_>>().join("; ");
     }
     target
 }

@@ -2,7 +2,7 @@
 
 use super::still::{LARGE, Still, asking, in_standing_time, pass};
 use super::*;
-use crate::server::limits::{LAST_WORDS, REST};
+use crate::server::limits::LAST_WORDS;
 
 /// What `/facts` says of [`asking`].
 const FACTS: &str = "/facts cookie=session=1,host=a 0 None 127.0.0.1";
@@ -102,8 +102,8 @@ fn a_stop_hears_those_out_who_rest_and_are_about_to_ask() {
             let mut piecemeal = still.client().await;
             for client in [&mut silent, &mut late, &mut piecemeal] {
                 client.ask("/facts").await;
+                still.latest().comes_to_rest().await;
             }
-            pass(REST).await;
 
             still.draining.cancel();
             pass(Duration::ZERO).await;

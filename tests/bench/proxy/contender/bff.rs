@@ -15,7 +15,7 @@ use crate::upstream::{PREFIX, Upstream};
 pub(crate) const REDIS: &str = "bff-redis";
 pub(crate) const EMBEDDED: &str = "bff-embedded";
 
-/// How a BFF is set up; whatever is not said here is as shipped, the log included. It goes to a pipe that is read.
+/// How a BFF is set up; whatever is not said here is as shipped, the log included.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
@@ -79,9 +79,14 @@ pub(crate) async fn start(upstream: &Upstream, setup: Setup) -> Contender {
         let arguments = vec!["--config".to_owned(), file.display().to_string()];
         (arguments, (folder, provider))
     };
+    // Its log goes to a file, as nginx's does. By a pipe to this process a line for each request would be read on the core of load
+    // and upstream, and whenever that falls behind, the BFF waits.
+    let to_file = r#": >"$3.log"
+        ( (tail -n +1 -F --pid=$$ "$3.log" 2>/dev/null | sed '/the BFF listens/q') & )
+        exec "$@" >"$3.log" 2>&1"#;
     let is_ready = |line: &str| line.contains("the BFF listens");
-    let (port, process, (folder, provider)) =
-        start_server(setup.place, &[&program], is_ready, configure).await;
+    let command = ["sh", "-c", to_file, "sh", &program];
+    let (port, process, (folder, provider)) = start_server(setup.place, &command, is_ready, configure).await;
     Contender {
         name: setup.name,
         port,

@@ -37,7 +37,7 @@ http {{
         keepalive_timeout 300s;
     }}
     server {{
-        listen 127.0.0.1:{port} backlog=2048;
+        listen 127.0.0.1:{port} backlog=2048{reuseport};
         location {PREFIX}/ {{
             proxy_pass http://api;
             proxy_http_version 1.1;
@@ -53,6 +53,8 @@ http {{
 }}
 "#,
             head = head(folder.path(), workers),
+            // Workers that share a queue take unevenly from it.
+            reuseport = if workers > 1 { " reuseport" } else { "" },
             temporary = temporary_places(folder.path()),
             log = folder.path().join("access.log").display(),
             upstream = upstream.authority(),
