@@ -18,8 +18,8 @@ use crate::upstream::Upstream;
 const CONNECTIONS: u32 = 10_000;
 /// The files that BFF and bench have open besides.
 const FURTHER_FILES: u64 = 256;
-/// Until what was needed for the requests is given back: the BFF notices within `server.head_timeout` (10 s) and two seconds that
-/// nothing more is asked.
+/// Until what was needed for the requests is given back: within six seconds the BFF notices that nothing more is asked, and then
+/// two connections rest in each millisecond.
 const REST: Duration = Duration::from_secs(15);
 
 /// Every connection has made one request with a session, and stays. It is one session for all, so that what is counted are
