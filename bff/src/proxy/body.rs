@@ -35,9 +35,12 @@ pub(super) struct BodyError;
 /// When something last moved, so that a long upload is not taken for a silent upstream; and whose turn it is, so that neither
 /// is a slow browser.
 #[derive(Debug, Clone)]
-pub(super) struct Progress {
-    last: Rc<Cell<Instant>>,
-    arrival: Rc<Cell<Arrival>>,
+pub(super) struct Progress(Rc<Moves>);
+
+#[derive(Debug)]
+struct Moves {
+    last: Cell<Instant>,
+    arrival: Cell<Arrival>,
 }
 
 /// How far the browser is with its request's body.
@@ -53,27 +56,27 @@ pub(super) enum Arrival {
 
 impl Progress {
     pub(super) fn begin() -> Self {
-        Self {
-            last: Rc::new(Cell::new(Instant::now())),
-            arrival: Rc::new(Cell::new(Arrival::Here)),
-        }
+        Self(Rc::new(Moves {
+            last: Cell::new(Instant::now()),
+            arrival: Cell::new(Arrival::Here),
+        }))
     }
 
     pub(super) fn last(&self) -> Instant {
-        self.last.get()
+        self.0.last.get()
     }
 
     /// Something moves now.
     pub(super) fn note(&self) {
-        self.last.set(Instant::now());
+        self.0.last.set(Instant::now());
     }
 
     pub(super) fn arrival(&self) -> Arrival {
-        self.arrival.get()
+        self.0.arrival.get()
     }
 
     fn arrives(&self, arrival: Arrival) {
-        self.arrival.set(arrival);
+        self.0.arrival.set(arrival);
     }
 }
 
@@ -241,16 +244,16 @@ pub(super) struct UpstreamResponseBody {
     incoming: AnswerBody,
     size: BodySize,
     pause: Option<Pause>,
-    trailers: Trailers,
+    trailers: Option<Trailers>,
 }
 
 impl UpstreamResponseBody {
-    /// `length` is what the upstream declared, if it did. Trailer fields behind the body are left in `trailers`.
+    /// `length` is what the upstream declared, if it did. Trailer fields behind the body are left in `trailers`, if anybody takes them.
     pub(super) fn new(
         incoming: AnswerBody,
         length: Option<u64>,
         pause: Option<Pause>,
-        trailers: Trailers,
+        trailers: Option<Trailers>,
     ) -> Self {
         let size = match length {
             Some(length) => BodySize::Sized(length),
@@ -297,9 +300,11 @@ impl MessageBody for UpstreamResponseBody {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => return Poll::Ready(Some(Ok(data))),
                     Err(frame) => {
-                        let fields = frame.into_trailers().ok();
-                        if let Some(fields) = fields.and_then(|fields| trailers::for_browser(&fields)) {
-                            self.trailers.put(fields);
+                        if let Some(trailers) = &self.trailers
+                            && let Ok(fields) = frame.into_trailers()
+                            && let Some(fields) = trailers::for_browser(&fields)
+                        {
+                            trailers.put(fields);
                         }
                     }
                 },

@@ -238,7 +238,7 @@ pub fn for_upstream<'c>(
     }
     headers.insert(HOST, HeaderValue::from_str(forwarding.upstream.as_str()).ok()?);
     if let Some(client) = &forwarding.client {
-        headers.insert(X_FORWARDED_FOR, HeaderValue::try_from(client.to_string()).ok()?);
+        headers.insert(X_FORWARDED_FOR, HeaderValue::try_from(text_of(*client)).ok()?);
     }
     headers.insert(X_FORWARDED_PROTO, ourselves.scheme.clone());
     headers.insert(X_FORWARDED_HOST, ourselves.host_value.clone());
@@ -256,6 +256,21 @@ pub fn for_upstream<'c>(
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     Some(headers)
+}
+
+/// An address as text, which every request needs: without the machinery of formatting for the common kind.
+fn text_of(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else {
+        return address.to_string();
+    };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for octet in address.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        text.push_str(itoa::Buffer::new().format(octet));
+    }
+    text
 }
 
 fn is_us(received_by: &[u8], host: &str) -> bool {

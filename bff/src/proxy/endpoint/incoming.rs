@@ -38,7 +38,8 @@ pub(super) fn incoming(
             response.append_header((http_types::old_name(name)?, http_types::old_value(value)?));
         }
     }
-    let trailers = Trailers::default();
+    // The listener writes no trailers by HTTP/1.1.
+    let trailers = (request.version() == Version::HTTP_2).then(Trailers::default);
     // gRPC without messages: clients look for the outcome in the headers only if these end the stream.
     let is_only_an_outcome =
         request.version() == Version::HTTP_2 && incoming.is_end_stream() && is_grpc(&head.headers);
@@ -58,7 +59,7 @@ pub(super) fn incoming(
         let kind = stream_kind(&head.headers);
         let body = UpstreamResponseBody::new(incoming, length, pause, trailers.clone());
         let mut response = response.body(EndingBody::new(body, kind, ending));
-        if request.version() == Version::HTTP_2 {
+        if let Some(trailers) = trailers {
             response.extensions_mut().insert(trailers);
         }
         response

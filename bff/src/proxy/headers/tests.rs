@@ -246,3 +246,17 @@ fn the_lists_are_in_the_order_in_which_they_are_searched() {
         );
     }
 }
+
+#[test]
+fn an_address_reads_as_the_library_writes_it() {
+    for address in [
+        "0.0.0.0",
+        "10.0.99.100",
+        "255.255.255.255",
+        "::1",
+        "2001:db8::ffff:1",
+    ] {
+        let address: IpAddr = address.parse().unwrap();
+        assert_eq!(text_of(address), address.to_string());
+    }
+}
