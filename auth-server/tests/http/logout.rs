@@ -263,36 +263,40 @@ async fn parameters_that_come_twice_are_followed_by_nobody() {
 async fn after_a_logout_no_token_of_its_session_works_however_it_met_a_refresh() {
     let server = Server::start().await;
     let mut pairs = Vec::new();
-    for _ in 0..50 {
-        pairs.push(signed_in(&server).await);
+    for index in 0..50 {
+        let (browser, tokens) = signed_in(&server).await;
+        pairs.push(log_out_during_a_refresh(&server, browser, tokens, index % 2 == 0));
     }
-    let race = |(index, (mut browser, tokens)): (usize, (Browser<'_>, Tokens))| {
-        let server = &server;
-        async move {
-            let sign_out = end_session(&[("id_token_hint", tokens.id_token.as_str())]);
-            let (refreshed, gone) = if index % 2 == 0 {
-                join(server.refresh(&tokens.refresh_token), browser.get(&sign_out)).await
-            } else {
-                let (gone, refreshed) =
-                    join(browser.get(&sign_out), server.refresh(&tokens.refresh_token)).await;
-                (refreshed, gone)
-            };
-            gone.assert_page(200, "You are signed out");
-            let mut dead = vec![tokens];
-            if refreshed.status == 200 {
-                dead.push(refreshed.tokens());
-            } else {
-                refreshed.assert_oauth_error(400, "invalid_grant");
-            }
-            for tokens in dead {
-                let again = server.refresh(&tokens.refresh_token).await;
-                again.assert_oauth_error(400, "invalid_grant");
-                assert_eq!(server.user_info(&tokens.access_token).await.status, 401);
-            }
-            assert!(!is_signed_in(&mut browser).await);
-        }
+    join_all(pairs).await;
+}
+
+async fn log_out_during_a_refresh(
+    server: &Server,
+    mut browser: Browser<'_>,
+    tokens: Tokens,
+    refresh_first: bool,
+) {
+    let sign_out = end_session(&[("id_token_hint", tokens.id_token.as_str())]);
+    let refresh = server.refresh(&tokens.refresh_token);
+    let (refreshed, gone) = if refresh_first {
+        join(refresh, browser.get(&sign_out)).await
+    } else {
+        let (gone, refreshed) = join(browser.get(&sign_out), refresh).await;
+        (refreshed, gone)
     };
-    join_all(pairs.into_iter().enumerate().map(race)).await;
+    gone.assert_page(200, "You are signed out");
+    let mut dead = vec![tokens];
+    if refreshed.status == 200 {
+        dead.push(refreshed.tokens());
+    } else {
+        refreshed.assert_oauth_error(400, "invalid_grant");
+    }
+    for tokens in dead {
+        let again = server.refresh(&tokens.refresh_token).await;
+        again.assert_oauth_error(400, "invalid_grant");
+        assert_eq!(server.user_info(&tokens.access_token).await.status, 401);
+    }
+    assert!(!is_signed_in(&mut browser).await);
 }
 
 #[tokio::test]
