@@ -99,11 +99,11 @@ async fn x_13_a_live_session_that_an_attacker_planted_is_worth_nothing_after_the
         .authorize(&silent())
         .await
         .assert_returned_error(&server, "login_required");
+    assert_dead(&server, &bobs).await;
     attacker
         .get(&sign_out(&bobs))
         .await
         .assert_page(200, "You are signed out");
-    assert_dead(&server, &bobs).await;
     let code = victim.authorize(&silent()).await.code();
     let again = server.exchange(&code).await.tokens();
     assert_eq!(claim(&again, "sub"), claim(&alices, "sub"));
