@@ -23,7 +23,7 @@ use sqlx::sqlite::{
 pub(crate) use attempt::AttemptLimits;
 pub(crate) use code::{CodeAdded, Redeemed};
 pub(crate) use family::{GrantState, NewFamily, Rotation};
-pub(crate) use session::StoredSession;
+pub(crate) use session::{FormerSession, NewSignIn, StoredSession};
 pub(crate) use user::UserAdded;
 
 const READERS: u32 = 4;

@@ -1,4 +1,4 @@
-//! Stores a code and says where the browser takes it.
+//! Makes a code and says where the browser takes it.
 
 use super::request::AuthorizationRequest;
 use crate::grant::code::{Code, NewCode};
@@ -6,16 +6,15 @@ use crate::signin::session::SignedIn;
 use crate::state::Shared;
 use crate::store::{CodeAdded, StoreError};
 
-/// Issues a code after a right password; gives the URL to send the browser to.
-pub(crate) async fn issue_code(
+/// A code after a right password, to be stored with the session, and the URL to send the browser to.
+pub(crate) fn code_after_password(
     shared: &Shared,
     request: &AuthorizationRequest<'_>,
     signed_in: &SignedIn,
-) -> Result<String, StoreError> {
+) -> (NewCode, String) {
     let code = Code::generate();
     let stored = new_code(shared, request, signed_in, &code);
-    shared.store.add_code_after_password(&stored).await?;
-    Ok(location(shared, request, &code))
+    (stored, location(shared, request, &code))
 }
 
 /// Issues a code for a session as the request brought it; `None` when the session is over by now.

@@ -44,6 +44,10 @@ pub(crate) async fn end_session(
     }
     match request.next_step(signed_in.as_ref()) {
         NextStep::EndNow(sid) => finish(end(&shared, &session, sid).await, &shared, &request),
+        NextStep::EndLeftovers { sid, client_id } => {
+            let ended = shared.store.end_leftovers(sid, client_id, shared.now()).await;
+            finish(ended, &shared, &request)
+        }
         NextStep::Ask => ask(&http_request, &shared, &request, &params),
         NextStep::NothingToEnd => done(&shared, &request),
     }
@@ -70,16 +74,12 @@ pub(crate) async fn submit(
     if !is_own_form(&http_request, &form, &shared, Form::SignOut) {
         return ask(&http_request, &shared, &request, &params);
     }
-    if form.get("action") == Some("stay") {
-        let text = "Nothing was changed. You can close this page.";
-        return message(
-            &shared.stylesheet,
-            StatusCode::OK,
-            "You are still signed in",
-            text,
-        );
+    match form.get("action") {
+        Some("sign-out") => finish(end(&shared, &session, &signed_in.sid).await, &shared, &request),
+        Some("stay") => stayed(&shared),
+        // No answer, or two.
+        _ => ask(&http_request, &shared, &request, &params),
     }
-    finish(end(&shared, &session, &signed_in.sid).await, &shared, &request)
 }
 
 fn parse<'s>(params: &Params, shared: &'s Shared) -> Result<LogoutRequest<'s>, LogoutRefusal> {
@@ -112,6 +112,16 @@ fn done(shared: &Shared, request: &LogoutRequest<'_>) -> HttpResponse {
             message(&shared.stylesheet, StatusCode::OK, "You are signed out", text)
         }
     }
+}
+
+fn stayed(shared: &Shared) -> HttpResponse {
+    let text = "Nothing was changed. You can close this page.";
+    message(
+        &shared.stylesheet,
+        StatusCode::OK,
+        "You are still signed in",
+        text,
+    )
 }
 
 fn ask(

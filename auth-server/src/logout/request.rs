@@ -35,9 +35,11 @@ pub(crate) enum LogoutRefusal {
 pub(crate) enum NextStep<'r> {
     /// Nobody is signed in, and no session is named.
     NothingToEnd,
-    /// The client has shown that it knows the session of this `sid`: the one in this browser or, if nobody is signed
-    /// in here any more, the one that its refresh tokens outlived.
+    /// The client has shown that it knows the session in this browser, of this `sid`.
     EndNow(&'r str),
+    /// Nobody is signed in here, and a hint, which whoever found it can send, names a session: what its client holds
+    /// beyond the end of that session ends. The session itself, if it is live in another browser, stays (§2).
+    EndLeftovers { sid: &'r str, client_id: &'r str },
     /// Anybody could have sent the browser here (RP-Initiated Logout §6): the person decides.
     Ask,
 }
@@ -64,14 +66,14 @@ impl<'c> LogoutRequest<'c> {
             None => None,
             Some(id) => Some(clients.find(id).ok_or(LogoutRefusal::UnknownClient)?),
         };
+        let is_registered =
+            |uri: &str| client.is_some_and(|client| client.allows_post_logout_redirect_to(uri));
         let return_to = match params.get("post_logout_redirect_uri") {
+            Some(uri) if is_registered(uri) => Some(with_state(uri, params.get("state"))),
+            // The person may well want to sign out, whoever sent this: asked first, and then sent nowhere.
+            Some(_) if hint.is_none() => None,
+            Some(_) => return Err(LogoutRefusal::UnknownReturnAddress),
             None => None,
-            Some(uri) => Some(
-                client
-                    .filter(|client| client.allows_post_logout_redirect_to(uri))
-                    .map(|_| with_state(uri, params.get("state")))
-                    .ok_or(LogoutRefusal::UnknownReturnAddress)?,
-            ),
         };
         Ok(Self {
             client,
@@ -85,12 +87,15 @@ impl<'c> LogoutRequest<'c> {
         let hinted = self
             .hint
             .as_ref()
-            .and_then(|hint| Some((hint.user_id.as_str(), hint.sid.as_deref()?)));
+            .and_then(|hint| Some((hint, hint.sid.as_deref()?)));
         match (signed_in, hinted) {
             (None, None) => NextStep::NothingToEnd,
-            (None, Some((_, sid))) => NextStep::EndNow(sid),
-            (Some(signed_in), Some((user_id, sid)))
-                if user_id == signed_in.user_id && sid == signed_in.sid =>
+            (None, Some((hint, sid))) => NextStep::EndLeftovers {
+                sid,
+                client_id: &hint.client_id,
+            },
+            (Some(signed_in), Some((hint, sid)))
+                if hint.user_id == signed_in.user_id && sid == signed_in.sid =>
             {
                 NextStep::EndNow(sid)
             }
@@ -167,12 +172,19 @@ mod tests {
         );
         assert_eq!(return_to.as_deref(), Some("https://app.example/?state=a%26b"));
 
+        let session = session();
         for query in [
             format!("post_logout_redirect_uri={uri}"),
             format!("client_id=bff&post_logout_redirect_uri={uri}%3Fx"),
             "client_id=bff&post_logout_redirect_uri=https://evil.example/".to_owned(),
         ] {
-            assert_eq!(refusal(&query), LogoutRefusal::UnknownReturnAddress, "{query}");
+            assert_eq!(
+                accepted(&query, Some(&session)),
+                ("Ask".to_owned(), None),
+                "{query}"
+            );
+            let hinted = format!("{query}x&id_token_hint=good");
+            assert_eq!(refusal(&hinted), LogoutRefusal::UnknownReturnAddress, "{hinted}");
         }
     }
 
@@ -204,7 +216,10 @@ mod tests {
 
     #[test]
     fn without_a_session_the_hint_says_what_is_left_to_end() {
-        assert_eq!(accepted("id_token_hint=s1", None).0, "EndNow(\"s1\")");
+        assert_eq!(
+            accepted("id_token_hint=s1", None).0,
+            "EndLeftovers { sid: \"s1\", client_id: \"bff\" }"
+        );
         assert_eq!(accepted("id_token_hint=none", None).0, "NothingToEnd");
         assert_eq!(accepted("client_id=bff", None).0, "NothingToEnd");
         assert_eq!(accepted("", None).0, "NothingToEnd");

@@ -6,13 +6,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::SecretString;
 
 use super::form_token::Form;
-use super::middleware::{begin, browser_mark, is_from_another_site, signed_in};
+use super::middleware::{begin, browser_mark, is_from_another_site};
 use super::service::{Attempt, SignIn, sign_in};
 use super::session::SignedIn;
 use super::throttle::client_address;
 use crate::authorize::endpoint::{hinted_user, refuse, unread_form};
 use crate::authorize::interaction::{NextStep, access_denied, after_password};
-use crate::authorize::issue::issue_code;
+use crate::authorize::issue::code_after_password;
 use crate::authorize::request::AuthorizationRequest;
 use crate::ops::body::read_form;
 use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable};
@@ -126,15 +126,15 @@ async fn answer(
         SignIn::Refused | SignIn::Throttled => return show_again(SignInProblem::Refused),
         SignIn::Busy => return Ok(unavailable(&shared.stylesheet)),
     };
-    let signed_in = SignedIn::after_password(signed_in(session).as_ref(), &user.id, now);
-    let location = match after_password(&user.id, hinted_user.as_deref()) {
+    let signed_in = SignedIn::begin(&user.id, now);
+    let (code, location) = match after_password(&user.id, hinted_user.as_deref()) {
         NextStep::IssueCode | NextStep::SignIn | NextStep::Confirm => {
-            issue_code(shared, &request, &signed_in).await?
+            let (code, location) = code_after_password(shared, &request, &signed_in);
+            (Some(code), location)
         }
-        NextStep::Refuse(error) => request.address.with_error(issuer, &error),
+        NextStep::Refuse(error) => (None, request.address.with_error(issuer, &error)),
     };
-    // Last, so that nobody is signed in by an attempt that ended in an error page.
-    begin(session, &signed_in)?;
+    begin(session, shared, &signed_in, code).await?;
     Ok(see_other(&location))
 }
 

@@ -1,7 +1,8 @@
 //! The browser's session over actix-session, kept in our database.
 //!
-//! The cookie carries a random key, sealed; the database holds its digest. The state is inserted whole at sign-in
-//! (`Session::update` of actix-session loses writes) under a new key, and read-only afterwards.
+//! The cookie carries a random key, sealed; the database holds its digest. A sign-in writes the session whole, under a
+//! new key and in one transaction with what becomes of the former one; afterwards it is read-only. actix-session itself
+//! writes nothing: its `update` loses writes, and its `renew` deletes before it saves.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,13 +13,16 @@ use actix_session::{Session, SessionMiddleware};
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, Key, SameSite};
+use anyhow::Context as _;
 use resource_server::time::Clock;
 
 use super::form_token::BrowserMark;
 use super::session::SignedIn;
 use crate::config::SignInLifetimes;
+use crate::grant::code::NewCode;
 use crate::secret::{Digest, base64url, random_bytes};
-use crate::store::{Store, StoreError, StoredSession};
+use crate::state::Shared;
+use crate::store::{FormerSession, NewSignIn, Store, StoreError, StoredSession};
 
 /// Sent over TLS or to loopback only, invisible to scripts, and out of reach of sibling domains.
 pub(crate) const COOKIE_NAME: &str = "__Host-Http-signin";
@@ -26,8 +30,11 @@ pub(crate) const COOKIE_NAME: &str = "__Host-Http-signin";
 /// Names the browser that a form was shown in. It says nothing about who is signed in.
 const MARK_COOKIE_NAME: &str = "__Host-Http-form";
 
-/// The one entry of the state.
+/// The one entry of the state that is stored.
 const SIGNED_IN: &str = "signed_in";
+
+/// The key that the session stands under: put into the state when it is loaded, replaced by a sign-in, never stored.
+const KEY: &str = "key";
 
 /// Our [`SessionStore`]: lifetimes are judged by our clock, and what actix-session says about them is ignored.
 #[derive(Clone)]
@@ -57,12 +64,45 @@ pub(crate) fn signed_in(session: &Session) -> Option<SignedIn> {
     session.get(SIGNED_IN).ok().flatten()
 }
 
-/// Signs in under a new key, so that a key planted before is worth nothing.
-pub(crate) fn begin(session: &Session, signed_in: &SignedIn) -> anyhow::Result<()> {
+/// Signs in under a new key, so that a key planted before is worth nothing, and stores the code in the same step.
+/// What the middleware does afterwards is to set the cookie.
+pub(crate) async fn begin(
+    session: &Session,
+    shared: &Shared,
+    begun: &SignedIn,
+    code: Option<NewCode>,
+) -> anyhow::Result<()> {
+    let former = signed_in(session);
+    let former_key = session.get::<String>(KEY).ok().flatten();
+    let former_key = former_key.map(|key| Digest::of(key.as_bytes()));
+    let former = match (&former, &former_key) {
+        (Some(former), Some(key)) => Some(match begun.going_on(former) {
+            Some(going_on) => FormerSession::OfSameUser(key, stored(&going_on)?),
+            None => FormerSession::OfAnotherUser(&former.sid),
+        }),
+        _ => None,
+    };
+    let key = base64url(&random_bytes::<32>());
+    let sign_in = NewSignIn {
+        key: &Digest::of(key.as_bytes()),
+        session: stored(begun)?,
+        former,
+        code,
+    };
+    shared
+        .store
+        .sign_in(sign_in, shared.config.sign_in, shared.now())
+        .await?;
     session.clear();
-    session.insert(SIGNED_IN, signed_in).map_err(anyhow::Error::msg)?;
-    session.renew();
-    Ok(())
+    session.insert(KEY, key).map_err(anyhow::Error::msg)
+}
+
+fn stored(signed_in: &SignedIn) -> serde_json::Result<StoredSession> {
+    let state = HashMap::from([(SIGNED_IN, serde_json::to_string(signed_in)?)]);
+    Ok(StoredSession {
+        state: serde_json::to_string(&state)?,
+        sid: signed_in.sid.clone(),
+    })
 }
 
 /// The mark that this browser already has.
@@ -101,16 +141,10 @@ pub(crate) fn is_outage(error: &actix_web::Error) -> bool {
         || error.as_error::<InternalError<anyhow::Error>>().is_some()
 }
 
-impl SignInStore {
-    fn pack(state: &HashMap<String, String>) -> Result<StoredSession, serde_json::Error> {
-        let signed_in = state
-            .get(SIGNED_IN)
-            .and_then(|json| serde_json::from_str::<SignedIn>(json).ok());
-        Ok(StoredSession {
-            state: serde_json::to_string(state)?,
-            sid: signed_in.map(|signed_in| signed_in.sid),
-        })
-    }
+/// The key of a session that [`begin`] has stored.
+fn stored_key(state: &HashMap<String, String>) -> anyhow::Result<SessionKey> {
+    let key = state.get(KEY).context("a session is stored by a sign-in only")?;
+    Ok(SessionKey::try_from(serde_json::from_str::<String>(key)?)?)
 }
 
 impl SessionStore for SignInStore {
@@ -121,7 +155,11 @@ impl SessionStore for SignInStore {
             .await
             .map_err(|error| LoadError::Other(error.into()))?;
         // A state that cannot be read is no session. `LoadError::Deserialization` would keep its key in use.
-        Ok(state.and_then(|state| serde_json::from_str(&state).ok()))
+        let state = state.and_then(|state| serde_json::from_str::<HashMap<_, _>>(&state).ok());
+        Ok(state.map(|mut state| {
+            state.insert(KEY.to_owned(), serde_json::Value::from(key.as_ref()).to_string());
+            state
+        }))
     }
 
     async fn save(
@@ -129,33 +167,16 @@ impl SessionStore for SignInStore {
         state: HashMap<String, String>,
         _ttl: &CookieDuration,
     ) -> Result<SessionKey, SaveError> {
-        let text = base64url(&random_bytes::<32>());
-        let key = SessionKey::try_from(text).map_err(|error| SaveError::Other(error.into()))?;
-        let session = Self::pack(&state).map_err(|error| SaveError::Serialization(error.into()))?;
-        self.store
-            .add_session(&digest_of(&key), &session, self.lifetimes, self.clock.now())
-            .await
-            .map_err(|error| SaveError::Other(error.into()))?;
-        Ok(key)
+        stored_key(&state).map_err(SaveError::Other)
     }
 
     async fn update(
         &self,
-        key: SessionKey,
+        _key: SessionKey,
         state: HashMap<String, String>,
         _ttl: &CookieDuration,
     ) -> Result<SessionKey, UpdateError> {
-        let session = Self::pack(&state).map_err(|error| UpdateError::Serialization(error.into()))?;
-        let replaced = self
-            .store
-            .replace_session(&digest_of(&key), &session, self.clock.now())
-            .await;
-        match replaced {
-            Ok(true) => Ok(key),
-            // Saving it anew, as stock stores do, would revive a session that was signed out.
-            Ok(false) => Err(UpdateError::Other(anyhow::anyhow!("the session ended meanwhile"))),
-            Err(error) => Err(UpdateError::Other(error.into())),
-        }
+        stored_key(&state).map_err(UpdateError::Other)
     }
 
     async fn update_ttl(&self, _key: &SessionKey, _ttl: &CookieDuration) -> Result<(), anyhow::Error> {

@@ -17,18 +17,22 @@ pub(crate) struct SignedIn {
 }
 
 impl SignedIn {
-    /// The session after a right password. Typing it again is the same session with a newer `auth_time`; another
-    /// user begins another session.
-    pub(crate) fn after_password(earlier: Option<&Self>, user_id: &str, now: UnixTime) -> Self {
-        let sid = match earlier {
-            Some(earlier) if earlier.user_id == user_id => earlier.sid.clone(),
-            _ => random_handle(),
-        };
+    /// The session that begins with a right password.
+    pub(crate) fn begin(user_id: &str, now: UnixTime) -> Self {
         Self {
             user_id: user_id.to_owned(),
-            sid,
+            sid: random_handle(),
             auth_time: now,
         }
+    }
+
+    /// The same, going on under the `sid` that the browser had before: typing the password again is the same session
+    /// with a newer `auth_time`. `None` for another user, whose session is another one.
+    pub(crate) fn going_on(&self, former: &Self) -> Option<Self> {
+        (former.user_id == self.user_id).then(|| Self {
+            sid: former.sid.clone(),
+            ..self.clone()
+        })
     }
 }
 
@@ -38,17 +42,17 @@ mod tests {
 
     #[test]
     fn the_sid_stays_with_the_user() {
-        let first = SignedIn::after_password(None, "alice", UnixTime::from_secs(1));
-        let again = SignedIn::after_password(Some(&first), "alice", UnixTime::from_secs(2));
-        let other = SignedIn::after_password(Some(&again), "bob", UnixTime::from_secs(3));
-
+        let first = SignedIn::begin("alice", UnixTime::from_secs(1));
+        let again = SignedIn::begin("alice", UnixTime::from_secs(2));
+        assert_ne!(again.sid, first.sid);
         assert_eq!(
-            again,
+            again.going_on(&first).unwrap(),
             SignedIn {
                 auth_time: UnixTime::from_secs(2),
                 ..first.clone()
             }
         );
-        assert_ne!(other.sid, first.sid);
+        let other = SignedIn::begin("bob", UnixTime::from_secs(3));
+        assert_eq!(other.going_on(&first), None);
     }
 }

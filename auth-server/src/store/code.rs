@@ -1,7 +1,7 @@
 use resource_server::time::UnixTime;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row as _, Sqlite};
+use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::family::insert_family;
 use super::{NewFamily, Store, StoreError};
@@ -31,18 +31,21 @@ pub(crate) enum CodeAdded {
     SessionOver,
 }
 
-impl Store {
-    /// Stores a code for somebody who has just typed the password.
-    pub(crate) async fn add_code_after_password(&self, code: &NewCode) -> Result<(), StoreError> {
-        let insert = sqlx::query(
-            "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
-                nonce, auth_time, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        );
-        bind_code(insert, code).execute(&self.writer).await?;
-        Ok(())
-    }
+/// Stores a code for somebody who has just typed the password, in the transaction that writes the session down.
+pub(super) async fn insert_code(
+    transaction: &mut Transaction<'_, Sqlite>,
+    code: &NewCode,
+) -> Result<(), StoreError> {
+    let insert = sqlx::query(
+        "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
+            nonce, auth_time, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    );
+    bind_code(insert, code).execute(&mut **transaction).await?;
+    Ok(())
+}
 
+impl Store {
     /// Stores a code that a session alone vouches for, if the session is live at this very moment. A sign-out voids
     /// the codes that it finds; one stored after it would survive it.
     pub(crate) async fn add_code_of_session(

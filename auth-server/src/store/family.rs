@@ -63,6 +63,50 @@ pub(super) async fn insert_family(
     Ok(())
 }
 
+/// See [`Store::end_sign_in`].
+pub(super) async fn end_session_and_grants(
+    transaction: &mut Transaction<'_, Sqlite>,
+    sid: &str,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    end_grants(transaction, sid, None, now).await?;
+    sqlx::query("DELETE FROM sign_in_session WHERE sid = ?")
+        .bind(sid)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Ends the grants of a sign-in session, or only those of one client: the codes first, since one that is exchanged at
+/// this moment becomes a family.
+async fn end_grants(
+    transaction: &mut Transaction<'_, Sqlite>,
+    sid: &str,
+    only_client: Option<&str>,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE authorization_code SET used_at = ?1
+         WHERE sid = ?2 AND (?3 IS NULL OR client_id = ?3) AND used_at IS NULL",
+    )
+    .bind(now.as_secs())
+    .bind(sid)
+    .bind(only_client)
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query(
+        "UPDATE family SET ended_at = ?1, end_reason = ?4, idle_ends = min(idle_ends, ?1)
+         WHERE sid = ?2 AND (?3 IS NULL OR client_id = ?3) AND ended_at IS NULL",
+    )
+    .bind(now.as_secs())
+    .bind(sid)
+    .bind(only_client)
+    .bind(EndReason::SignedOut.as_str())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
 impl Store {
     pub(crate) async fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreError> {
         let row = sqlx::query(
@@ -118,24 +162,28 @@ impl Store {
     /// Ends everything that came from a sign-in session: its families, the codes still on their way, the session.
     pub(crate) async fn end_sign_in(&self, sid: &str, now: UnixTime) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query(
-            "UPDATE family SET ended_at = ?1, end_reason = ?2, idle_ends = min(idle_ends, ?1)
-             WHERE sid = ?3 AND ended_at IS NULL",
-        )
-        .bind(now.as_secs())
-        .bind(EndReason::SignedOut.as_str())
-        .bind(sid)
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query("UPDATE authorization_code SET used_at = ? WHERE sid = ? AND used_at IS NULL")
+        end_session_and_grants(&mut transaction, sid, now).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Ends what one client still holds of a sign-in session that is over. While the session is live, in whichever
+    /// browser, nothing is changed.
+    pub(crate) async fn end_leftovers(
+        &self,
+        sid: &str,
+        client_id: &str,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let live = sqlx::query("SELECT 1 FROM sign_in_session WHERE sid = ? AND idle_ends > ?")
+            .bind(sid)
             .bind(now.as_secs())
-            .bind(sid)
-            .execute(&mut *transaction)
+            .fetch_optional(&mut *transaction)
             .await?;
-        sqlx::query("DELETE FROM sign_in_session WHERE sid = ?")
-            .bind(sid)
-            .execute(&mut *transaction)
-            .await?;
+        if live.is_none() {
+            end_grants(&mut transaction, sid, Some(client_id), now).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }

@@ -1,3 +1,5 @@
+mod sessions;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -62,18 +64,32 @@ fn new_code(code: &Code) -> NewCode {
     }
 }
 
-async fn add_session(store: &Store, key: &Digest, sid: Option<&str>, lifetimes: SignInLifetimes) {
-    let session = StoredSession {
+fn session(sid: &str) -> StoredSession {
+    StoredSession {
         state: "{}".to_owned(),
-        sid: sid.map(str::to_owned),
+        sid: sid.to_owned(),
+    }
+}
+
+/// Signs in to the session "s" at 0, in a browser that had none.
+async fn add_session(store: &Store, key: &Digest, lifetimes: SignInLifetimes) {
+    let sign_in = NewSignIn {
+        key,
+        session: session("s"),
+        former: None,
+        code: None,
     };
-    store.add_session(key, &session, lifetimes, at(0)).await.unwrap();
+    store.sign_in(sign_in, lifetimes, at(0)).await.unwrap();
 }
 
 /// Stores a code and redeems it at 0.
 async fn family(store: &Store) -> (RefreshToken, Code) {
     let code = Code::generate();
-    store.add_code_after_password(&new_code(&code)).await.unwrap();
+    let mut transaction = store.begin().await.unwrap();
+    code::insert_code(&mut transaction, &new_code(&code))
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
     let first = RefreshToken::generate(FamilyId::generate());
     let redeemed = redeem(store, &code, &first, 0).await;
     assert!(matches!(redeemed, Redeemed::Now(_)));
@@ -162,38 +178,6 @@ async fn a_code_that_comes_again_ends_its_family_once() {
 }
 
 #[tokio::test]
-async fn a_session_slides_when_used_and_is_not_revived() {
-    let (store, _folder) = store().await;
-    let key = Digest::of(b"key");
-    let session = StoredSession {
-        state: "{}".to_owned(),
-        sid: Some("s".to_owned()),
-    };
-    store.add_session(&key, &session, LIFETIMES, at(0)).await.unwrap();
-    for now in (900..5000).step_by(900) {
-        assert!(
-            store
-                .use_session(&key, LIFETIMES, at(now))
-                .await
-                .unwrap()
-                .is_some(),
-            "{now}"
-        );
-    }
-    assert!(
-        store
-            .use_session(&key, LIFETIMES, at(5000))
-            .await
-            .unwrap()
-            .is_none()
-    );
-
-    store.end_session(&key).await.unwrap();
-    assert!(!store.replace_session(&key, &session, at(1)).await.unwrap());
-    assert!(store.use_session(&key, LIFETIMES, at(1)).await.unwrap().is_none());
-}
-
-#[tokio::test]
 async fn attempts_are_counted_before_they_are_judged() {
     let (store, _folder) = store().await;
     let limits = AttemptLimits {
@@ -242,7 +226,7 @@ async fn sweeping_leaves_what_may_still_be_asked_for() {
     let (store, _folder) = store().await;
     let day = 24 * 3600;
     let (first, code) = family(&store).await;
-    add_session(&store, &Digest::of(b"key"), None, LIFETIMES).await;
+    add_session(&store, &Digest::of(b"key"), LIFETIMES).await;
     let limits = AttemptLimits {
         failures: 5,
         window: Duration::from_secs(60),
@@ -300,7 +284,7 @@ async fn an_idle_time_longer_than_the_absolute_one_ends_with_it() {
         idle: Duration::from_secs(900),
         absolute: Duration::from_secs(500),
     };
-    add_session(&store, &key, None, lifetimes).await;
+    add_session(&store, &key, lifetimes).await;
     assert!(
         store
             .use_session(&key, lifetimes, at(499))
@@ -351,56 +335,6 @@ async fn sweeping_reads_indexes_and_no_whole_table() {
             "{statement}: {steps:?}"
         );
     }
-}
-
-#[tokio::test]
-async fn a_session_that_is_over_vouches_for_no_code() {
-    let (store, _folder) = store().await;
-    add_session(&store, &Digest::of(b"key"), Some("s"), LIFETIMES).await;
-    let added = |now: i64| {
-        let store = &store;
-        async move {
-            let code = Code::generate();
-            let added = store
-                .add_code_of_session(&new_code(&code), at(now))
-                .await
-                .unwrap();
-            (added, code)
-        }
-    };
-    assert_eq!(
-        added(1000).await.0,
-        CodeAdded::SessionOver,
-        "it was idle for too long"
-    );
-    let (before, code) = added(1).await;
-    assert_eq!(before, CodeAdded::Now);
-
-    store.end_sign_in("s", at(1)).await.unwrap();
-    let first = RefreshToken::generate(FamilyId::generate());
-    assert!(matches!(
-        redeem(&store, &code, &first, 1).await,
-        Redeemed::Refused
-    ));
-    let (after, code) = added(1).await;
-    assert_eq!(after, CodeAdded::SessionOver);
-    assert!(matches!(
-        redeem(&store, &code, &first, 1).await,
-        Redeemed::Refused
-    ));
-}
-
-#[tokio::test]
-async fn a_session_whose_user_is_gone_vouches_for_no_code() {
-    let (store, _folder) = store().await;
-    add_session(&store, &Digest::of(b"key"), Some("s"), LIFETIMES).await;
-    sqlx::query("DELETE FROM user WHERE id = 'u'")
-        .execute(&store.writer)
-        .await
-        .unwrap();
-    let code = new_code(&Code::generate());
-    let added = store.add_code_of_session(&code, at(1)).await.unwrap();
-    assert_eq!(added, CodeAdded::SessionOver);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join, join_all, join3};
 use reqwest::Method;
 
-use crate::harness::{Answer, BFF, Browser, Server, Tokens, authorization, exchange_form};
+use crate::harness::{Answer, BFF, Browser, OTHER, Server, Tokens, authorization, exchange_form};
 
 const RETURN: &str = "https://bff.example/";
 
@@ -55,24 +55,46 @@ async fn logout_1_a_hint_of_this_session_ends_it_and_leads_back() {
 async fn logout_2_other_addresses_are_never_redirected_to() {
     let server = Server::start().await;
     let (mut browser, tokens) = signed_in(&server).await;
+    let hint = ("id_token_hint", tokens.id_token.as_str());
     for uri in [
         "https://evil.example/",
         "https://bff.example/x",
         "https://bff.example",
         "javascript:alert(1)",
     ] {
-        for who in [
-            ("client_id", "bff"),
-            ("id_token_hint", tokens.id_token.as_str()),
-            ("x", "y"),
-        ] {
-            let answer = browser
-                .get(&end_session(&[who, ("post_logout_redirect_uri", uri)]))
-                .await;
-            answer.assert_page(400, "cannot be followed");
+        let address = ("post_logout_redirect_uri", uri);
+        let answer = browser.get(&end_session(&[hint, address])).await;
+        answer.assert_page(400, "cannot be followed");
+        for who in [("client_id", "bff"), ("x", "y")] {
+            let answer = browser.get(&end_session(&[who, address])).await;
+            answer.assert_page(200, "Sign out?");
+            assert!(!answer.header("content-security-policy").contains("evil"));
         }
     }
     assert!(is_signed_in(&mut browser).await);
+}
+
+#[tokio::test]
+async fn logout_3_an_address_that_nobody_vouches_for_does_not_keep_anybody_signed_in() {
+    let server = Server::start().await;
+    let registered_for_nobody = end_session(&[("post_logout_redirect_uri", RETURN), ("state", "s")]);
+    let unregistered = end_session(&[
+        ("client_id", "bff"),
+        ("post_logout_redirect_uri", "https://x.example/"),
+    ]);
+    for path in [registered_for_nobody, unregistered] {
+        let (mut browser, tokens) = signed_in(&server).await;
+        let page = browser.get(&path).await;
+        page.assert_page(200, "Sign out?");
+        let gone = browser.submit(&page, &[("action", "sign-out")]).await;
+        gone.assert_page(200, "You are signed out");
+        assert!(!is_signed_in(&mut browser).await);
+        server
+            .refresh(&tokens.refresh_token)
+            .await
+            .assert_oauth_error(400, "invalid_grant");
+        browser.get(&path).await.assert_page(200, "You are signed out");
+    }
 }
 
 #[tokio::test]
@@ -172,6 +194,112 @@ async fn a_hint_of_another_session_needs_the_question() {
 }
 
 #[tokio::test]
+async fn a_hint_from_a_browser_where_nobody_is_signed_in_ends_no_session_elsewhere() {
+    let server = Server::start().await;
+    let (mut browser, tokens) = signed_in(&server).await;
+    let in_flight = browser.authorize(&authorization()).await.code();
+    let parameters = [
+        ("id_token_hint", tokens.id_token.as_str()),
+        ("post_logout_redirect_uri", RETURN),
+    ];
+    // A link, and an image on another site: `SameSite=Lax` cookies stay behind there.
+    for site in ["none", "cross-site"] {
+        let request = server.request(Method::GET, &end_session(&parameters));
+        let answer = server.send(request.header("sec-fetch-site", site)).await;
+        assert_eq!(answer.location().as_str(), RETURN);
+    }
+    let posted = server.request(Method::POST, "/end_session").form(&parameters);
+    assert_eq!(server.send(posted).await.location().as_str(), RETURN);
+
+    assert!(is_signed_in(&mut browser).await);
+    assert_eq!(server.user_info(&tokens.access_token).await.status, 200);
+    assert_eq!(server.refresh(&tokens.refresh_token).await.status, 200);
+    server.exchange(&in_flight).await.tokens();
+}
+
+#[tokio::test]
+async fn parameters_that_come_twice_are_followed_by_nobody() {
+    let server = Server::start().await;
+    let (mut browser, tokens) = signed_in(&server).await;
+    let hint = ("id_token_hint", tokens.id_token.as_str());
+    let (good, evil) = (
+        ("post_logout_redirect_uri", RETURN),
+        ("post_logout_redirect_uri", "https://evil.example/"),
+    );
+    let polluted = [
+        vec![hint, hint],
+        vec![hint, ("id_token_hint", "")],
+        vec![("id_token_hint", "x"), hint, good],
+        vec![hint, good, evil],
+        vec![hint, evil, good],
+        vec![hint, good, ("client_id", "bff"), ("client_id", "app")],
+        vec![hint, good, ("state", "a"), ("state", "b")],
+        vec![hint, good, ("x", "a"), ("x", "a")],
+    ];
+    for parameters in &polluted {
+        let answer = browser.get(&end_session(parameters)).await;
+        answer.assert_page(400, "more than once");
+        let posted = server.request(Method::POST, "/end_session").form(parameters);
+        browser.send(posted).await.assert_page(400, "more than once");
+    }
+    let page = ask(&mut browser).await;
+    for fields in [
+        [("action", "stay"), ("action", "sign-out")],
+        [("action", "sign-out"), ("request", "client_id=app")],
+        [("action", "sign-out"), ("form_token", "x")],
+        [("x", "y"), ("z", "")],
+    ] {
+        browser.submit(&page, &fields).await.assert_page(200, "Sign out?");
+    }
+    assert!(is_signed_in(&mut browser).await);
+
+    // What a form says does not mix with the query.
+    let path = end_session(&[evil, ("state", "evil"), ("client_id", "app")]);
+    let posted = server.request(Method::POST, &path).form(&[hint, good]);
+    assert_eq!(browser.send(posted).await.location().as_str(), RETURN);
+}
+
+#[tokio::test]
+async fn after_a_logout_no_token_of_its_session_works_however_it_met_a_refresh() {
+    let server = Server::start().await;
+    let mut pairs = Vec::new();
+    for index in 0..50 {
+        let (browser, tokens) = signed_in(&server).await;
+        pairs.push(log_out_during_a_refresh(&server, browser, tokens, index % 2 == 0));
+    }
+    join_all(pairs).await;
+}
+
+async fn log_out_during_a_refresh(
+    server: &Server,
+    mut browser: Browser<'_>,
+    tokens: Tokens,
+    refresh_first: bool,
+) {
+    let sign_out = end_session(&[("id_token_hint", tokens.id_token.as_str())]);
+    let refresh = server.refresh(&tokens.refresh_token);
+    let (refreshed, gone) = if refresh_first {
+        join(refresh, browser.get(&sign_out)).await
+    } else {
+        let (gone, refreshed) = join(browser.get(&sign_out), refresh).await;
+        (refreshed, gone)
+    };
+    gone.assert_page(200, "You are signed out");
+    let mut dead = vec![tokens];
+    if refreshed.status == 200 {
+        dead.push(refreshed.tokens());
+    } else {
+        refreshed.assert_oauth_error(400, "invalid_grant");
+    }
+    for tokens in dead {
+        let again = server.refresh(&tokens.refresh_token).await;
+        again.assert_oauth_error(400, "invalid_grant");
+        assert_eq!(server.user_info(&tokens.access_token).await.status, 401);
+    }
+    assert!(!is_signed_in(&mut browser).await);
+}
+
+#[tokio::test]
 async fn without_a_session_there_is_nothing_to_ask() {
     let server = Server::start().await;
     let mut browser = Browser::new(&server);
@@ -236,6 +364,12 @@ async fn a_hint_ends_the_refresh_tokens_that_outlived_their_session() {
     let server = Server::start().await;
     let (mut browser, tokens) = signed_in(&server).await;
     let elsewhere = server.tokens().await;
+    let request = authorization().with("client_id", "other: 100%");
+    let code = browser
+        .authorize(&request.with("scope", "openid offline_access"))
+        .await
+        .code();
+    let others = server.token(OTHER, &exchange_form(&code)).await.tokens();
     server.advance(25 * 3600);
     assert!(!is_signed_in(&mut browser).await);
     let tokens = server.refresh(&tokens.refresh_token).await.tokens();
@@ -252,6 +386,15 @@ async fn a_hint_ends_the_refresh_tokens_that_outlived_their_session() {
         .assert_oauth_error(400, "invalid_grant");
     assert_eq!(server.user_info(&tokens.access_token).await.status, 401);
     assert_eq!(server.refresh(&elsewhere.refresh_token).await.status, 200);
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", others.refresh_token.as_str()),
+    ];
+    assert_eq!(
+        server.token(OTHER, &refresh).await.status,
+        200,
+        "another client's stays"
+    );
 }
 
 #[tokio::test]

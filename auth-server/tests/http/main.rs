@@ -20,6 +20,7 @@ mod native_client;
 mod outage;
 mod refresh;
 mod revocation;
+mod sessions;
 mod sign_in;
 mod token_endpoint;
 mod userinfo;

@@ -46,6 +46,7 @@ async fn login_2_the_session_cookie_changes_at_every_sign_in() {
         .await;
     assert_ne!(browser.session_cookie().unwrap(), first);
 
+    server.advance(10); // For requests that are on their way with it.
     let mut thief = Browser::new(&server);
     thief.cookies.insert("__Host-Http-signin".to_owned(), first);
     let silent = authorization().with("prompt", "none");
@@ -254,21 +255,6 @@ async fn a_right_password_resets_the_count() {
             .await
             .code();
     }
-}
-
-#[tokio::test]
-async fn another_user_begins_another_session() {
-    let server = Server::start().await;
-    let mut browser = Browser::new(&server);
-    let code = browser.sign_in("alice", &authorization()).await.code();
-    let alice = crate::harness::peek(&server.exchange(&code).await.tokens().id_token).1;
-    let code = browser
-        .sign_in("bob", &authorization().with("prompt", "login"))
-        .await
-        .code();
-    let bob = crate::harness::peek(&server.exchange(&code).await.tokens().id_token).1;
-    assert_ne!(alice["sub"], bob["sub"]);
-    assert_ne!(alice["sid"], bob["sid"]);
 }
 
 #[tokio::test]
