@@ -1,10 +1,11 @@
-//! Tokens: how they are got, used at `/userinfo`, and revoked.
+//! Tokens: how they are got, used at `/userinfo`, looked at and revoked.
 
 pub(crate) mod claims;
 pub(crate) mod client_credentials;
 pub(crate) mod code_exchange;
 pub(crate) mod endpoint;
 pub(crate) mod error;
+pub(crate) mod introspection;
 pub(crate) mod issue;
 pub(crate) mod own_tokens;
 pub(crate) mod refresh;

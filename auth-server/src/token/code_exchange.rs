@@ -7,6 +7,7 @@ use crate::config::TokenLifetimes;
 use crate::grant::code::{Code, CodeClaim, RedeemedCode};
 use crate::grant::pkce::CodeVerifier;
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::grant::target::{Named, Target};
 use crate::params::Params;
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::state::Shared;
@@ -52,11 +53,13 @@ pub(crate) async fn exchange(
     if scope.is_empty() {
         return Err(TokenError::InvalidGrant);
     }
+    let target = Target::for_user(&client.resources, &Named::default(), &scope, None)?;
     let grant = UserGrant {
         client,
         user: &user,
         family,
         scope: &scope,
+        target: &target,
         sid: &redeemed.sid,
         auth_time: redeemed.auth_time,
         nonce: redeemed.nonce.as_deref(),

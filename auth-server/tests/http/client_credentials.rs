@@ -56,16 +56,21 @@ async fn cc_3_a_client_without_the_grant_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_user_tells_nothing_at_userinfo() {
+async fn cc_2_without_any_scope_there_is_no_token() {
     let server = Server::start().await;
     let answer = server.token(OTHER, &[("grant_type", "client_credentials")]).await;
-    assert_eq!(
-        answer.json()["scope"],
-        "",
-        "the scopes of this client are all about users"
-    );
+    // The scopes of this client are all about users, and RFC 6749 §3.3 knows no empty scope.
+    answer.assert_oauth_error(400, "invalid_scope");
+}
+
+#[tokio::test]
+async fn a_token_without_a_user_tells_nothing_at_userinfo() {
+    let server = Server::start().await;
+    let answer = server
+        .token(SERVICE, &[("grant_type", "client_credentials")])
+        .await;
     server
-        .user_info(answer.json()["access_token"].as_str().unwrap())
+        .user_info(&answer.tokens().access_token)
         .await
-        .assert_oauth_error(403, "insufficient_scope");
+        .assert_oauth_error(401, "invalid_token");
 }

@@ -15,6 +15,7 @@ mod client_credentials;
 mod code_exchange;
 mod discovery;
 mod harness;
+mod introspection;
 mod logout;
 mod native_client;
 mod outage;
