@@ -9,5 +9,6 @@ pub(crate) mod introspection;
 pub(crate) mod issue;
 pub(crate) mod own_tokens;
 pub(crate) mod refresh;
+pub(crate) mod resource;
 pub(crate) mod revocation;
 pub(crate) mod userinfo;

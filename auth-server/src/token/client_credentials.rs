@@ -2,6 +2,7 @@
 
 use super::error::TokenError;
 use super::issue::{Issuance, TokenResponse};
+use super::resource;
 use crate::client::Client;
 use crate::grant::target::Target;
 use crate::params::Params;
@@ -12,7 +13,12 @@ use crate::state::Shared;
 pub(crate) fn issue(shared: &Shared, client: &Client, form: &Params) -> Result<TokenResponse, TokenError> {
     let requested = form.get("scope").map(ScopeSet::parse).transpose();
     let requested = requested.map_err(|_| TokenError::InvalidScope)?;
-    let target = Target::for_client(&client.resources, &client.scopes, requested, None)?;
+    let target = Target::for_client(
+        &client.resources,
+        &client.scopes,
+        requested,
+        resource::asked(form)?,
+    )?;
     let issuance = Issuance {
         config: &shared.config,
         signer: &shared.signer,

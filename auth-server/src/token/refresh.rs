@@ -4,10 +4,11 @@ use resource_server::time::UnixTime;
 
 use super::error::TokenError;
 use super::issue::{Issuance, TokenResponse, UserGrant};
+use super::resource;
 use crate::client::Client;
 use crate::grant::family::{EndReason, Family, Standing};
 use crate::grant::refresh_token::RefreshToken;
-use crate::grant::target::{Named, Target};
+use crate::grant::target::Target;
 use crate::params::Params;
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::state::Shared;
@@ -146,7 +147,12 @@ fn requested<'c>(
     client: &'c Client,
 ) -> Result<(ScopeSet, Target<'c>), TokenError> {
     let scope = requested_scope(form, family, client)?;
-    let target = Target::for_user(&client.resources, &Named::default(), &scope, None)?;
+    let target = Target::for_user(
+        &client.resources,
+        &family.resources,
+        &scope,
+        resource::asked(form)?,
+    )?;
     Ok((scope, target))
 }
 
@@ -171,6 +177,7 @@ fn requested_scope(form: &Params, family: &Family, client: &Client) -> Result<Sc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grant::target::Named;
 
     fn scope(allowed: &str, requested: &str) -> Result<String, &'static str> {
         let client = Client {
@@ -182,6 +189,7 @@ mod tests {
             user_id: "u".to_owned(),
             sid: "s".to_owned(),
             scope: "notes:read notes:write offline_access".to_owned(),
+            resources: Named::default(),
             auth_time: UnixTime::from_secs(0),
             current: None,
             previous: None,

@@ -20,6 +20,7 @@ mod logout;
 mod native_client;
 mod outage;
 mod refresh;
+mod resources;
 mod revocation;
 mod sign_in;
 mod token_endpoint;

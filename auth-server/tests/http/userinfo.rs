@@ -44,7 +44,7 @@ async fn a_token_that_is_for_an_api_alone_opens_nothing_here() {
     let all = server.tokens().await;
     let form = [
         ("grant_type", "refresh_token"),
-        ("refresh_token", &all.refresh_token),
+        ("refresh_token", all.refresh_token.as_str()),
         ("scope", "notes:read"),
     ];
     let narrowed = server.token(BFF, &form).await.tokens().access_token;
