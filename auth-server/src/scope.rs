@@ -98,10 +98,10 @@ impl ScopeSet {
 
     /// The scopes that decide what `/userinfo` tells.
     #[must_use]
-    pub fn told_at_user_info(&self) -> Self {
-        let mut told = self.about_user();
-        told.0.remove(OFFLINE_ACCESS);
-        told
+    pub fn of_user_info() -> Self {
+        let mut scopes = Self(ABOUT_THE_USER.map(str::to_owned).into());
+        scopes.0.remove(OFFLINE_ACCESS);
+        scopes
     }
 
     /// The scopes, sorted.
@@ -155,7 +155,10 @@ mod tests {
         let set = ScopeSet::parse("openid email offline_access notes:read").unwrap();
         assert_eq!(set.without_user().to_string(), "notes:read");
         assert_eq!(set.about_user().to_string(), "email offline_access openid");
-        assert_eq!(set.told_at_user_info().to_string(), "email openid");
+        assert_eq!(
+            set.common_with(&ScopeSet::of_user_info()).to_string(),
+            "email openid"
+        );
         assert_eq!(set.without_user().joined_with(&set.about_user()), set);
     }
 }

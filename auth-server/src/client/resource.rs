@@ -30,6 +30,11 @@ impl Resource {
             None => granted.without_user(),
         }
     }
+
+    /// Whether nothing can be done there without a scope. Where no scope is known, the audience is all that counts.
+    pub(crate) fn wants_scope(&self) -> bool {
+        self.scopes.as_ref().is_some_and(|known| !known.is_empty())
+    }
 }
 
 /// What the access tokens of one client may be for.

@@ -184,7 +184,7 @@ fn parse_resources(
         Some(resource) => Ok(resource.clone()),
         None if audience.is_empty() => Err("must not be empty"),
         None if has_others && audience == user_info => Ok(Resource {
-            scopes: Some(ScopeSet::default()),
+            scopes: Some(ScopeSet::of_user_info()),
             ..Resource::undescribed(audience)
         }),
         None if has_others => Err("must be the identifier of a [[resource]], as resources is set"),

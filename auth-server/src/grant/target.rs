@@ -70,21 +70,19 @@ impl<'c> Target<'c> {
             return Self::by_default(resources, scope);
         };
         // The scope `openid` is the permission to ask there, whatever else was named.
+        let api = resources.find(identifier);
         if identifier == resources.user_info && scope.contains(OPENID) {
-            let of_api = resources
-                .find(identifier)
-                .map(|api| api.part_of(scope))
-                .unwrap_or_default();
-            return Self::new(
-                &[&resources.user_info],
-                scope.told_at_user_info().joined_with(&of_api),
-            );
+            let told = scope.common_with(&ScopeSet::of_user_info());
+            let of_api = api.map(|api| api.part_of(scope)).unwrap_or_default();
+            return Ok(Self {
+                audience: vec![&resources.user_info],
+                scope: told.joined_with(&of_api),
+            });
         }
-        if !named.allows(identifier) {
-            return Err(NoTarget::NotAllowed);
+        match api {
+            Some(api) if named.allows(identifier) => Self::at(api, api.part_of(scope)),
+            _ => Err(NoTarget::NotAllowed),
         }
-        let api = resources.find(identifier).ok_or(NoTarget::NotAllowed)?;
-        Self::new(&[&api.identifier], api.part_of(scope))
     }
 
     /// For the client itself. Nobody looks at a page here who could see that less was granted, so a scope too many is an
@@ -99,35 +97,31 @@ impl<'c> Target<'c> {
             None => Some(&resources.default),
             Some(identifier) => resources.find(identifier),
         };
-        let api: &Resource = api.ok_or(NoTarget::NotAllowed)?;
+        let api = api.ok_or(NoTarget::NotAllowed)?;
         let all = api.part_of(&allowed.without_user());
         let scope = match requested {
             None => all,
             Some(requested) if requested.is_within(&all) => requested,
             Some(_) => return Err(NoTarget::NoScope),
         };
-        Self::new(&[&api.identifier], scope)
+        Self::at(api, scope)
     }
 
     fn by_default(resources: &'c Resources, scope: &ScopeSet) -> Result<Self, NoTarget> {
-        let Resources {
-            user_info, default, ..
-        } = resources;
-        let scope_there = default.part_of(scope).joined_with(&scope.about_user());
-        if scope.contains(OPENID) && default.identifier != *user_info {
-            Self::new(&[&default.identifier, user_info], scope_there)
-        } else {
-            Self::new(&[&default.identifier], scope_there)
+        let api = &resources.default;
+        let mut target = Self::at(api, api.part_of(scope).joined_with(&scope.about_user()))?;
+        if scope.contains(OPENID) && api.identifier != resources.user_info {
+            target.audience.push(&resources.user_info);
         }
+        Ok(target)
     }
 
-    /// RFC 6749 §3.3 knows no empty scope.
-    fn new(audience: &[&'c str], scope: ScopeSet) -> Result<Self, NoTarget> {
-        if scope.is_empty() {
+    fn at(api: &'c Resource, scope: ScopeSet) -> Result<Self, NoTarget> {
+        if scope.is_empty() && api.wants_scope() {
             return Err(NoTarget::NoScope);
         }
         Ok(Self {
-            audience: audience.to_vec(),
+            audience: vec![&api.identifier],
             scope,
         })
     }
@@ -202,6 +196,21 @@ mod tests {
         );
         let all = for_user(&resources, "", GRANTED, None);
         assert!(all.ends_with(": email mail:send notes:read offline_access openid"));
+    }
+
+    #[test]
+    fn where_no_scope_is_known_a_token_needs_none() {
+        for api in [Resource::undescribed(NOTES), api(NOTES, "")] {
+            let resources = resources(api, Vec::new());
+            assert_eq!(
+                for_user(&resources, "", "openid", Some(NOTES)),
+                format!("{NOTES}: ")
+            );
+            let of_client = Target::for_client(&resources, &set("openid"), None, None);
+            assert_eq!(show(of_client), format!("{NOTES}: "));
+            let asked = Target::for_client(&resources, &set("openid"), Some(set("openid")), None);
+            assert_eq!(show(asked), "NoScope");
+        }
     }
 
     #[test]

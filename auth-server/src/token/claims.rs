@@ -17,6 +17,8 @@ pub(crate) struct AccessTokenClaims<'t> {
     #[serde(serialize_with = "one_or_several")]
     pub(crate) aud: &'t [&'t str],
     pub(crate) client_id: &'t str,
+    /// RFC 6749 §3.3 knows no empty scope.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) scope: String,
     pub(crate) iat: i64,
     pub(crate) exp: i64,

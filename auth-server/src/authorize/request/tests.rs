@@ -170,7 +170,7 @@ fn resources_have_to_be_those_of_the_client_and_to_know_a_scope() {
         "invalid_target"
     );
     assert_eq!(error_code(&[issuer, ("scope", "notes:read")]), "invalid_target");
-    assert_eq!(error_code(&[notes, ("scope", "openid")]), "invalid_scope");
+    assert_eq!(named(&[notes, ("scope", "openid")]), "https://notes.example");
 }
 
 #[test]
