@@ -58,16 +58,21 @@ impl fmt::Display for Named {
 }
 
 impl<'c> Target<'c> {
-    /// For a user's grant. Who asks for nothing gets a token for the first resource that the authorization request named,
-    /// and if it named none, one for the client's default resource that opens `/userinfo` beside it.
+    /// For a user's grant. Who asks for nothing gets a token for the first API that the authorization request named, or
+    /// else for the client's default one; as OIDC clients expect, it opens `/userinfo` beside it.
     pub(crate) fn for_user(
         resources: &'c Resources,
         named: &Named,
         scope: &ScopeSet,
         asked: Option<&str>,
     ) -> Result<Self, NoTarget> {
-        let Some(identifier) = asked.or_else(|| named.iter().next()) else {
-            return Self::by_default(resources, scope);
+        let first = named.iter().next();
+        let Some(identifier) = asked.or(first.filter(|first| *first == resources.user_info)) else {
+            let api = match first {
+                None => Some(&resources.default),
+                Some(first) => resources.find(first),
+            };
+            return Self::beside_user_info(resources, api.ok_or(NoTarget::NotAllowed)?, scope);
         };
         // The scope `openid` is the permission to ask there, whatever else was named.
         let api = resources.find(identifier);
@@ -107,8 +112,11 @@ impl<'c> Target<'c> {
         Self::at(api, scope)
     }
 
-    fn by_default(resources: &'c Resources, scope: &ScopeSet) -> Result<Self, NoTarget> {
-        let api = &resources.default;
+    fn beside_user_info(
+        resources: &'c Resources,
+        api: &'c Resource,
+        scope: &ScopeSet,
+    ) -> Result<Self, NoTarget> {
         let mut target = Self::at(api, api.part_of(scope).joined_with(&scope.about_user()))?;
         if scope.contains(OPENID) && api.identifier != resources.user_info {
             target.audience.push(&resources.user_info);
@@ -257,9 +265,16 @@ mod tests {
     fn a_grant_for_named_resources_stays_with_them() {
         assert_eq!(
             for_user(&described(), MAIL, GRANTED, None),
-            format!("{MAIL}: mail:send")
+            format!("{MAIL}+{ISSUER}: email mail:send offline_access openid")
         );
         assert_eq!(for_user(&described(), MAIL, GRANTED, Some(NOTES)), "NotAllowed");
+        let user_info = format!("{ISSUER} {MAIL}");
+        assert_eq!(
+            for_user(&described(), &user_info, GRANTED, None),
+            format!("{ISSUER}: email openid")
+        );
+        let strange = for_user(&described(), "https://x.example", GRANTED, None);
+        assert_eq!(strange, "NotAllowed");
         let both = format!("{MAIL} {NOTES}");
         assert_eq!(
             for_user(&described(), &both, GRANTED, Some(NOTES)),

@@ -120,14 +120,18 @@ async fn a_grant_for_a_resource_stays_with_it() {
     let server = Server::start_with_apis().await;
     let request = desk_authorization().with("resource", MAIL);
     let first = exchange(&server, &code(&server, &request).await, &[]).await;
-    assert_eq!(target(&first), (json!(MAIL), "mail:send".to_owned()));
+    let expected = (
+        json!([MAIL, server.issuer]),
+        "email mail:send offline_access openid".to_owned(),
+    );
+    assert_eq!(target(&first), expected);
     let token = first.tokens().refresh_token;
 
     refresh(&server, &token, &[("resource", NOTES)])
         .await
         .assert_oauth_error(400, "invalid_target");
     let next = refresh(&server, &token, &[]).await;
-    assert_eq!(target(&next), (json!(MAIL), "mail:send".to_owned()));
+    assert_eq!(target(&next), expected);
 
     let widened = exchange(&server, &code(&server, &request).await, &[("resource", NOTES)]).await;
     widened.assert_oauth_error(400, "invalid_target");
@@ -145,7 +149,12 @@ async fn a_grant_may_be_for_several_resources_and_a_token_for_one() {
         .await
         .assert_oauth_error(400, "invalid_target");
     let first = exchange(&server, &asked, &[]).await;
-    assert_eq!(target(&first).0, json!(MAIL), "the one named first");
+    assert_eq!(
+        target(&first).0,
+        json!([MAIL, server.issuer]),
+        "for the one named first"
+    );
+    assert_eq!(server.user_info(&first.tokens().access_token).await.status, 200);
 
     let token = first.tokens().refresh_token;
     refresh(&server, &token, &several)
