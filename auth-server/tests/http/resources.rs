@@ -137,6 +137,22 @@ async fn a_grant_for_a_resource_stays_with_it() {
     widened.assert_oauth_error(400, "invalid_target");
 }
 
+/// Codes of a session are stored another way than those of a typed password.
+#[tokio::test]
+async fn a_silent_grant_for_a_resource_stays_with_it_too() {
+    let server = Server::start_with_apis().await;
+    let mut browser = Browser::new(&server);
+    browser.sign_in("alice", &desk_authorization()).await.code();
+    let silent = desk_authorization().with("prompt", "none").with("resource", MAIL);
+    let code = browser.authorize(&silent).await.code();
+    let tokens = exchange(&server, &code, &[]).await.tokens();
+    refresh(&server, &tokens.refresh_token, &[("resource", NOTES)])
+        .await
+        .assert_oauth_error(400, "invalid_target");
+    let next = refresh(&server, &tokens.refresh_token, &[("resource", MAIL)]).await;
+    assert_eq!(target(&next), (json!(MAIL), "mail:send".to_owned()));
+}
+
 #[tokio::test]
 async fn a_grant_may_be_for_several_resources_and_a_token_for_one() {
     let server = Server::start_with_apis().await;
