@@ -37,7 +37,7 @@ impl Named {
         Self(named)
     }
 
-    /// Reads what [`Named::fmt`] wrote: a URI has no space.
+    /// Reads the text that `Display` wrote: a URI has no space.
     pub(crate) fn from_stored(stored: &str) -> Self {
         Self::new(stored.split_ascii_whitespace())
     }
