@@ -238,6 +238,11 @@ fn add_routes(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>, cooki
                 .default_service(method_not_allowed()),
         )
         .service(
+            web::resource(at("/introspect"))
+                .route(web::post().to(token::endpoint::introspect))
+                .default_service(method_not_allowed()),
+        )
+        .service(
             web::resource(at("/userinfo"))
                 .route(web::get().to(token::endpoint::user_info))
                 .route(web::post().to(token::endpoint::user_info))

@@ -8,8 +8,10 @@ use crate::secret::Digest;
 
 pub(crate) mod authentication;
 pub(crate) mod redirect_uri;
+pub(crate) mod resource;
 
 pub use redirect_uri::RedirectUri;
+pub use resource::{Resource, Resources};
 
 /// A registered OAuth client.
 #[derive(Debug, Clone)]
@@ -28,8 +30,8 @@ pub struct Client {
     pub grants: Vec<Grant>,
     /// The most it may ask for.
     pub scopes: ScopeSet,
-    /// The `aud` of its access tokens.
-    pub audience: String,
+    /// What its access tokens may be for.
+    pub resources: Resources,
 }
 
 /// Whether a client can keep a secret (RFC 6749 §2.1).
@@ -151,7 +153,11 @@ impl Client {
             post_logout_redirect_uris: vec!["https://app.example/".to_owned()],
             grants: Grant::ALL.to_vec(),
             scopes: ScopeSet::parse("openid profile email offline_access notes:read").unwrap(),
-            audience: "https://notes.example".to_owned(),
+            resources: Resources {
+                user_info: "https://op.example".to_owned(),
+                default: Resource::undescribed("https://notes.example"),
+                others: Vec::new(),
+            },
         }
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use resource_server::settings::{Document, Environment, Faults, Section};
 
-use crate::client::Clients;
+use crate::client::{Clients, Resource};
 
 mod client;
 mod issuer;
+mod resource;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub tokens: TokenLifetimes,
     /// `[sign_in]`.
     pub sign_in: SignInLifetimes,
+    /// Every `[[resource]]`.
+    pub resources: Vec<Resource>,
     /// Every `[[client]]`.
     pub clients: Clients,
     /// `[log]`.
@@ -105,7 +108,11 @@ impl Config {
         let keys_path = parse_path(root.section("keys"), "auth-server-keys.json");
         let tokens = TokenLifetimes::parse(root.section("tokens"));
         let sign_in = SignInLifetimes::parse(root.section("sign_in"));
-        let clients = client::parse_all(&mut root, issuer.as_ref());
+        let resources = resource::parse_all(&mut root, issuer.as_ref());
+        let clients = client::parse_all(&mut root, issuer.as_ref(), resources.as_deref());
+        if let (Some(resources), Some(clients)) = (&resources, &clients) {
+            resource::check_introspection(&root, resources, clients);
+        }
         let log = LogConfig::parse(root.section("log"));
         root.finish();
 
@@ -118,6 +125,7 @@ impl Config {
                 keys_path: keys_path?,
                 tokens: tokens?,
                 sign_in: sign_in?,
+                resources: resources?,
                 clients: clients?,
                 log: log?,
             })

@@ -4,3 +4,4 @@ pub(crate) mod code;
 pub(crate) mod family;
 pub(crate) mod pkce;
 pub(crate) mod refresh_token;
+pub(crate) mod target;

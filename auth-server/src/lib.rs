@@ -1,7 +1,7 @@
 //! A compact OAuth 2.1 authorization server and OpenID provider.
 //!
-//! Authorization code with PKCE, refresh tokens that rotate, client credentials, revocation, userinfo, discovery and
-//! RP-initiated logout; users with passwords and clients from the configuration; one SQLite file. [`start`] runs it in
+//! Authorization code with PKCE, refresh tokens that rotate, client credentials, resource indicators, introspection,
+//! revocation, userinfo, discovery and RP-initiated logout; users with passwords and clients from the configuration; one SQLite file. [`start`] runs it in
 //! any tokio runtime, several of them in one process if need be.
 
 mod app;

@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
+/// The one parameter that may come several times (RFC 8707 §2).
+const REPEATABLE: &str = "resource";
+
 /// No request here has a quarter as many; reading more of them would only cost time.
 const MOST: usize = 100;
 
@@ -50,7 +53,15 @@ impl Params {
         }
     }
 
-    /// Refuses requests in which any parameter comes more than once, and those with so many that not all were read.
+    /// The values of a parameter that may come several times; empty ones are absent.
+    pub(crate) fn get_all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        self.0
+            .iter()
+            .filter(move |(found, value)| found == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Refuses requests in which any parameter but `resource` comes more than once, and those with so many that not all were read.
     ///
     /// # Errors
     /// Names the first parameter that came before.
@@ -59,7 +70,11 @@ impl Params {
             return Err(Ambiguous::TooMany);
         }
         let mut seen = HashSet::with_capacity(self.0.len());
-        match self.0.iter().find(|(name, _)| !seen.insert(name)) {
+        match self
+            .0
+            .iter()
+            .find(|(name, _)| name != REPEATABLE && !seen.insert(name))
+        {
             None => Ok(()),
             Some((name, _)) => Err(Ambiguous::Repeated(printable(name))),
         }
@@ -113,6 +128,14 @@ mod tests {
             params.refuse_repeated(),
             Err(Ambiguous::Repeated("state".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_resource_may_be_repeated_and_then_has_no_single_value() {
+        let params = Params::parse(b"resource=a&resource=&resource=b");
+        assert_eq!(params.refuse_repeated(), Ok(()));
+        assert_eq!(params.get_all("resource").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(params.get("resource"), None);
     }
 
     fn distinct_names(count: usize) -> String {

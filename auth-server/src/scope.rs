@@ -80,6 +80,30 @@ impl ScopeSet {
         )
     }
 
+    /// What is in one of the sets or in both.
+    #[must_use]
+    pub fn joined_with(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).cloned().collect())
+    }
+
+    /// The scopes that speak about a user.
+    #[must_use]
+    pub fn about_user(&self) -> Self {
+        let about = self
+            .0
+            .iter()
+            .filter(|scope| ABOUT_THE_USER.contains(&scope.as_str()));
+        Self(about.cloned().collect())
+    }
+
+    /// The scopes that decide what `/userinfo` tells.
+    #[must_use]
+    pub fn of_user_info() -> Self {
+        let mut scopes = Self(ABOUT_THE_USER.map(str::to_owned).into());
+        scopes.0.remove(OFFLINE_ACCESS);
+        scopes
+    }
+
     /// The scopes, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
@@ -130,5 +154,11 @@ mod tests {
     fn a_client_without_a_user_gets_no_scope_about_one() {
         let set = ScopeSet::parse("openid email offline_access notes:read").unwrap();
         assert_eq!(set.without_user().to_string(), "notes:read");
+        assert_eq!(set.about_user().to_string(), "email offline_access openid");
+        assert_eq!(
+            set.common_with(&ScopeSet::of_user_info()).to_string(),
+            "email openid"
+        );
+        assert_eq!(set.without_user().joined_with(&set.about_user()), set);
     }
 }

@@ -44,6 +44,14 @@ async fn fetch_both(stack: &Stack, notes: &Browser, files: &Browser) {
 /// (57) The provider revokes everything when a refresh token is used twice: that all is well after three rounds shows that
 /// there is one line of them.
 async fn two_audiences_refreshed_at_once_get_a_token_each(deployment: Deployment) {
+    let deployment = with_two_audiences(deployment).and_foreign_provider();
+    let stack = deployment.start().await;
+    let browser = stack.browser_logged_in_as("alice").await;
+    three_rounds(&stack, &browser, &browser).await;
+}
+
+/// The same by our own auth server.
+async fn two_audiences_of_our_own_server_get_a_token_each(deployment: Deployment) {
     let stack = with_two_audiences(deployment).start().await;
     let browser = stack.browser_logged_in_as("alice").await;
     three_rounds(&stack, &browser, &browser).await;
@@ -51,7 +59,8 @@ async fn two_audiences_refreshed_at_once_get_a_token_each(deployment: Deployment
 
 /// The same when the two are wanted on different nodes.
 async fn two_audiences_refreshed_on_two_nodes_get_a_token_each(deployment: Deployment) {
-    let stack = with_two_audiences(deployment).start().await;
+    let deployment = with_two_audiences(deployment).and_foreign_provider();
+    let stack = deployment.start().await;
     let second = stack.start_second_node().await;
     let browser = stack.browser_logged_in_as("alice").await;
     three_rounds(&stack, &browser, &browser.at(second)).await;
@@ -59,7 +68,6 @@ async fn two_audiences_refreshed_on_two_nodes_get_a_token_each(deployment: Deplo
 
 fn with_two_audiences(deployment: Deployment) -> Deployment {
     deployment
-        .and_foreign_provider()
         .with_route(NOTES_ROUTE.0, NOTES_ROUTE.1)
         .with_route(FILES_ROUTE.0, FILES_ROUTE.1)
 }
@@ -166,6 +174,7 @@ async fn a_service_route_without_a_token_says_when_to_come_again(deployment: Dep
 
 on_every_store!(
     two_audiences_refreshed_at_once_get_a_token_each,
+    two_audiences_of_our_own_server_get_a_token_each,
     an_exchanged_token_is_for_its_route_alone,
     an_exchange_that_fails_concerns_its_route_alone,
     a_service_route_calls_in_the_name_of_the_client,

@@ -47,6 +47,7 @@ fn new_code(
         user_id: signed_in.user_id.clone(),
         sid: signed_in.sid.clone(),
         scope: request.scope.to_string(),
+        resources: request.resources.clone(),
         nonce: request.nonce.clone(),
         auth_time: signed_in.auth_time,
         expires_at: shared.now() + shared.config.tokens.code,

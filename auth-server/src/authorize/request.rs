@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::response::{AuthorizationError, AuthorizationErrorCode as Code, ReturnAddress};
 use crate::client::{Client, Clients, Grant, Kind};
 use crate::grant::pkce::CodeChallenge;
+use crate::grant::target::{Named, NoTarget, Target};
 use crate::params::Params;
 use crate::scope::ScopeSet;
 
@@ -18,6 +19,8 @@ pub(crate) struct AuthorizationRequest<'c> {
     pub(crate) address: ReturnAddress,
     /// What was asked for and is allowed.
     pub(crate) scope: ScopeSet,
+    /// The resources that were named (RFC 8707).
+    pub(crate) resources: Named,
     pub(crate) nonce: Option<String>,
     pub(crate) challenge: CodeChallenge,
     pub(crate) prompt: Prompt,
@@ -107,10 +110,12 @@ impl<'c> AuthorizationRequest<'c> {
                 return Err(invalid(format!("{name} is longer than {LONGEST_VALUE} bytes")));
             }
         }
+        let scope = parse_scope(params, client)?;
         Ok(Self {
             client,
             address: address.clone(),
-            scope: parse_scope(params, client)?,
+            resources: parse_resources(params, client, &scope)?,
+            scope,
             nonce: params.get("nonce").map(str::to_owned),
             challenge: parse_challenge(params)?,
             prompt: parse_prompt(params)?,
@@ -161,6 +166,29 @@ fn parse_scope(params: &Params, client: &Client) -> Result<ScopeSet, Authorizati
         return Err(refused("none of the scopes is allowed to this client"));
     }
     Ok(granted)
+}
+
+/// RFC 8707 §2.1. A grant may be for several resources, each token made from it is for one. Something of the scope has to
+/// mean something at each of them, or no token could be made.
+fn parse_resources(params: &Params, client: &Client, scope: &ScopeSet) -> Result<Named, AuthorizationError> {
+    let named = Named::new(params.get_all("resource"));
+    for resource in params.get_all("resource") {
+        let refused = |code, why| Err(AuthorizationError::new(code, why));
+        // Names are stored with spaces between them.
+        if resource.contains(char::is_whitespace) {
+            return refused(Code::InvalidTarget, "resource must be a URI");
+        }
+        match Target::for_user(&client.resources, &named, scope, Some(resource)) {
+            Ok(_) => {}
+            Err(NoTarget::NotAllowed) => {
+                return refused(Code::InvalidTarget, "resource is not one of this client's");
+            }
+            Err(NoTarget::NoScope) => {
+                return refused(Code::InvalidScope, "none of the scopes is known at the resource");
+            }
+        }
+    }
+    Ok(named)
 }
 
 /// PKCE with S256, from every client (OAuth 2.1 §4.1.1). A missing method would mean `plain` (RFC 7636 §4.3).

@@ -2,7 +2,7 @@ use resource_server::settings::Section;
 use secrecy::ExposeSecret;
 
 use super::Issuer;
-use crate::client::{Client, Clients, Grant, Kind, RedirectUri};
+use crate::client::{Client, Clients, Grant, Kind, RedirectUri, Resource, Resources};
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::secret::Digest;
 
@@ -10,11 +10,15 @@ use crate::secret::Digest;
 const SHORTEST_SECRET: usize = 16;
 
 /// Reads every `[[client]]`.
-pub(super) fn parse_all(root: &mut Section<'_>, issuer: Option<&Issuer>) -> Option<Clients> {
+pub(super) fn parse_all(
+    root: &mut Section<'_>,
+    issuer: Option<&Issuer>,
+    resources: Option<&[Resource]>,
+) -> Option<Clients> {
     let mut clients: Vec<Client> = Vec::new();
     let mut whole = true;
     for mut section in root.sections("client") {
-        let client = parse(&mut section, issuer);
+        let client = parse(&mut section, issuer, resources);
         match client {
             Some(client) if clients.iter().any(|earlier| earlier.id == client.id) => {
                 section.fault(
@@ -32,7 +36,11 @@ pub(super) fn parse_all(root: &mut Section<'_>, issuer: Option<&Issuer>) -> Opti
     whole.then(|| Clients::new(clients))
 }
 
-fn parse(section: &mut Section<'_>, issuer: Option<&Issuer>) -> Option<Client> {
+fn parse(
+    section: &mut Section<'_>,
+    issuer: Option<&Issuer>,
+    resources: Option<&[Resource]>,
+) -> Option<Client> {
     let id = section.parsed("id", parse_id);
     let name = section.text_or("name", id.as_deref().unwrap_or_default());
     let is_public = section.parsed_or("kind", "confidential", |kind| match kind {
@@ -43,15 +51,14 @@ fn parse(section: &mut Section<'_>, issuer: Option<&Issuer>) -> Option<Client> {
     let kind = is_public.and_then(|is_public| parse_kind(section, is_public));
     let redirect_uris = parse_redirect_uris(section, is_public.unwrap_or(false));
     let post_logout_redirect_uris = parse_post_logout(section);
-    let grants = parse_grants(section);
-    let scopes = parse_scopes(section);
-    let audience = section.parsed_or("audience", issuer.map_or("issuer", Issuer::as_str), |audience| {
-        if audience.is_empty() {
-            Err("must not be empty")
-        } else {
-            Ok(audience.to_owned())
-        }
+    // Who only introspects needs no tokens.
+    let introspects = id.as_ref().is_some_and(|id| {
+        let mut all = resources.into_iter().flatten();
+        all.any(|resource| resource.introspected_by.contains(id))
     });
+    let grants = parse_grants(section, introspects);
+    let scopes = parse_scopes(section);
+    let resources = parse_resources(section, issuer.map_or("issuer", Issuer::as_str), resources);
 
     let client = Client {
         id: id?,
@@ -61,7 +68,7 @@ fn parse(section: &mut Section<'_>, issuer: Option<&Issuer>) -> Option<Client> {
         post_logout_redirect_uris: post_logout_redirect_uris?,
         grants: grants?,
         scopes: scopes?,
-        audience: audience?,
+        resources: resources?,
     };
     check_combination(section, &client);
     Some(client)
@@ -140,7 +147,7 @@ fn parse_post_logout(section: &mut Section<'_>) -> Option<Vec<String>> {
     whole.then_some(texts)
 }
 
-fn parse_grants(section: &mut Section<'_>) -> Option<Vec<Grant>> {
+fn parse_grants(section: &mut Section<'_>, may_be_empty: bool) -> Option<Vec<Grant>> {
     let names = section.texts_or("grants", &[Grant::AuthorizationCode.as_str()])?;
     let mut grants = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
@@ -152,10 +159,57 @@ fn parse_grants(section: &mut Section<'_>) -> Option<Vec<Grant>> {
             }
         }
     }
-    if names.is_empty() {
+    let is_missing = names.is_empty() && !may_be_empty;
+    if is_missing {
         section.fault("grants", None, "must name at least one grant");
     }
-    (grants.len() == names.len() && !names.is_empty()).then_some(grants)
+    (grants.len() == names.len() && !is_missing).then_some(grants)
+}
+
+/// `audience` and `resources`. An audience that no `[[resource]]` describes knows every scope, so it goes with no other
+/// resource: nobody could say whose scope is whose.
+fn parse_resources(
+    section: &mut Section<'_>,
+    user_info: &str,
+    described: Option<&[Resource]>,
+) -> Option<Resources> {
+    let Some(described) = described else {
+        section.forgo(&["audience", "resources"]);
+        return None;
+    };
+    let find = |name: &str| described.iter().find(|resource| resource.identifier == name);
+    let names = section.texts_or("resources", &[]);
+    let has_others = names.as_ref().is_some_and(|names| !names.is_empty());
+    let default = section.parsed_or("audience", user_info, |audience| match find(audience) {
+        Some(resource) => Ok(resource.clone()),
+        None if audience.is_empty() => Err("must not be empty"),
+        None if has_others && audience == user_info => Ok(Resource {
+            scopes: Some(ScopeSet::of_user_info()),
+            ..Resource::undescribed(audience)
+        }),
+        None if has_others => Err("must be the identifier of a [[resource]], as resources is set"),
+        None => Ok(Resource::undescribed(audience)),
+    });
+    let names = names?;
+    let mut others = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        match find(name) {
+            Some(resource) => others.push(resource.clone()),
+            None => section.fault(
+                &format!("resources[{index}]"),
+                Some(format!("{name:?}")),
+                "must be the identifier of a [[resource]]",
+            ),
+        }
+    }
+    if others.len() < names.len() {
+        return None;
+    }
+    Some(Resources {
+        user_info: user_info.to_owned(),
+        default: default?,
+        others,
+    })
 }
 
 fn parse_scopes(section: &mut Section<'_>) -> Option<ScopeSet> {

@@ -30,6 +30,7 @@ fn the_defaults_of_the_example_are_the_real_ones() {
     assert_eq!(default.clients.iter().count(), 0);
     let without_clients = Config {
         clients: Clients::default(),
+        resources: Vec::new(),
         ..example
     };
     assert_eq!(format!("{without_clients:?}"), format!("{default:?}"));
@@ -46,7 +47,8 @@ fn the_example_names_every_key() {
     assert!(config.management_listen.is_some());
     let client = config.clients.find("bff").unwrap();
     assert_eq!(client.grants, [Grant::AuthorizationCode, Grant::RefreshToken]);
-    assert_eq!(client.audience, "https://notes.example");
+    assert_eq!(client.resources.default, config.resources[0]);
+    assert_eq!(client.resources.others, config.resources[1..]);
 
     let mut named = named_keys(EXAMPLE);
     // The one place for a secret excludes the other, so the example names it in a comment.
@@ -57,7 +59,11 @@ fn the_example_names_every_key() {
 }
 
 /// Where keys are taken from the file.
-const SOURCES: [&str; 2] = [include_str!("../config.rs"), include_str!("client.rs")];
+const SOURCES: [&str; 3] = [
+    include_str!("../config.rs"),
+    include_str!("client.rs"),
+    include_str!("resource.rs"),
+];
 
 /// The keys that stand at the beginning of a line, commented out or not, and the names of tables.
 fn named_keys(example: &str) -> BTreeSet<&str> {
@@ -104,7 +110,7 @@ fn a_client_has_modest_defaults() {
     let config = Config::parse(toml, &with_secret).unwrap();
     let client = config.clients.find("a").unwrap();
     assert_eq!(
-        (client.name.as_str(), client.audience.as_str()),
+        (client.name.as_str(), client.resources.default.identifier.as_str()),
         ("a", "https://op.example")
     );
     assert_eq!(client.grants, [Grant::AuthorizationCode]);
@@ -126,6 +132,11 @@ refresh_token_idle = "100d"
 idle_timeout = "48h"
 [log]
 format = "xml"
+[[resource]]
+identifier = "notes"
+[[resource]]
+identifier = "https://notes.example/#all"
+scopes = ["openid", "notes:read"]
 [[client]]
 id = "a"
 secret = "in the file"
@@ -147,6 +158,9 @@ scopes = ["a b"]
         "tokens.refresh_token_idle: must not be longer than refresh_token_absolute",
         "sign_in.idle_timeout: must not be longer than absolute_timeout",
         "log.format = \"xml\"",
+        "resource[0].identifier = \"notes\": must be an absolute URI",
+        "resource[1].identifier = \"https://notes.example/#all\": must be an absolute URI",
+        "resource[1].scopes = [\"openid\", \"notes:read\"]: must not name scopes about users",
         "client[0].secret: a secret must not stand in this file",
         "client[0].redirect_uris[0] = \"http://a.example/cb\": must be https",
         "client[0].redirect_uris[1] = \"https://b.example/#f\": must not have a fragment",
@@ -197,6 +211,41 @@ fn combinations_that_make_no_sense_are_faults() {
             .to_string()
             .contains("at least 16 characters")
     );
+}
+
+#[test]
+fn resources_are_described_once_and_clients_name_described_ones() {
+    let faults = |resources: &str, client: &str| {
+        let toml = format!(
+            "issuer = \"https://op.example\"\n{resources}\n[[client]]\nid = \"a\"\nsecret_env = \"S\"\n\
+             redirect_uris = [\"https://a.example/cb\"]\n{client}"
+        );
+        match Config::parse(&toml, &with_secret) {
+            Ok(_) => String::new(),
+            Err(faults) => faults.to_string(),
+        }
+    };
+    let notes = "[[resource]]\nidentifier = \"https://notes.example\"\n";
+    let both = "audience = \"https://notes.example\"\nresources = [\"https://notes.example\"]";
+    assert_eq!(faults(notes, both), "");
+    assert_eq!(faults(notes, "resources = [\"https://notes.example\"]"), "");
+    assert_eq!(faults("", "audience = \"notes\""), "");
+
+    assert!(faults("", both).contains("client[0].resources[0] = \"https://notes.example\": must be the"));
+    let undescribed = "audience = \"https://x.example\"\nresources = [\"https://notes.example\"]";
+    assert!(faults(notes, undescribed).contains("client[0].audience = \"https://x.example\": must be the"));
+    assert!(faults(&[notes, notes].concat(), "").contains("resource[1].identifier"));
+    let issuer = "[[resource]]\nidentifier = \"https://op.example\"";
+    assert!(faults(issuer, "").contains("must not be the issuer"));
+    let nobody = format!("{notes}introspected_by = [\"a\", \"nobody\"]");
+    let told = faults(&nobody, "");
+    assert!(
+        told.contains("resource[0].introspected_by[1] = \"nobody\""),
+        "{told}"
+    );
+    assert!(!told.contains("introspected_by[0]"), "{told}");
+    let introspector = format!("{notes}introspected_by = [\"a\"]");
+    assert_eq!(faults(&introspector, "grants = []"), "");
 }
 
 #[test]

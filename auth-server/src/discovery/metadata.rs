@@ -16,6 +16,7 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "token_endpoint": endpoint("/token"),
         "userinfo_endpoint": endpoint("/userinfo"),
         "revocation_endpoint": endpoint("/revoke"),
+        "introspection_endpoint": endpoint("/introspect"),
         "end_session_endpoint": endpoint("/end_session"),
         "jwks_uri": endpoint("/jwks"),
         "scopes_supported": scopes(clients),
@@ -26,6 +27,7 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "id_token_signing_alg_values_supported": [SIGNING_ALGORITHM],
         "token_endpoint_auth_methods_supported": client_authentication,
         "revocation_endpoint_auth_methods_supported": client_authentication,
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "select_account", "consent"],
         "claims_supported": [

@@ -5,6 +5,7 @@ use std::fmt;
 use resource_server::time::UnixTime;
 
 use super::pkce::CodeChallenge;
+use super::target::Named;
 use crate::secret::{Digest, base64url, parse_base64url, random_bytes};
 
 /// A code as the browser carries it: 256 random bits.
@@ -48,6 +49,7 @@ pub(crate) struct NewCode {
     pub(crate) user_id: String,
     pub(crate) sid: String,
     pub(crate) scope: String,
+    pub(crate) resources: Named,
     pub(crate) nonce: Option<String>,
     pub(crate) auth_time: UnixTime,
     pub(crate) expires_at: UnixTime,
@@ -68,6 +70,7 @@ pub(crate) struct RedeemedCode {
     pub(crate) user_id: String,
     pub(crate) sid: String,
     pub(crate) scope: String,
+    pub(crate) resources: Named,
     pub(crate) nonce: Option<String>,
     pub(crate) auth_time: UnixTime,
 }

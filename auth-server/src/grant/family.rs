@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use resource_server::time::UnixTime;
 
+use super::target::Named;
 use crate::secret::Digest;
 
 /// A family as it is stored. What never changes comes first; the rest moves with each rotation.
@@ -13,6 +14,7 @@ pub(crate) struct Family {
     pub(crate) user_id: String,
     pub(crate) sid: String,
     pub(crate) scope: String,
+    pub(crate) resources: Named,
     pub(crate) auth_time: UnixTime,
 
     pub(crate) current: Option<Digest>,
@@ -115,6 +117,7 @@ mod tests {
             user_id: "u".to_owned(),
             sid: "s".to_owned(),
             scope: "openid".to_owned(),
+            resources: Named::default(),
             auth_time: at(0),
             current: Some(Digest::of(b"two")),
             previous: Some(Digest::of(b"one")),

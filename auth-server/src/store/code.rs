@@ -8,6 +8,7 @@ use super::{NewFamily, Store, StoreError};
 use crate::grant::code::{CodeClaim, NewCode, RedeemedCode};
 use crate::grant::family::EndReason;
 use crate::grant::refresh_token::FamilyId;
+use crate::grant::target::Named;
 
 /// How exchanging a code turned out.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ pub(super) async fn insert_code(
 ) -> Result<(), StoreError> {
     let insert = sqlx::query(
         "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
-            nonce, auth_time, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            nonce, auth_time, expires_at, resources)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     );
     bind_code(insert, code).execute(&mut **transaction).await?;
     Ok(())
@@ -55,9 +56,9 @@ impl Store {
     ) -> Result<CodeAdded, StoreError> {
         let insert = sqlx::query(
             "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
-                nonce, auth_time, expires_at)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
-             WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = ?6 AND idle_ends > ?11)
+                nonce, auth_time, expires_at, resources)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+             WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = ?6 AND idle_ends > ?12)
                 AND EXISTS (SELECT 1 FROM user WHERE id = ?5)",
         );
         let inserted = bind_code(insert, code)
@@ -86,7 +87,7 @@ impl Store {
             "UPDATE authorization_code SET used_at = ?1, family_id = ?2
              WHERE digest = ?3 AND client_id = ?4 AND redirect_uri = ?5 AND code_challenge = ?6
                 AND used_at IS NULL AND expires_at > ?1
-             RETURNING user_id, sid, scope, nonce, auth_time",
+             RETURNING user_id, sid, scope, resources, nonce, auth_time",
         )
         .bind(now.as_secs())
         .bind(family_id.as_bytes())
@@ -123,7 +124,7 @@ impl Store {
     }
 }
 
-/// Binds the first ten parameters.
+/// Binds the first eleven parameters.
 fn bind_code<'q>(
     insert: Query<'q, Sqlite, SqliteArguments>,
     code: &'q NewCode,
@@ -139,6 +140,7 @@ fn bind_code<'q>(
         .bind(&code.nonce)
         .bind(code.auth_time.as_secs())
         .bind(code.expires_at.as_secs())
+        .bind(code.resources.to_string())
 }
 
 fn redeemed_of(row: &SqliteRow) -> Result<RedeemedCode, StoreError> {
@@ -146,6 +148,7 @@ fn redeemed_of(row: &SqliteRow) -> Result<RedeemedCode, StoreError> {
         user_id: row.try_get("user_id")?,
         sid: row.try_get("sid")?,
         scope: row.try_get("scope")?,
+        resources: Named::from_stored(row.try_get("resources")?),
         nonce: row.try_get("nonce")?,
         auth_time: UnixTime::from_secs(row.try_get("auth_time")?),
     })

@@ -6,6 +6,7 @@ use super::{Store, StoreError};
 use crate::grant::code::RedeemedCode;
 use crate::grant::family::{EndReason, Family};
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::grant::target::Named;
 use crate::secret::Digest;
 
 /// A family as it begins.
@@ -45,8 +46,8 @@ pub(super) async fn insert_family(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO family (id, handle, client_id, user_id, sid, scope, auth_time, generation, current_digest,
-            idle_ends, absolute_ends)
-         VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
+            idle_ends, absolute_ends, resources)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)",
     )
     .bind(id.as_bytes())
     .bind(id.handle().as_slice())
@@ -58,6 +59,7 @@ pub(super) async fn insert_family(
     .bind(family.refresh_token.as_ref().map(Digest::as_bytes))
     .bind(family.idle_ends.min(family.absolute_ends).as_secs())
     .bind(family.absolute_ends.as_secs())
+    .bind(redeemed.resources.to_string())
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -111,7 +113,7 @@ impl Store {
     pub(crate) async fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreError> {
         let row = sqlx::query(
             "SELECT client_id, user_id, sid, scope, auth_time, current_digest, previous_digest, sealed_successor,
-                rotated_at, idle_ends, absolute_ends, ended_at
+                rotated_at, idle_ends, absolute_ends, ended_at, resources
              FROM family WHERE id = ?",
         )
         .bind(id.as_bytes())
@@ -218,6 +220,7 @@ fn family_of(row: &SqliteRow) -> Result<Family, StoreError> {
         user_id: row.try_get("user_id")?,
         sid: row.try_get("sid")?,
         scope: row.try_get("scope")?,
+        resources: Named::from_stored(row.try_get("resources")?),
         auth_time: instant("auth_time")?,
         current: digest("current_digest")?,
         previous: digest("previous_digest")?,

@@ -12,6 +12,7 @@ use crate::grant::code::{Code, CodeClaim, NewCode};
 use crate::grant::family::EndReason;
 use crate::grant::pkce::{CodeChallenge, CodeVerifier};
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::grant::target::Named;
 use crate::secret::Digest;
 use crate::user::{User, UserName};
 
@@ -58,6 +59,7 @@ fn new_code(code: &Code) -> NewCode {
         user_id: "u".to_owned(),
         sid: "s".to_owned(),
         scope: "openid".to_owned(),
+        resources: Named::new(["https://a.example", "https://b.example"].into_iter()),
         nonce: None,
         auth_time: at(0),
         expires_at: at(60),

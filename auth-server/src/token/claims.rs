@@ -1,6 +1,6 @@
 //! What tokens and `/userinfo` say.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::scope::ScopeSet;
 use crate::secret::{Digest, base64url};
@@ -14,8 +14,11 @@ pub(crate) const GRANT_CLAIM: &str = "grant_id";
 pub(crate) struct AccessTokenClaims<'t> {
     pub(crate) iss: &'t str,
     pub(crate) sub: &'t str,
-    pub(crate) aud: &'t str,
+    #[serde(serialize_with = "one_or_several")]
+    pub(crate) aud: &'t [&'t str],
     pub(crate) client_id: &'t str,
+    /// RFC 6749 §3.3 knows no empty scope.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) scope: String,
     pub(crate) iat: i64,
     pub(crate) exp: i64,
@@ -71,6 +74,14 @@ impl<'u> UserClaims<'u> {
             claims.email_verified = Some(false);
         }
         claims
+    }
+}
+
+/// RFC 7519 §4.1.3: a single audience is a text; many verifiers read nothing else.
+fn one_or_several<S: Serializer>(audience: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
+    match audience {
+        [one] => serializer.serialize_str(one),
+        several => several.serialize(serializer),
     }
 }
 

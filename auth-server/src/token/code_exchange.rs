@@ -2,11 +2,13 @@
 
 use super::error::TokenError;
 use super::issue::{Issuance, TokenResponse, UserGrant};
+use super::resource;
 use crate::client::{Client, Grant};
 use crate::config::TokenLifetimes;
 use crate::grant::code::{Code, CodeClaim, RedeemedCode};
 use crate::grant::pkce::CodeVerifier;
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::grant::target::Target;
 use crate::params::Params;
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::state::Shared;
@@ -20,6 +22,11 @@ pub(crate) async fn exchange(
     form: &Params,
 ) -> Result<TokenResponse, TokenError> {
     let (code, redirect_uri, verifier) = read(form)?;
+    // Looked at before the code is spent.
+    let resource = resource::asked(form)?;
+    if resource.is_some_and(|resource| !client.resources.knows(resource)) {
+        return Err(TokenError::InvalidTarget);
+    }
     let now = shared.now();
     let code = Code::parse(code).ok_or(TokenError::InvalidGrant)?;
     let claim = CodeClaim {
@@ -52,11 +59,13 @@ pub(crate) async fn exchange(
     if scope.is_empty() {
         return Err(TokenError::InvalidGrant);
     }
+    let target = Target::for_user(&client.resources, &redeemed.resources, &scope, resource)?;
     let grant = UserGrant {
         client,
         user: &user,
         family,
         scope: &scope,
+        target: &target,
         sid: &redeemed.sid,
         auth_time: redeemed.auth_time,
         nonce: redeemed.nonce.as_deref(),

@@ -1,4 +1,4 @@
-//! `/token`, `/revoke` and `/userinfo` over HTTP.
+//! `/token`, `/revoke`, `/introspect` and `/userinfo` over HTTP.
 
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::error::TokenError;
 use super::userinfo::{self, UserInfoError};
-use super::{client_credentials, code_exchange, refresh, revocation};
+use super::{client_credentials, code_exchange, introspection, refresh, revocation};
 use crate::client::authentication::Presented;
 use crate::client::{Client, Grant};
 use crate::ops::body::{BodyError, read_form};
@@ -47,6 +47,18 @@ pub(crate) async fn revoke(
     let client = authenticate(&request, &form, &shared)?;
     revocation::revoke(&shared, client, &form).await?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).finish())
+}
+
+/// `POST /introspect` (RFC 7662).
+pub(crate) async fn introspect(
+    request: HttpRequest,
+    payload: web::Payload,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, TokenError> {
+    let form = read_request(&request, payload).await?;
+    let client = authenticate(&request, &form, &shared)?;
+    let told = introspection::introspect(&shared, client, &form).await?;
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(told))
 }
 
 /// `GET` and `POST /userinfo` (OIDC Core §5.3.1): the token comes in the header and nowhere else (OAuth 2.1 §5.1.1).

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::client::authentication::ClientAuthenticationError;
+use crate::grant::target::NoTarget;
 use crate::key::signer::SigningError;
 use crate::params::Ambiguous;
 use crate::store::StoreError;
@@ -22,6 +23,8 @@ pub(crate) enum TokenError {
     UnsupportedGrantType,
     #[error("the scope is unknown or goes beyond what was granted")]
     InvalidScope,
+    #[error("the resource is unknown, or was not granted to this client")]
+    InvalidTarget,
     #[error("access tokens are verified without asking this server and cannot be revoked")]
     UnsupportedTokenType,
     #[error("the request is too large")]
@@ -48,6 +51,7 @@ impl TokenError {
             Self::UnauthorizedClient => ("unauthorized_client", 400),
             Self::UnsupportedGrantType => ("unsupported_grant_type", 400),
             Self::InvalidScope => ("invalid_scope", 400),
+            Self::InvalidTarget => ("invalid_target", 400),
             Self::UnsupportedTokenType => ("unsupported_token_type", 400),
             Self::TooLarge => ("invalid_request", 413),
             Self::TooSlow => ("invalid_request", 408),
@@ -62,6 +66,15 @@ impl From<ClientAuthenticationError> for TokenError {
         match error {
             ClientAuthenticationError::Malformed(description) => Self::invalid_request(description),
             ClientAuthenticationError::Refused => Self::InvalidClient,
+        }
+    }
+}
+
+impl From<NoTarget> for TokenError {
+    fn from(no: NoTarget) -> Self {
+        match no {
+            NoTarget::NotAllowed => Self::InvalidTarget,
+            NoTarget::NoScope => Self::InvalidScope,
         }
     }
 }

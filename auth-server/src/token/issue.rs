@@ -10,6 +10,7 @@ use super::error::TokenError;
 use crate::client::Client;
 use crate::config::Config;
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::grant::target::Target;
 use crate::key::Signer;
 use crate::key::signer::{SigningError, TokenType};
 use crate::scope::{OPENID, ScopeSet};
@@ -22,6 +23,8 @@ pub(crate) struct TokenResponse {
     access_token: String,
     token_type: &'static str,
     expires_in: u64,
+    /// RFC 6749 §3.3 knows no empty scope.
+    #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
@@ -35,7 +38,10 @@ pub(crate) struct UserGrant<'g> {
     pub(crate) client: &'g Client,
     pub(crate) user: &'g User,
     pub(crate) family: FamilyId,
+    /// What the client asked for of what was granted: decides about the ID token.
     pub(crate) scope: &'g ScopeSet,
+    /// What the access token is for.
+    pub(crate) target: &'g Target<'g>,
     pub(crate) sid: &'g str,
     pub(crate) auth_time: UnixTime,
     /// Of the authorization request; absent in refreshed ID tokens (OIDC Core §12.2).
@@ -60,7 +66,7 @@ impl Issuance<'_> {
         let claims = AccessTokenClaims {
             auth_time: Some(grant.auth_time.as_secs()),
             grant_id: Some(base64url(&grant.family.handle())),
-            ..self.access_token(grant.client, &grant.user.id, grant.scope)
+            ..self.access_token(grant.client, &grant.user.id, grant.target)
         };
         let access_token = self.signer.sign(TokenType::AccessToken, &claims)?;
         let id_token = if grant.scope.contains(OPENID) {
@@ -71,23 +77,27 @@ impl Issuance<'_> {
         Ok(TokenResponse {
             refresh_token: refresh_token.map(RefreshToken::to_text),
             id_token,
-            ..self.response(access_token, grant.scope)
+            ..self.response(access_token, grant.target)
         })
     }
 
     /// An access token for the client itself (RFC 6749 §4.4.3): no refresh token, no ID token, `sub` is the client.
-    pub(crate) fn for_client(&self, client: &Client, scope: &ScopeSet) -> Result<TokenResponse, TokenError> {
-        let claims = self.access_token(client, &client.id, scope);
+    pub(crate) fn for_client(
+        &self,
+        client: &Client,
+        target: &Target<'_>,
+    ) -> Result<TokenResponse, TokenError> {
+        let claims = self.access_token(client, &client.id, target);
         let access_token = self.signer.sign(TokenType::AccessToken, &claims)?;
-        Ok(self.response(access_token, scope))
+        Ok(self.response(access_token, target))
     }
 
-    fn response(&self, access_token: String, scope: &ScopeSet) -> TokenResponse {
+    fn response(&self, access_token: String, target: &Target<'_>) -> TokenResponse {
         TokenResponse {
             access_token,
             token_type: "Bearer",
             expires_in: self.config.tokens.access_token.as_secs(),
-            scope: scope.to_string(),
+            scope: target.scope.to_string(),
             refresh_token: None,
             id_token: None,
         }
@@ -97,14 +107,14 @@ impl Issuance<'_> {
         &'c self,
         client: &'c Client,
         sub: &'c str,
-        scope: &ScopeSet,
+        target: &'c Target<'_>,
     ) -> AccessTokenClaims<'c> {
         AccessTokenClaims {
             iss: self.config.issuer.as_str(),
             sub,
-            aud: &client.audience,
+            aud: &target.audience,
             client_id: &client.id,
-            scope: scope.to_string(),
+            scope: target.scope.to_string(),
             iat: self.now.as_secs(),
             exp: self.in_the_future(self.config.tokens.access_token),
             jti: random_handle(),

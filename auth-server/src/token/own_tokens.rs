@@ -20,6 +20,8 @@ const HINT_LEEWAY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub(crate) struct OwnTokens {
     keys: KeySet,
     access_tokens: HashMap<String, Verifier>,
+    /// Of the tokens that open `/userinfo`: their audience is the issuer.
+    user_info: Verifier,
     id_tokens: HashMap<String, Verifier>,
 }
 
@@ -33,10 +35,11 @@ pub(crate) struct IdTokenHint {
 
 impl OwnTokens {
     pub(crate) fn new(key_set: &[u8], issuer: &str, clients: &Clients) -> Result<Self, JwksError> {
-        let access_tokens = clients.iter().map(|client| {
-            let verifier = Verifier::access_token(issuer, &client.audience);
-            (client.audience.clone(), verifier.algorithms(&[Algorithm::Es256]))
-        });
+        let verifier =
+            |audience: &str| Verifier::access_token(issuer, audience).algorithms(&[Algorithm::Es256]);
+        let apis = clients.iter().flat_map(|client| client.resources.apis());
+        let audiences = apis.map(|api| api.identifier.as_str()).chain([issuer]);
+        let access_tokens = audiences.map(|audience| (audience.to_owned(), verifier(audience)));
         let id_tokens = clients.iter().map(|client| {
             let verifier = Verifier::id_token(issuer, &client.id);
             (
@@ -47,19 +50,29 @@ impl OwnTokens {
         Ok(Self {
             keys: KeySet::parse(key_set)?,
             access_tokens: access_tokens.collect(),
+            user_info: verifier(issuer),
             id_tokens: id_tokens.collect(),
         })
     }
 
     /// The claims of a live access token of ours, whichever API it is for.
     pub(crate) fn access_token(&self, token: &str, now: UnixTime) -> Option<Claims> {
-        let verifier = self.access_tokens.get(&claimed_audience(token)?)?;
+        let claimed = claimed_audience(token)?;
+        let verifier = claimed
+            .iter()
+            .find_map(|audience| self.access_tokens.get(audience))?;
         verifier.verify(token, &self.keys, now).ok()
+    }
+
+    /// The claims of a live access token that is meant for `/userinfo`.
+    pub(crate) fn user_info_token(&self, token: &str, now: UnixTime) -> Option<Claims> {
+        self.user_info.verify(token, &self.keys, now).ok()
     }
 
     /// What a genuine ID token of ours says, even if it has expired.
     pub(crate) fn id_token_hint(&self, token: &str, now: UnixTime) -> Option<IdTokenHint> {
-        let client_id = claimed_audience(token)?;
+        // Our ID tokens have one audience.
+        let client_id = claimed_audience(token)?.pop()?;
         let claims = self
             .id_tokens
             .get(&client_id)?
@@ -77,19 +90,26 @@ impl OwnTokens {
     }
 }
 
-/// Which audience a token says it is for, to pick the verifier that then checks exactly that. Nothing else is
+/// Which audiences a token says it is for, to pick the verifier that then checks exactly that. Nothing else is
 /// believed of a token that has not been verified.
-fn claimed_audience(token: &str) -> Option<String> {
+fn claimed_audience(token: &str) -> Option<Vec<String>> {
     #[derive(serde::Deserialize)]
-    struct Audience {
-        aud: String,
+    struct Claimed {
+        aud: Audience,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Audience {
+        One(String),
+        Several(Vec<String>),
     }
     if token.len() > MAX_TOKEN_BYTES {
         return None;
     }
     let payload = token.split('.').nth(1)?;
     let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    serde_json::from_slice::<Audience>(&json)
-        .ok()
-        .map(|claims| claims.aud)
+    match serde_json::from_slice::<Claimed>(&json).ok()?.aud {
+        Audience::One(audience) => Some(vec![audience]),
+        Audience::Several(audiences) => Some(audiences),
+    }
 }

@@ -4,9 +4,11 @@ use resource_server::time::UnixTime;
 
 use super::error::TokenError;
 use super::issue::{Issuance, TokenResponse, UserGrant};
+use super::resource;
 use crate::client::Client;
 use crate::grant::family::{EndReason, Family, Standing};
 use crate::grant::refresh_token::RefreshToken;
+use crate::grant::target::Target;
 use crate::params::Params;
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::state::Shared;
@@ -67,7 +69,7 @@ async fn step(
     match family.judge(&presented.digest(), &client.id, lifetimes.rotation_grace, now) {
         Standing::Current => {
             // Looked at before anything moves: a refused request costs the client nothing.
-            requested_scope(form, family, client)?;
+            requested(form, family, client)?;
             let next = RefreshToken::generate(presented.family());
             let rotation = Rotation {
                 presented,
@@ -83,7 +85,7 @@ async fn step(
             })
         }
         Standing::Repeated { sealed_successor } => {
-            requested_scope(form, family, client)?;
+            requested(form, family, client)?;
             tracing::info!(client.id = %client.id, "a refresh token came again: its successor is given again");
             presented
                 .open(sealed_successor)
@@ -119,12 +121,13 @@ async fn respond(
         .user_by_id(&family.user_id)
         .await?
         .ok_or(TokenError::InvalidGrant)?;
-    let scope = requested_scope(form, family, client)?;
+    let (scope, target) = requested(form, family, client)?;
     let grant = UserGrant {
         client,
         user: &user,
         family: next.family(),
         scope: &scope,
+        target: &target,
         sid: &family.sid,
         auth_time: family.auth_time,
         nonce: None,
@@ -135,6 +138,22 @@ async fn respond(
         now,
     };
     issuance.for_user(&grant, Some(next))
+}
+
+/// What the new access token is to be for, and the scope that was asked for.
+fn requested<'c>(
+    form: &Params,
+    family: &Family,
+    client: &'c Client,
+) -> Result<(ScopeSet, Target<'c>), TokenError> {
+    let scope = requested_scope(form, family, client)?;
+    let target = Target::for_user(
+        &client.resources,
+        &family.resources,
+        &scope,
+        resource::asked(form)?,
+    )?;
+    Ok((scope, target))
 }
 
 /// RFC 6749 §6: less than was granted, for this access token alone, and never more. What the client's registration
@@ -158,6 +177,7 @@ fn requested_scope(form: &Params, family: &Family, client: &Client) -> Result<Sc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grant::target::Named;
 
     fn scope(allowed: &str, requested: &str) -> Result<String, &'static str> {
         let client = Client {
@@ -169,6 +189,7 @@ mod tests {
             user_id: "u".to_owned(),
             sid: "s".to_owned(),
             scope: "notes:read notes:write offline_access".to_owned(),
+            resources: Named::default(),
             auth_time: UnixTime::from_secs(0),
             current: None,
             previous: None,

@@ -1,11 +1,9 @@
 //! `/userinfo` (OIDC Core §5.3) with Bearer tokens (RFC 6750).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use resource_server::claims::Claims;
 use serde::Serialize;
 
-use super::claims::{GRANT_CLAIM, UserClaims};
+use super::claims::UserClaims;
+use super::introspection::grant_handle;
 use crate::scope::{OPENID, ScopeSet};
 use crate::state::Shared;
 use crate::store::{GrantState, StoreError};
@@ -19,7 +17,7 @@ pub(crate) enum UserInfoError {
     NoToken,
     #[error("the Authorization header is not a Bearer token")]
     Malformed,
-    #[error("the access token is not genuine, has expired or was revoked")]
+    #[error("the access token is not genuine, is not for this endpoint, has expired or was revoked")]
     InvalidToken,
     #[error("the access token has not the scope openid")]
     InsufficientScope,
@@ -64,11 +62,12 @@ pub(crate) fn bearer_token(authorization: Option<&[u8]>) -> Result<&str, UserInf
     }
 }
 
-/// Looks up what a token allows. Unlike an API, this server knows at once when the grant has ended.
+/// Looks up what a token allows. It has to be meant for this endpoint: APIs get tokens too, and are not to read here who
+/// the user is. Unlike an API, this server knows at once when the grant has ended.
 pub(crate) async fn look_up(shared: &Shared, token: &str) -> Result<Told, UserInfoError> {
     let claims = shared
         .own_tokens
-        .access_token(token, shared.now())
+        .user_info_token(token, shared.now())
         .ok_or(UserInfoError::InvalidToken)?;
     if !claims.has_scope(OPENID) {
         return Err(UserInfoError::InsufficientScope);
@@ -88,10 +87,6 @@ pub(crate) async fn look_up(shared: &Shared, token: &str) -> Result<Told, UserIn
         .unwrap_or_default();
     let scope = ScopeSet::parse(scope).map_err(|_| UserInfoError::InvalidToken)?;
     Ok(Told { user, scope })
-}
-
-fn grant_handle(claims: &Claims) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(claims.get(GRANT_CLAIM)?.as_str()?).ok()
 }
 
 #[cfg(test)]

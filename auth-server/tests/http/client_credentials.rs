@@ -1,4 +1,4 @@
-use crate::harness::{APP, BFF, OTHER, SERVICE, Server};
+use crate::harness::{APP, BFF, OTHER, SERVICE, Server, peek};
 
 #[tokio::test]
 async fn cc_1_a_service_gets_an_access_token_and_nothing_else() {
@@ -56,16 +56,27 @@ async fn cc_3_a_client_without_the_grant_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_user_tells_nothing_at_userinfo() {
+async fn cc_2_a_client_without_scopes_gets_a_token_that_tells_of_none() {
     let server = Server::start().await;
     let answer = server.token(OTHER, &[("grant_type", "client_credentials")]).await;
-    assert_eq!(
-        answer.json()["scope"],
-        "",
-        "the scopes of this client are all about users"
-    );
+    // The scopes of this client are all about users, and RFC 6749 §3.3 knows no empty scope.
+    assert!(answer.json().get("scope").is_none());
+    let token = answer.tokens().access_token;
+    assert!(peek(&token).1.get("scope").is_none());
     server
-        .user_info(answer.json()["access_token"].as_str().unwrap())
+        .user_info(&token)
         .await
         .assert_oauth_error(403, "insufficient_scope");
+}
+
+#[tokio::test]
+async fn a_token_without_a_user_tells_nothing_at_userinfo() {
+    let server = Server::start().await;
+    let answer = server
+        .token(SERVICE, &[("grant_type", "client_credentials")])
+        .await;
+    server
+        .user_info(&answer.tokens().access_token)
+        .await
+        .assert_oauth_error(401, "invalid_token");
 }

@@ -192,7 +192,11 @@ async fn at_1_and_2_access_tokens_follow_rfc_9068() {
     assert!(header["kid"].is_string());
 
     let claims = server.verified_access_token(&tokens.access_token).await;
-    assert_eq!(claims["aud"], "https://notes.example");
+    assert_eq!(
+        claims["aud"],
+        serde_json::json!(["https://notes.example", server.issuer]),
+        "it opens /userinfo, too"
+    );
     assert_eq!(claims["client_id"], "bff");
     assert_eq!(
         claims["scope"],

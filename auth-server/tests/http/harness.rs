@@ -1,6 +1,7 @@
 //! A server, browsers and clients for tests.
 
 mod answer;
+mod apis;
 mod browser;
 
 use std::net::TcpListener;
@@ -20,6 +21,7 @@ use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 pub(crate) use answer::{Answer, Tokens, peek};
+pub(crate) use apis::{DESK, MAIL_API, NOTES_API};
 pub(crate) use browser::{Authorization, Browser, app_authorization, authorization};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";

@@ -1,6 +1,6 @@
 use reqwest::Method;
 
-use crate::harness::{Browser, Server, authorization, peek};
+use crate::harness::{BFF, Browser, OTHER, Server, authorization, exchange_form, peek};
 
 #[tokio::test]
 async fn ui_1_it_tells_of_the_same_user_as_the_id_token() {
@@ -28,12 +28,42 @@ async fn it_tells_what_the_scopes_allow() {
     let tokens = server.exchange(&code).await.tokens();
     let told = server.user_info(&tokens.access_token).await.json();
     assert_eq!(told.as_object().unwrap().keys().collect::<Vec<_>>(), ["sub"]);
+}
 
+/// What an API could otherwise do: read here who the user is, by the token that it was sent.
+#[tokio::test]
+async fn a_token_that_is_for_an_api_alone_opens_nothing_here() {
+    let server = Server::start().await;
     let code = Browser::new(&server)
         .sign_in("alice", &authorization().with("scope", "notes:read"))
         .await
         .code();
-    let tokens = server.exchange(&code).await.tokens();
+    let of_api = server.exchange(&code).await.tokens().access_token;
+    assert_eq!(peek(&of_api).1["aud"], "https://notes.example");
+
+    let all = server.tokens().await;
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", all.refresh_token.as_str()),
+        ("scope", "notes:read"),
+    ];
+    let narrowed = server.token(BFF, &form).await.tokens().access_token;
+    assert_eq!(peek(&narrowed).1["aud"], "https://notes.example");
+    for token in [&of_api, &narrowed] {
+        let answer = server.user_info(token).await;
+        answer.assert_oauth_error(401, "invalid_token");
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_the_issuer_without_openid_has_too_little_scope() {
+    let server = Server::start().await;
+    let request = authorization()
+        .with("client_id", "other: 100%")
+        .with("scope", "offline_access");
+    let code = Browser::new(&server).sign_in("alice", &request).await.code();
+    let tokens = server.token(OTHER, &exchange_form(&code)).await.tokens();
+    assert_eq!(peek(&tokens.access_token).1["aud"], server.issuer.as_str());
     server
         .user_info(&tokens.access_token)
         .await

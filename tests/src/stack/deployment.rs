@@ -281,14 +281,12 @@ pub(super) fn auth_server(deployment: &Deployment, places: &Places<'_>) -> Strin
     format!(
         r#"
 issuer = "{issuer}"
-[server]
-workers = 1
-[storage]
-path = {database}
-[keys]
-path = {keys}
-[tokens]
-access_token_lifetime = "{lifetime}s"
+server.workers = 1
+storage.path = {database}
+keys.path = {keys}
+tokens.access_token_lifetime = "{lifetime}s"
+resource = [{{ identifier = "{AUDIENCE}", scopes = ["notes:read", "notes:write"] }},
+    {{ identifier = "https://files.example", scopes = ["notes:read"] }}]
 [[client]]
 id = "{CLIENT_ID}"
 name = "The app"
@@ -299,6 +297,7 @@ grants = ["authorization_code", "refresh_token", "client_credentials"]
 post_logout_redirect_uris = ["{app}/bff/logout/callback"]
 scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
 audience = "{AUDIENCE}"
+resources = ["https://files.example"]
 "#,
         database = places.file("auth-server.sqlite3"),
         keys = places.file("auth-server-keys.json"),

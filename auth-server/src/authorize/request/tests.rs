@@ -146,6 +146,34 @@ fn scopes_beyond_the_registration_are_left_out() {
 }
 
 #[test]
+fn resources_have_to_be_those_of_the_client_and_to_know_a_scope() {
+    let clients = clients();
+    let notes = ("resource", "https://notes.example");
+    let issuer = ("resource", "https://op.example");
+    let named = |changes: &[(&str, &str)]| {
+        AuthorizationRequest::parse(&request(changes), &clients)
+            .unwrap()
+            .resources
+            .to_string()
+    };
+    assert_eq!(named(&[]), "");
+    assert_eq!(
+        named(&[issuer, notes, issuer]),
+        "https://op.example https://notes.example"
+    );
+    assert_eq!(
+        error_code(&[notes, ("resource", "https://x.example")]),
+        "invalid_target"
+    );
+    assert_eq!(
+        error_code(&[("resource", "https://notes.example x")]),
+        "invalid_target"
+    );
+    assert_eq!(error_code(&[issuer, ("scope", "notes:read")]), "invalid_target");
+    assert_eq!(named(&[notes, ("scope", "openid")]), "https://notes.example");
+}
+
+#[test]
 fn repeated_and_malformed_parameters_are_refused() {
     assert_eq!(
         error_code(&[("scope", "openid"), ("scope", "openid")]),
