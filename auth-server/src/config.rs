@@ -10,10 +10,12 @@ use crate::client::Clients;
 
 mod client;
 mod issuer;
+mod passwords;
 #[cfg(test)]
 mod tests;
 
 pub use issuer::Issuer;
+pub use passwords::PasswordConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -37,6 +39,8 @@ pub struct Config {
     pub tokens: TokenLifetimes,
     /// `[sign_in]`.
     pub sign_in: SignInLifetimes,
+    /// `[passwords]`.
+    pub passwords: PasswordConfig,
     /// Every `[[client]]`.
     pub clients: Clients,
     /// `[log]`.
@@ -105,6 +109,7 @@ impl Config {
         let keys_path = parse_path(root.section("keys"), "auth-server-keys.json");
         let tokens = TokenLifetimes::parse(root.section("tokens"));
         let sign_in = SignInLifetimes::parse(root.section("sign_in"));
+        let passwords = PasswordConfig::parse(root.section("passwords"));
         let clients = client::parse_all(&mut root, issuer.as_ref());
         let log = LogConfig::parse(root.section("log"));
         root.finish();
@@ -118,6 +123,7 @@ impl Config {
                 keys_path: keys_path?,
                 tokens: tokens?,
                 sign_in: sign_in?,
+                passwords: passwords?,
                 clients: clients?,
                 log: log?,
             })

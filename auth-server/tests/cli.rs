@@ -6,6 +6,10 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+#[cfg(unix)]
+#[path = "cli/nodes.rs"]
+mod nodes;
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -167,7 +171,11 @@ struct Process {
 
 impl Process {
     fn start(folder: &Folder) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_auth-server"))
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_auth-server")), folder)
+    }
+
+    fn start_by(mut command: Command, folder: &Folder) -> Self {
+        let mut child = command
             .current_dir(folder.0.path())
             .env("SECRET", "a client's secret")
             .stdout(Stdio::piped())
