@@ -261,7 +261,7 @@ mod tests {
             ..CONFIG
         };
         let samples = stage.store.sample_password_hashes().await.unwrap();
-        assert_eq!(samples, [before.clone()]);
+        assert_eq!(samples, std::slice::from_ref(&before));
         let checker = PasswordChecker::new(&dearer, &samples);
         let outcome = stage.attempt(&checker, "wrong", [192, 0, 2, 1]).await;
         assert!(matches!(outcome, SignIn::Refused));
