@@ -209,7 +209,15 @@ impl Process {
         assert!(status.success());
         self.log.read_to_string(&mut self.lines).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.lines);
-        self.lines
+        std::mem::take(&mut self.lines)
+    }
+}
+
+impl Drop for Process {
+    /// A test that fails leaves no server behind; one that has ended already is not there to be killed.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
