@@ -86,7 +86,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         store: store.clone(),
         signer: keys.signer,
         own_tokens,
-        checker: PasswordChecker::new().await?,
+        checker: PasswordChecker::new(&config.passwords, &store.sample_password_hashes().await?),
         forms,
         stylesheet: Stylesheet::new(),
         config,
@@ -101,6 +101,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         &cookie_key,
     )?];
     if let Some(listener) = listeners.management {
+        tracing::info!(address = %listener.local_addr()?, "serving health checks");
         servers.push(management_server(listener, &shared)?);
     }
     let handles = servers.iter().map(actix_web::dev::Server::handle).collect();

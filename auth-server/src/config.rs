@@ -10,11 +10,13 @@ use crate::client::{Clients, Resource};
 
 mod client;
 mod issuer;
+mod passwords;
 mod resource;
 #[cfg(test)]
 mod tests;
 
 pub use issuer::Issuer;
+pub use passwords::PasswordConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -40,6 +42,8 @@ pub struct Config {
     pub sign_in: SignInLifetimes,
     /// Every `[[resource]]`.
     pub resources: Vec<Resource>,
+    /// `[passwords]`.
+    pub passwords: PasswordConfig,
     /// Every `[[client]]`.
     pub clients: Clients,
     /// `[log]`.
@@ -108,6 +112,7 @@ impl Config {
         let keys_path = parse_path(root.section("keys"), "auth-server-keys.json");
         let tokens = TokenLifetimes::parse(root.section("tokens"));
         let sign_in = SignInLifetimes::parse(root.section("sign_in"));
+        let passwords = PasswordConfig::parse(root.section("passwords"));
         let resources = resource::parse_all(&mut root, issuer.as_ref());
         let clients = client::parse_all(&mut root, issuer.as_ref(), resources.as_deref());
         if let (Some(resources), Some(clients)) = (&resources, &clients) {
@@ -126,6 +131,7 @@ impl Config {
                 tokens: tokens?,
                 sign_in: sign_in?,
                 resources: resources?,
+                passwords: passwords?,
                 clients: clients?,
                 log: log?,
             })

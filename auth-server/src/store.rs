@@ -2,23 +2,25 @@
 //!
 //! SQLite lets one connection write at a time. With a single writing connection the writers of this process stand
 //! in one fair queue instead of polling a locked file, and none of them ever sees "database is locked"; other
-//! processes (`auth-server user add`) are waited for by `busy_timeout`.
+//! processes (a second node on this machine, `auth-server user add`) are waited for by `busy_timeout`.
 
 mod attempt;
 mod code;
 mod family;
+mod opening;
 mod session;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod user;
+mod writable;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
 pub(crate) use attempt::AttemptLimits;
 pub(crate) use code::{CodeAdded, Redeemed};
@@ -26,8 +28,10 @@ pub(crate) use family::{GrantState, NewFamily, Rotation};
 pub(crate) use session::{FormerSession, NewSignIn, StoredSession};
 pub(crate) use user::UserAdded;
 
+use attempt::Lanes;
+use writable::LastProof;
+
 const READERS: u32 = 4;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection before it is answered with 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,10 +40,13 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum StoreError {
     /// It failed or is not there.
     #[error("the database failed")]
-    Query(#[from] sqlx::Error),
+    Query(#[source] sqlx::Error),
     /// Its tables could not be brought up to date.
     #[error("the database's tables could not be brought up to date")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// Too many sign-ins wait for it.
+    #[error("too many sign-ins wait for the database")]
+    Crowded,
     /// It holds what this program never writes.
     #[error("the database holds a damaged {0}")]
     Damaged(&'static str),
@@ -50,45 +57,37 @@ pub enum StoreError {
 pub(crate) struct Store {
     reader: SqlitePool,
     writer: SqlitePool,
+    lanes: Arc<Lanes>,
+    last_proof: Arc<LastProof>,
 }
 
 impl Store {
-    /// Opens the file, makes it if it is not there, and brings its tables up to date.
+    /// Opens the file, makes it if it is not there, and brings its tables up to date, of which several processes may do
+    /// so at once.
     ///
     /// # Errors
     /// When the file cannot be opened or is no database of this program.
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
-        make_private(path);
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A rotation that is answered but lost in a power cut would turn an honest client's next refresh into
-            // reuse, so every commit reaches the disk.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
+        let options = opening::options(path);
+        // Held until the others are open: the last connection to a file that is closed tidies up behind it.
+        let first = opening::migrated(&options).await?;
         let pool = || {
             SqlitePoolOptions::new()
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .test_before_acquire(false)
         };
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!("src/store/migrations").run(&writer).await?;
         let reader = pool()
             .max_connections(READERS)
             .connect_with(options.create_if_missing(false).read_only(true))
             .await?;
-        Ok(Self { reader, writer })
-    }
-
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.reader).await?;
-        Ok(())
+        first.close().await?;
+        Ok(Self {
+            reader,
+            writer,
+            lanes: Arc::new(Lanes::new()),
+            last_proof: Arc::default(),
+        })
     }
 
     /// Waits for running statements and closes the file.
@@ -99,25 +98,7 @@ impl Store {
 
     /// A transaction that holds the write lock from its beginning: a deferred one that reads first would fail, not
     /// wait, when another process writes in between.
-    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
-
-/// The file holds password hashes and e-mail addresses: it is made readable for its owner only. SQLite gives its
-/// journals the same mode. An existing file keeps the mode that its operator chose.
-#[cfg(unix)]
-fn make_private(path: &Path) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    let made = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    // Whatever is wrong with the path is reported by SQLite, which opens it next.
-    drop(made);
-}
-
-#[cfg(not(unix))]
-fn make_private(_path: &Path) {}

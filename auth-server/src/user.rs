@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::secret::random_handle;
 pub use crate::store::StoreError;
 use crate::store::{Store, UserAdded};
+use password::Cost;
 
 /// A user, without what proves a password.
 #[derive(Debug, Clone)]
@@ -80,18 +81,18 @@ pub enum AddUserError {
 /// When the name, the password or the address cannot be used, when the name is taken, or when the database fails.
 pub async fn add(config: &Config, clock: &dyn Clock, new: NewUser) -> Result<User, AddUserError> {
     let store = Store::open(&config.storage_path).await?;
-    let outcome = add_to(&store, clock, new).await;
+    let outcome = add_to(&store, clock, new, Cost::of(&config.passwords)).await;
     store.close().await;
     outcome
 }
 
-async fn add_to(store: &Store, clock: &dyn Clock, new: NewUser) -> Result<User, AddUserError> {
+async fn add_to(store: &Store, clock: &dyn Clock, new: NewUser, cost: Cost) -> Result<User, AddUserError> {
     let name = UserName::parse(&new.name)?;
     password::check(&new.password, &name)?;
     if new.email.as_deref().is_some_and(|email| !is_address(email)) {
         return Err(AddUserError::Email);
     }
-    let hash = password::hash(new.password)
+    let hash = password::hash(new.password, cost)
         .await
         .map_err(AddUserError::Hashing)?;
     let user = User {

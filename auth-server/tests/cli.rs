@@ -6,6 +6,10 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+#[cfg(unix)]
+#[path = "cli/nodes.rs"]
+mod nodes;
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -167,7 +171,11 @@ struct Process {
 
 impl Process {
     fn start(folder: &Folder) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_auth-server"))
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_auth-server")), folder)
+    }
+
+    fn start_by(mut command: Command, folder: &Folder) -> Self {
+        let mut child = command
             .current_dir(folder.0.path())
             .env("SECRET", "a client's secret")
             .stdout(Stdio::piped())
@@ -201,7 +209,15 @@ impl Process {
         assert!(status.success());
         self.log.read_to_string(&mut self.lines).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.lines);
-        self.lines
+        std::mem::take(&mut self.lines)
+    }
+}
+
+impl Drop for Process {
+    /// A test that fails leaves no server behind; one that has ended already is not there to be killed.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -41,9 +41,11 @@ fn the_example_names_every_key() {
     // Each commented key is one that may be set in its place.
     let all = EXAMPLE
         .replace("\n#workers", "\nworkers")
-        .replace("\n#listen", "\nlisten");
+        .replace("\n#listen", "\nlisten")
+        .replace("\n#cores", "\ncores");
     let config = Config::parse(&all, &with_secret).unwrap();
     assert_eq!(config.server.workers, 2);
+    assert_eq!(config.passwords.cores, 1);
     assert!(config.management_listen.is_some());
     let client = config.clients.find("bff").unwrap();
     assert_eq!(client.grants, [Grant::AuthorizationCode, Grant::RefreshToken]);
@@ -59,10 +61,11 @@ fn the_example_names_every_key() {
 }
 
 /// Where keys are taken from the file.
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
     include_str!("../config.rs"),
     include_str!("client.rs"),
     include_str!("resource.rs"),
+    include_str!("passwords.rs"),
 ];
 
 /// The keys that stand at the beginning of a line, commented out or not, and the names of tables.
@@ -130,6 +133,9 @@ access_token_lifetime = "1d"
 refresh_token_idle = "100d"
 [sign_in]
 idle_timeout = "48h"
+[passwords]
+cores = 0
+memory = "12MiB"
 [log]
 format = "xml"
 [[resource]]
@@ -157,6 +163,8 @@ scopes = ["a b"]
         "tokens.access_token_lifetime = \"1d\"",
         "tokens.refresh_token_idle: must not be longer than refresh_token_absolute",
         "sign_in.idle_timeout: must not be longer than absolute_timeout",
+        "passwords.cores = 0: must be a whole number from 1 to 256",
+        "passwords.memory = \"12MiB\": must be at least 19MiB with passes = 2",
         "log.format = \"xml\"",
         "resource[0].identifier = \"notes\": must be an absolute URI",
         "resource[1].identifier = \"https://notes.example/#all\": must be an absolute URI",
@@ -281,4 +289,31 @@ fn issuers() {
             .endpoint_path("/token"),
         "/token"
     );
+}
+
+#[test]
+fn passwords_cost_no_less_than_they_should() {
+    let parse = |keys: &str| {
+        let toml = format!("issuer = \"https://op.example\"\n[passwords]\n{keys}");
+        Config::parse(&toml, &no_variables)
+    };
+    for good in [
+        "memory = \"46MiB\"\npasses = 1",
+        "memory = \"7MiB\"\npasses = 5",
+        "memory = \"7MiB\"\npasses = 20",
+        "memory = \"1024MiB\"",
+    ] {
+        assert!(parse(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "memory = \"45MiB\"\npasses = 1",
+        "memory = \"6MiB\"\npasses = 20",
+        "memory = \"1025MiB\"",
+        "memory = \"19\"",
+        "memory = 19",
+        "queue = 0",
+        "passes = 0",
+    ] {
+        assert_eq!(parse(bad).unwrap_err().list().len(), 1, "{bad}");
+    }
 }

@@ -6,9 +6,8 @@ use resource_server::time::UnixTime;
 use secrecy::SecretString;
 
 use super::throttle::{Buckets, logged_network};
-use crate::secret::Digest;
 use crate::store::{Store, StoreError};
-use crate::user::password::{HashingError, PasswordChecker};
+use crate::user::password::{Checked, HashingError, PasswordChecker, Place};
 use crate::user::{User, UserName};
 
 /// What somebody sends to sign in.
@@ -54,7 +53,10 @@ pub(crate) async fn sign_in(
 ) -> Result<SignIn, SignInError> {
     let client_id = attempt.client_id;
     let network = logged_network(attempt.address);
-    let judged = judge(store, checker, attempt, now).await;
+    let judged = match judge(store, checker, attempt, now).await {
+        Err(SignInError::Store(StoreError::Crowded)) => Ok(SignIn::Busy),
+        judged => judged,
+    };
     let outcome = match &judged {
         Ok(SignIn::Welcome(_)) => "welcome",
         Ok(SignIn::Refused) => "refused",
@@ -92,24 +94,31 @@ async fn judge(
     let name = UserName::parse(attempt.typed_name).ok();
     // All names that nobody can have share a counter: they are worth no memory of their own.
     let buckets = Buckets::of(name.as_ref().map_or("", UserName::as_str), attempt.address);
+    // The cheapest first: of a flood, most is told here by a look, and the rest by a place that it does not get, before
+    // anything is written.
+    if !store.has_room(&buckets.with_limits(), now).await? {
+        return Ok(SignIn::Throttled);
+    }
+    let Some(place) = checker.take_place() else {
+        return Ok(SignIn::Busy);
+    };
     if !store.claim_attempt(&buckets.with_limits(), now).await? {
         return Ok(SignIn::Throttled);
     }
-    match check(store, checker, name.as_ref(), attempt.password).await {
+    match check(store, checker, place, name.as_ref(), attempt.password).await {
         Ok(Some(user)) => {
-            let paired = &buckets.account_and_address;
-            store.forgive_attempt(paired, &buckets.address).await?;
-            store.forgive_attempt(paired, &buckets.account).await?;
+            let given_back = [buckets.account, buckets.address];
+            store
+                .forgive_attempt(&[buckets.account_and_address], &given_back)
+                .await?;
             Ok(SignIn::Welcome(user))
         }
         Ok(None) => Ok(SignIn::Refused),
-        Err(SignInError::Password(HashingError::Busy)) => {
-            give_back(store, &buckets).await?;
-            Ok(SignIn::Busy)
-        }
         Err(error) => {
-            // What failed first is what is told; the attempt stays counted when the database fails again.
-            if let Err(error) = give_back(store, &buckets).await {
+            // Nobody learned anything from it. What failed first is what is told; the attempt stays counted when the
+            // database fails again.
+            let claimed = buckets.with_limits().map(|(bucket, _)| bucket);
+            if let Err(error) = store.forgive_attempt(&[], &claimed).await {
                 tracing::warn!(%error, "an attempt that was not judged stays counted");
             }
             Err(error)
@@ -121,6 +130,7 @@ async fn judge(
 async fn check(
     store: &Store,
     checker: &PasswordChecker,
+    place: Place,
     name: Option<&UserName>,
     password: SecretString,
 ) -> Result<Option<User>, SignInError> {
@@ -128,29 +138,37 @@ async fn check(
         Some(name) => store.user_by_name(name).await?,
         None => None,
     };
-    let (user, hash) = match found {
-        Some(found) => (Some(found.user), Some(found.password_hash)),
-        None => (None, None),
+    let stored = found.as_ref().map(|found| found.password_hash.clone());
+    let (found, renewed) = match (found, checker.check(place, password, stored).await?) {
+        (Some(found), Checked::Right { renewed }) => (found, renewed),
+        (_, Checked::Wrong) | (None, Checked::Right { .. }) => return Ok(None),
     };
-    let is_right = checker.is_right(password, hash).await?;
-    Ok(user.filter(|_| is_right))
-}
-
-/// Takes the claim of one attempt back from each counter, since nobody learned anything from it.
-async fn give_back(store: &Store, buckets: &Buckets) -> Result<(), StoreError> {
-    // No counter starts afresh here, and none has this name.
-    let none = Digest::of(b"none");
-    for (bucket, _) in buckets.with_limits() {
-        store.forgive_attempt(&none, &bucket).await?;
+    if let Some(renewed) = renewed {
+        let user_id = &found.user.id;
+        match store
+            .renew_password_hash(user_id, &found.password_hash, &renewed)
+            .await
+        {
+            Ok(()) => tracing::info!(user.id = user_id, "a password was hashed anew at today's cost"),
+            // The old hash stays good, and the next sign-in tries again.
+            Err(error) => tracing::warn!(%error, "a password could not be hashed anew"),
+        }
     }
-    Ok(())
+    Ok(Some(found.user))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::user::password::hash;
+    use crate::config::PasswordConfig;
+    use crate::user::password::{Cost, hash};
 
+    const CONFIG: PasswordConfig = PasswordConfig {
+        cores: 1,
+        queue: 4,
+        memory_mib: 19,
+        passes: 2,
+    };
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     struct Stage {
@@ -168,7 +186,7 @@ mod tests {
                 email: None,
                 full_name: None,
             };
-            let hash = hash("correct horse".into()).await.unwrap();
+            let hash = hash("correct horse".into(), Cost::of(&CONFIG)).await.unwrap();
             let _ = store.add_user(&alice, &hash, NOW).await.unwrap();
             Self {
                 store,
@@ -188,16 +206,82 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_that_finds_no_place_does_not_count() {
+    async fn an_attempt_that_finds_no_place_writes_nothing_and_does_not_count() {
         let stage = Stage::with_alice().await;
-        let crowded = PasswordChecker::with_places(1, 0).await.unwrap();
+        let checker = PasswordChecker::new(&CONFIG, &[]);
+        let taken: Vec<_> = std::iter::from_fn(|| checker.take_place()).collect();
+        // Nobody can write while this goes on.
+        let writing = stage.store.begin().await.unwrap();
         for _ in 0..101 {
-            let outcome = stage.attempt(&crowded, "wrong", [192, 0, 2, 1]).await;
+            let outcome = stage.attempt(&checker, "wrong", [192, 0, 2, 1]).await;
             assert!(matches!(outcome, SignIn::Busy));
         }
-        let free = PasswordChecker::new().await.unwrap();
-        let outcome = stage.attempt(&free, "correct horse", [192, 0, 2, 1]).await;
+        writing.rollback().await.unwrap();
+        drop(taken);
+        let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
         assert!(matches!(outcome, SignIn::Welcome(_)));
+    }
+
+    #[tokio::test]
+    async fn a_throttled_attempt_writes_nothing_and_takes_nobodys_place() {
+        let stage = Stage::with_alice().await;
+        let checker = PasswordChecker::new(&CONFIG, &[]);
+        for _ in 0..10 {
+            let outcome = stage.attempt(&checker, "wrong", [192, 0, 2, 1]).await;
+            assert!(matches!(outcome, SignIn::Refused));
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| checker.take_place()).collect();
+        let writing = stage.store.begin().await.unwrap();
+        for password in ["wrong", "correct horse"] {
+            let outcome = stage.attempt(&checker, password, [192, 0, 2, 1]).await;
+            assert!(matches!(outcome, SignIn::Throttled));
+        }
+        writing.rollback().await.unwrap();
+        drop(taken);
+        let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 2]).await;
+        assert!(matches!(outcome, SignIn::Welcome(_)));
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_replaced_at_sign_in_only() {
+        let stage = Stage::with_alice().await;
+        let stored = async || {
+            let alice = UserName::parse("alice").unwrap();
+            stage
+                .store
+                .user_by_name(&alice)
+                .await
+                .unwrap()
+                .unwrap()
+                .password_hash
+        };
+        let before = stored().await;
+        let dearer = PasswordConfig {
+            memory_mib: 20,
+            ..CONFIG
+        };
+        let samples = stage.store.sample_password_hashes().await.unwrap();
+        assert_eq!(samples, std::slice::from_ref(&before));
+        let checker = PasswordChecker::new(&dearer, &samples);
+        let outcome = stage.attempt(&checker, "wrong", [192, 0, 2, 1]).await;
+        assert!(matches!(outcome, SignIn::Refused));
+        assert_eq!(stored().await, before);
+
+        let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
+        assert!(matches!(outcome, SignIn::Welcome(_)));
+        let after = stored().await;
+        assert!(after.starts_with("$argon2id$v=19$m=20480,t=2,p=1$"), "{after}");
+        let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
+        assert!(matches!(outcome, SignIn::Welcome(_)));
+        assert_eq!(stored().await, after);
+
+        // Whoever changed the password in between is not overruled.
+        stage
+            .store
+            .renew_password_hash("u1", &before, "stale")
+            .await
+            .unwrap();
+        assert_eq!(stored().await, after);
     }
 
     #[tokio::test]
@@ -207,7 +291,7 @@ mod tests {
         for n in 0..99 {
             assert!(stage.store.claim_attempt(&buckets(n), NOW).await.unwrap());
         }
-        let checker = PasswordChecker::new().await.unwrap();
+        let checker = PasswordChecker::new(&CONFIG, &[]);
         // A right password gives back what it claimed, however often.
         for _ in 0..3 {
             let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;

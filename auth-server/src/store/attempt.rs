@@ -1,7 +1,10 @@
-use resource_server::time::UnixTime;
 use std::time::Duration;
 
-use super::{Store, StoreError};
+use resource_server::time::UnixTime;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{ACQUIRE_TIMEOUT, Store, StoreError};
 use crate::secret::Digest;
 
 /// How many wrong passwords a bucket takes within one window.
@@ -11,7 +14,61 @@ pub(crate) struct AttemptLimits {
     pub(crate) window: Duration,
 }
 
+/// Where attempts wait for the database. Its own queues are fair, so whoever stands in them with a thousand statements
+/// is served a thousand times before the next: attempts, of which anybody can send as many as he likes, stand there with
+/// few at a time, and the others of them wait here.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    looks: Semaphore,
+    writes: Semaphore,
+}
+
+impl Lanes {
+    /// Half of the readers, and one place in the queue of the writer.
+    pub(super) fn new() -> Self {
+        Self {
+            looks: Semaphore::new(2),
+            writes: Semaphore::new(1),
+        }
+    }
+}
+
+async fn enter(lane: &Semaphore) -> Result<SemaphorePermit<'_>, StoreError> {
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, lane.acquire()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        // A lane is never closed: this is the deadline.
+        Ok(Err(_)) | Err(_) => Err(StoreError::Crowded),
+    }
+}
+
 impl Store {
+    /// Whether each bucket has room for one attempt. A look, and no claim: it keeps what is refused anyway away from
+    /// the writer.
+    pub(crate) async fn has_room(
+        &self,
+        buckets: &[(Digest, AttemptLimits)],
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let _turn = enter(&self.lanes.looks).await?;
+        let mut query =
+            QueryBuilder::<Sqlite>::new("SELECT bucket, failures FROM sign_in_attempt WHERE bucket IN (");
+        let mut list = query.separated(", ");
+        for (bucket, _) in buckets {
+            list.push_bind(bucket.as_bytes());
+        }
+        query.push(") AND window_ends > ").push_bind(now.as_secs());
+        for row in query.build().fetch_all(&self.reader).await? {
+            let (bucket, failures): (Vec<u8>, i64) = (row.try_get("bucket")?, row.try_get("failures")?);
+            let is_full = |(found, limits): &(Digest, AttemptLimits)| {
+                found.as_bytes() == bucket && failures >= i64::from(limits.failures)
+            };
+            if buckets.iter().any(is_full) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Claims one attempt in each bucket, or none at all when one of them is full: `false`.
     ///
     /// The claim comes before the password is looked at. Attempts that run side by side cannot pass a limit
@@ -21,6 +78,7 @@ impl Store {
         buckets: &[(Digest, AttemptLimits)],
         now: UnixTime,
     ) -> Result<bool, StoreError> {
+        let _turn = enter(&self.lanes.writes).await?;
         let mut transaction = self.begin().await?;
         for (bucket, limits) in buckets {
             let claimed = sqlx::query(
@@ -45,17 +103,28 @@ impl Store {
         Ok(true)
     }
 
-    /// The password was right: the account starts afresh, and the address gets back the one attempt it claimed.
-    pub(crate) async fn forgive_attempt(&self, account: &Digest, address: &Digest) -> Result<(), StoreError> {
+    /// Lets some buckets start afresh, and gives back to others the one attempt that was claimed there.
+    pub(crate) async fn forgive_attempt(
+        &self,
+        afresh: &[Digest],
+        given_back: &[Digest],
+    ) -> Result<(), StoreError> {
+        let _turn = enter(&self.lanes.writes).await?;
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM sign_in_attempt WHERE bucket = ?")
-            .bind(account.as_bytes())
+        for bucket in afresh {
+            sqlx::query("DELETE FROM sign_in_attempt WHERE bucket = ?")
+                .bind(bucket.as_bytes())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        for bucket in given_back {
+            sqlx::query(
+                "UPDATE sign_in_attempt SET failures = failures - 1 WHERE bucket = ? AND failures > 0",
+            )
+            .bind(bucket.as_bytes())
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("UPDATE sign_in_attempt SET failures = failures - 1 WHERE bucket = ? AND failures > 0")
-            .bind(address.as_bytes())
-            .execute(&mut *transaction)
-            .await?;
+        }
         transaction.commit().await?;
         Ok(())
     }

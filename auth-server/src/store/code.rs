@@ -1,4 +1,4 @@
-use resource_server::time::UnixTime;
+use resource_server::time::{Clock, UnixTime};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, Sqlite, Transaction};
@@ -74,15 +74,16 @@ impl Store {
 
     /// Exchanges a code for a family. The code is claimed by one conditional update, in one transaction with the
     /// family's row: a replay always finds the family that it has to end. What the family is like depends on what
-    /// the code stands for, so it is composed once that is known.
+    /// the code stands for, so it is composed once that is known. The clock is read once the writer is free.
     pub(crate) async fn redeem_code(
         &self,
         claim: &CodeClaim<'_>,
         family_id: FamilyId,
         compose: impl FnOnce(&RedeemedCode) -> NewFamily,
-        now: UnixTime,
+        clock: &dyn Clock,
     ) -> Result<Redeemed, StoreError> {
         let mut transaction = self.begin().await?;
+        let now = clock.now();
         let claimed = sqlx::query(
             "UPDATE authorization_code SET used_at = ?1, family_id = ?2
              WHERE digest = ?3 AND client_id = ?4 AND redirect_uri = ?5 AND code_challenge = ?6

@@ -1,4 +1,4 @@
-use resource_server::time::UnixTime;
+use resource_server::time::{Clock, UnixTime};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
@@ -123,8 +123,15 @@ impl Store {
     }
 
     /// Moves a family on by one generation if the presented token is the current one at this very moment; says
-    /// whether it did. Of any number of simultaneous calls with one token, one moves.
-    pub(crate) async fn rotate(&self, rotation: &Rotation<'_>, now: UnixTime) -> Result<bool, StoreError> {
+    /// whether it did. Of any number of simultaneous calls with one token, one moves. The clock is read once the writer
+    /// is free: who waited for it may have come too late.
+    pub(crate) async fn rotate(
+        &self,
+        rotation: &Rotation<'_>,
+        clock: &dyn Clock,
+    ) -> Result<bool, StoreError> {
+        let mut writer = self.writer.acquire().await?;
+        let now = clock.now();
         let rotated = sqlx::query(
             "UPDATE family SET generation = generation + 1, previous_digest = current_digest, current_digest = ?1,
                 sealed_successor = ?2, rotated_at = ?3, idle_ends = min(?4, absolute_ends)
@@ -137,7 +144,7 @@ impl Store {
         .bind(rotation.presented.family().as_bytes())
         .bind(rotation.client_id)
         .bind(rotation.presented.digest().as_bytes())
-        .execute(&self.writer)
+        .execute(&mut *writer)
         .await?;
         Ok(rotated.rows_affected() == 1)
     }

@@ -3,7 +3,7 @@ mod sessions;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use resource_server::time::UnixTime;
+use resource_server::time::{ManualClock, UnixTime};
 use sqlx::Row as _;
 
 use super::*;
@@ -15,6 +15,8 @@ use crate::grant::refresh_token::{FamilyId, RefreshToken};
 use crate::grant::target::Named;
 use crate::secret::Digest;
 use crate::user::{User, UserName};
+
+mod crowd;
 
 const LIFETIMES: SignInLifetimes = SignInLifetimes {
     idle: Duration::from_secs(1000),
@@ -111,7 +113,7 @@ async fn redeem(store: &Store, code: &Code, first: &RefreshToken, now: i64) -> R
         absolute_ends: at(2000),
     };
     store
-        .redeem_code(&claim, first.family(), compose, at(now))
+        .redeem_code(&claim, first.family(), compose, &ManualClock::new(at(now)))
         .await
         .unwrap()
 }
@@ -124,7 +126,8 @@ async fn rotate(store: &Store, presented: &RefreshToken, now: i64) -> Option<Ref
         client_id: "bff",
         idle_ends: at(1000),
     };
-    store.rotate(&rotation, at(now)).await.unwrap().then_some(next)
+    let rotated = store.rotate(&rotation, &ManualClock::new(at(now))).await;
+    rotated.unwrap().then_some(next)
 }
 
 #[tokio::test]
@@ -211,12 +214,16 @@ async fn attempts_are_counted_before_they_are_judged() {
     for expected in [true, true, true, false] {
         assert_eq!(store.claim_attempt(&others, at(59)).await.unwrap(), expected);
     }
-    store.forgive_attempt(&account, &address).await.unwrap();
+    assert!(!store.has_room(&others, at(59)).await.unwrap());
+    store.forgive_attempt(&[account], &[address]).await.unwrap();
+    assert!(store.has_room(&buckets, at(59)).await.unwrap());
     assert!(store.claim_attempt(&buckets, at(59)).await.unwrap());
     assert!(
         !store.claim_attempt(&buckets, at(59)).await.unwrap(),
         "the address is full again"
     );
+    assert!(!store.has_room(&buckets, at(59)).await.unwrap());
+    assert!(store.has_room(&buckets, at(60)).await.unwrap());
     assert!(
         store.claim_attempt(&buckets, at(60)).await.unwrap(),
         "the window is over"
@@ -311,7 +318,7 @@ async fn an_idle_time_longer_than_the_absolute_one_ends_with_it() {
         client_id: "bff",
         idle_ends: at(9_000),
     };
-    assert!(store.rotate(&rotation, at(1)).await.unwrap());
+    assert!(store.rotate(&rotation, &ManualClock::new(at(1))).await.unwrap());
     let stored = store.family(first.family()).await.unwrap().unwrap();
     assert_eq!(stored.idle_ends, at(2_000));
 }
@@ -342,7 +349,7 @@ async fn sweeping_reads_indexes_and_no_whole_table() {
 #[tokio::test]
 async fn the_file_is_private_and_opens_again() {
     let (store, folder) = store().await;
-    store.ping().await.unwrap();
+    store.check_writable().await.unwrap();
     store.close().await;
     let path = folder.path().join("db.sqlite3");
     #[cfg(unix)]

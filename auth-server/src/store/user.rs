@@ -62,6 +62,33 @@ impl Store {
         .transpose()
     }
 
+    /// Puts a hash of the same password in the place of one. A password that was changed meanwhile stays.
+    pub(crate) async fn renew_password_hash(
+        &self,
+        user_id: &str,
+        stored: &str,
+        renewed: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE user SET password_hash = ? WHERE id = ? AND password_hash = ?")
+            .bind(renewed)
+            .bind(user_id)
+            .bind(stored)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Some password hashes, one at least for each cost that there is. Reads the whole table.
+    pub(crate) async fn sample_password_hashes(&self) -> Result<Vec<String>, StoreError> {
+        // `$argon2id$v=19$m=19456,t=2,p=1$…`: what comes before `p` tells costs apart.
+        let hashes = sqlx::query_scalar(
+            "SELECT min(password_hash) FROM user GROUP BY substr(password_hash, 1, instr(password_hash, ',p='))",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(hashes)
+    }
+
     pub(crate) async fn user_by_id(&self, id: &str) -> Result<Option<User>, StoreError> {
         let row = sqlx::query("SELECT id, name, email, full_name FROM user WHERE id = ?")
             .bind(id)

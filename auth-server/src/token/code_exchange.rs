@@ -41,7 +41,11 @@ pub(crate) async fn exchange(
         let refresh_token = gets_refresh_token(client, &redeemed.scope).then(|| first.digest());
         new_family(refresh_token, &shared.config.tokens, now)
     };
-    let redeemed = match shared.store.redeem_code(&claim, family, compose, now).await? {
+    let outcome = shared
+        .store
+        .redeem_code(&claim, family, compose, &*shared.clock)
+        .await?;
+    let redeemed = match outcome {
         Redeemed::Now(redeemed) => redeemed,
         Redeemed::Replayed => {
             tracing::warn!(client.id = %client.id, "a code came a second time: its tokens are revoked");

@@ -25,13 +25,12 @@ pub(crate) async fn refresh(
         .ok_or_else(|| TokenError::invalid_request("refresh_token is missing"))
         .map(RefreshToken::parse)?
         .ok_or(TokenError::InvalidGrant)?;
-    let now = shared.now();
     let family = shared
         .store
         .family(presented.family())
         .await?
         .ok_or(TokenError::InvalidGrant)?;
-    let (family, next) = match step(shared, client, &presented, &family, form, now).await? {
+    let (family, next) = match step(shared, client, &presented, &family, form).await? {
         Step::Done(next) => (family, next),
         // Somebody else rotated, revoked or signed out since the family was read: judged once more, by what is now.
         Step::Overtaken => {
@@ -40,13 +39,13 @@ pub(crate) async fn refresh(
                 .family(presented.family())
                 .await?
                 .ok_or(TokenError::InvalidGrant)?;
-            match step(shared, client, &presented, &family, form, now).await? {
+            match step(shared, client, &presented, &family, form).await? {
                 Step::Done(next) => (family, next),
                 Step::Overtaken => return Err(TokenError::InvalidGrant),
             }
         }
     };
-    respond(shared, client, &family, &next, form, now).await
+    respond(shared, client, &family, &next, form, shared.now()).await
 }
 
 /// How one attempt turned out.
@@ -63,8 +62,8 @@ async fn step(
     presented: &RefreshToken,
     family: &Family,
     form: &Params,
-    now: UnixTime,
 ) -> Result<Step, TokenError> {
+    let now = shared.now();
     let lifetimes = &shared.config.tokens;
     match family.judge(&presented.digest(), &client.id, lifetimes.rotation_grace, now) {
         Standing::Current => {
@@ -77,7 +76,7 @@ async fn step(
                 client_id: &client.id,
                 idle_ends: now + lifetimes.refresh_token_idle,
             };
-            let rotated = shared.store.rotate(&rotation, now).await?;
+            let rotated = shared.store.rotate(&rotation, &*shared.clock).await?;
             Ok(if rotated {
                 Step::Done(next)
             } else {

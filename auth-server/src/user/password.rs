@@ -1,25 +1,20 @@
 //! Passwords: Argon2id, a cap on parallel hashes, and the same work whether or not the user exists.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::UserName;
-use crate::secret::{base64url, random_bytes};
+use crate::config::PasswordConfig;
+use crate::secret::random_bytes;
 
 /// OWASP ASVS 5.0 §6.2.1: at least 8, with 15 recommended. Length is the only rule.
 pub const SHORTEST: usize = 8;
 /// Longer ones are refused, so that nobody believes that its end counts when a form would cut it off.
 pub const LONGEST: usize = 256;
-
-/// OWASP's least: 19 MiB and two passes.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
-/// Sign-ins that wait for their turn; more are turned away at once instead of piling up.
-const QUEUE: usize = 64;
 
 /// Why a text is not taken for a password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,9 +42,6 @@ pub enum HashingError {
     /// The blocking pool is shutting down.
     #[error("the hash was given up half-way")]
     Interrupted,
-    /// Too many sign-ins wait already.
-    #[error("too many passwords are being checked")]
-    Busy,
 }
 
 /// Whether a new password will do.
@@ -71,75 +63,159 @@ pub(crate) fn check(password: &SecretString, name: &UserName) -> Result<(), Unfi
     Ok(())
 }
 
+/// What a hash costs to compute, whoever the password is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Cost {
+    /// What is configured for new hashes.
+    pub(crate) fn of(config: &PasswordConfig) -> Self {
+        Self {
+            memory_kib: config.memory_mib * 1024,
+            passes: config.passes,
+            lanes: 1,
+        }
+    }
+
+    /// What a stored hash was computed with.
+    fn read(hash: &str) -> Result<Self, HashingError> {
+        let hash = PasswordHash::new(hash).map_err(|_| HashingError::Damaged)?;
+        let params = Params::try_from(&hash).map_err(|_| HashingError::Damaged)?;
+        Ok(Self {
+            memory_kib: params.m_cost(),
+            passes: params.t_cost(),
+            lanes: params.p_cost(),
+        })
+    }
+
+    fn argon2(self) -> Result<Argon2<'static>, HashingError> {
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, None)
+            .map_err(|error| HashingError::Argon2(error.into()))?;
+        Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+    }
+}
+
 /// Hashes a new password, off the threads that serve requests.
-pub(crate) async fn hash(password: SecretString) -> Result<String, HashingError> {
-    tokio::task::spawn_blocking(move || hash_now(&password))
+pub(crate) async fn hash(password: SecretString, cost: Cost) -> Result<String, HashingError> {
+    tokio::task::spawn_blocking(move || hash_now(&password, cost))
         .await
         .map_err(|_| HashingError::Interrupted)?
 }
 
-fn hash_now(password: &SecretString) -> Result<String, HashingError> {
+fn hash_now(password: &SecretString, cost: Cost) -> Result<String, HashingError> {
     #[expect(clippy::disallowed_methods, reason = "hashed here")]
     let password = password.expose_secret().as_bytes();
-    let hash = argon2()
+    let hash = cost
+        .argon2()?
         .hash_password_with_salt(password, &random_bytes::<16>())
         .map_err(HashingError::Argon2)?;
     Ok(hash.to_string())
 }
 
-fn argon2() -> Argon2<'static> {
-    #[expect(clippy::expect_used, reason = "constants within Argon2's limits")]
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).expect("valid parameters");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
-/// Checks passwords, as many at a time as there are cores.
+/// Checks passwords, a few at a time.
+///
+/// Whether there is a user, and how old the hash is, must not be seen in the time that it takes. So each check computes
+/// one hash of every cost that some stored hash has: the real one among them if there is a user, and decoys for the
+/// rest. There is one cost only, unless it has been configured anew.
 pub(crate) struct PasswordChecker {
     running: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-    /// The hash of a password that nobody knows, to be checked for users that do not exist.
-    decoy: Arc<str>,
+    places: Arc<Semaphore>,
+    /// Of new hashes.
+    cost: Cost,
+    in_use: RwLock<Vec<Cost>>,
+}
+
+/// The right to have one password checked, now or in a while. Holding one costs nothing yet.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _held: OwnedSemaphorePermit,
+}
+
+/// What a password turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Checked {
+    /// Not the one that was hashed, or there is none.
+    Wrong,
+    /// The one that was hashed.
+    Right {
+        /// Its hash at today's cost, if the stored one has another.
+        renewed: Option<String>,
+    },
 }
 
 impl PasswordChecker {
-    /// Computes the decoy, once.
-    pub(crate) async fn new() -> Result<Self, HashingError> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self::with_places(cores, cores + QUEUE).await
+    /// A checker for hashes of which these are some, one at least of each cost. Those that cannot be read say nothing.
+    pub(crate) fn new(config: &PasswordConfig, stored: &[String]) -> Self {
+        let checker = Self {
+            running: Arc::new(Semaphore::new(config.cores)),
+            places: Arc::new(Semaphore::new(config.cores + config.queue)),
+            cost: Cost::of(config),
+            in_use: RwLock::new(vec![Cost::of(config)]),
+        };
+        for cost in stored.iter().filter_map(|hash| Cost::read(hash).ok()) {
+            checker.decoys_beside(Some(cost));
+        }
+        checker
     }
 
-    /// Checks so many passwords at a time, while the others of so many in all wait.
-    pub(crate) async fn with_places(running: usize, all: usize) -> Result<Self, HashingError> {
-        let nobody_knows = SecretString::from(base64url(&random_bytes::<32>()));
-        Ok(Self {
-            running: Arc::new(Semaphore::new(running)),
-            waiting: Arc::new(Semaphore::new(all)),
-            decoy: hash(nobody_knows).await?.into(),
-        })
+    /// A place among those whose password is checked; `None` when all are taken.
+    pub(crate) fn take_place(&self) -> Option<Place> {
+        let held = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Place { _held: held })
     }
 
-    /// Whether the password is the one that was hashed. Without a hash the answer is no, after the same work.
-    pub(crate) async fn is_right(
+    /// Checks a password against a hash. Without one it is wrong, after the same work.
+    pub(crate) async fn check(
         &self,
+        place: Place,
         password: SecretString,
         stored: Option<String>,
-    ) -> Result<bool, HashingError> {
-        let place = Arc::clone(&self.waiting)
-            .try_acquire_owned()
-            .map_err(|_| HashingError::Busy)?;
+    ) -> Result<Checked, HashingError> {
+        let real = stored.as_deref().map(Cost::read).transpose()?;
+        let decoys = self.decoys_beside(real);
+        let today = self.cost;
         let turn = Arc::clone(&self.running)
             .acquire_owned()
             .await
             .map_err(|_| HashingError::Interrupted)?;
-        let exists = stored.is_some();
-        let hash: Arc<str> = stored.map_or_else(|| Arc::clone(&self.decoy), Into::into);
         // The hash goes on when the client hangs up, and so does its claim to a core and a place.
         let hashing = tokio::task::spawn_blocking(move || {
             let _held_to_the_end = (place, turn);
-            verify_now(&password, &hash)
+            let is_right = match &stored {
+                Some(stored) => verify_now(&password, stored)?,
+                None => false,
+            };
+            for decoy in decoys {
+                std::hint::black_box(hash_now(&password, decoy)?);
+            }
+            if !is_right {
+                return Ok(Checked::Wrong);
+            }
+            let renewed = match real {
+                Some(cost) if cost == today => None,
+                _ => Some(hash_now(&password, today)?),
+            };
+            Ok(Checked::Right { renewed })
         });
-        let matches = hashing.await.map_err(|_| HashingError::Interrupted)??;
-        Ok(matches && exists)
+        hashing.await.map_err(|_| HashingError::Interrupted)?
+    }
+
+    /// The costs to be paid beside that of the real hash, so that all is paid for. A cost that was not known before,
+    /// from another node say, is from now on.
+    fn decoys_beside(&self, real: Option<Cost>) -> Vec<Cost> {
+        let known = self.in_use.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(new) = real.filter(|cost| !known.contains(cost)) {
+            let mut in_use = self.in_use.write().unwrap_or_else(PoisonError::into_inner);
+            if !in_use.contains(&new) {
+                in_use.push(new);
+            }
+        }
+        known.into_iter().filter(|cost| Some(*cost) != real).collect()
     }
 }
 
@@ -153,7 +229,8 @@ fn verify_now(password: &SecretString, hash: &str) -> Result<bool, HashingError>
     let hash = PasswordHash::new(hash).map_err(|_| HashingError::Damaged)?;
     #[expect(clippy::disallowed_methods, reason = "hashed here")]
     let password = password.expose_secret().as_bytes();
-    match argon2().verify_password(password, &hash) {
+    // The cost is read from the hash.
+    match Argon2::default().verify_password(password, &hash) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
         Err(error) => Err(HashingError::Argon2(error)),
@@ -166,8 +243,28 @@ mod tests {
 
     use super::*;
 
+    const TODAY: PasswordConfig = PasswordConfig {
+        cores: 1,
+        queue: 1,
+        memory_mib: 7,
+        passes: 5,
+    };
+    const EARLIER: Cost = Cost {
+        memory_kib: 19 * 1024,
+        passes: 2,
+        lanes: 1,
+    };
+
     fn secret(text: &str) -> SecretString {
         SecretString::from(text)
+    }
+
+    async fn check_once(checker: &PasswordChecker, password: &str, stored: Option<&str>) -> Checked {
+        let place = checker.take_place().unwrap();
+        checker
+            .check(place, secret(password), stored.map(str::to_owned))
+            .await
+            .unwrap()
     }
 
     #[test]
@@ -188,29 +285,66 @@ mod tests {
 
     #[tokio::test]
     async fn the_right_password_is_right_and_nothing_else_is() {
-        let checker = PasswordChecker::new().await.unwrap();
-        let stored = hash(secret("correct horse")).await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        let checker = PasswordChecker::new(&TODAY, &[]);
+        let stored = hash(secret("correct horse"), Cost::of(&TODAY)).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{stored}");
 
-        assert!(
-            checker
-                .is_right(secret("correct horse"), Some(stored.clone()))
-                .await
-                .unwrap()
+        let right = Checked::Right { renewed: None };
+        assert_eq!(check_once(&checker, "correct horse", Some(&stored)).await, right);
+        let wrong = check_once(&checker, "Correct horse", Some(&stored)).await;
+        assert_eq!(wrong, Checked::Wrong);
+        assert_eq!(check_once(&checker, "correct horse", None).await, Checked::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_right_password_is_hashed_anew_when_the_cost_has_changed() {
+        let checker = PasswordChecker::new(&TODAY, &[]);
+        let stored = hash(secret("correct horse"), EARLIER).await.unwrap();
+        assert_eq!(
+            check_once(&checker, "wrong horse", Some(&stored)).await,
+            Checked::Wrong
         );
-        assert!(
-            !checker
-                .is_right(secret("Correct horse"), Some(stored))
-                .await
-                .unwrap()
-        );
-        assert!(!checker.is_right(secret("correct horse"), None).await.unwrap());
+        let checked = check_once(&checker, "correct horse", Some(&stored)).await;
+        let Checked::Right {
+            renewed: Some(renewed),
+        } = checked
+        else {
+            panic!("{checked:?}")
+        };
+        assert_eq!(Cost::read(&renewed).unwrap(), Cost::of(&TODAY));
+        let again = check_once(&checker, "correct horse", Some(&renewed)).await;
+        assert_eq!(again, Checked::Right { renewed: None });
+    }
+
+    #[tokio::test]
+    async fn whoever_signs_in_the_same_hashes_are_computed() {
+        let today = Cost::of(&TODAY);
+        let stored = hash(secret("correct horse"), EARLIER).await.unwrap();
+        for checker in [
+            PasswordChecker::new(&TODAY, &[stored.clone(), stored.clone(), "damaged".to_owned()]),
+            {
+                // An old hash that comes from elsewhere is noticed with its first use.
+                let checker = PasswordChecker::new(&TODAY, &[]);
+                let _ = check_once(&checker, "wrong horse", Some(&stored)).await;
+                checker
+            },
+        ] {
+            let work = |real: Option<Cost>| {
+                let mut work: Vec<_> = checker.decoys_beside(real).into_iter().chain(real).collect();
+                work.sort_by_key(|cost| cost.memory_kib);
+                work
+            };
+            assert_eq!(work(None), [today, EARLIER]);
+            assert_eq!(work(Some(today)), [today, EARLIER]);
+            assert_eq!(work(Some(EARLIER)), [today, EARLIER]);
+        }
     }
 
     #[tokio::test]
     async fn a_damaged_hash_is_reported_and_opens_nothing() {
-        let checker = PasswordChecker::new().await.unwrap();
-        let outcome = checker.is_right(secret("x"), Some("plain".to_owned())).await;
+        let checker = PasswordChecker::new(&TODAY, &[]);
+        let place = checker.take_place().unwrap();
+        let outcome = checker.check(place, secret("x"), Some("plain".to_owned())).await;
         assert!(matches!(outcome, Err(HashingError::Damaged)));
     }
 
@@ -222,24 +356,28 @@ mod tests {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let checker = PasswordChecker::with_places(2, 3).await.unwrap();
+            let checker = PasswordChecker::new(&TODAY, &[]);
             let (open, gate) = std::sync::mpsc::channel::<()>();
             let held_up = tokio::task::spawn_blocking(move || gate.recv());
-            assert!(checker.is_right(secret("x"), None).now_or_never().is_none());
-            assert_eq!(checker.running.available_permits(), 1);
-            assert_eq!(checker.waiting.available_permits(), 2);
+            let place = checker.take_place().unwrap();
+            assert!(checker.check(place, secret("x"), None).now_or_never().is_none());
+            assert_eq!(checker.running.available_permits(), 0);
+            assert_eq!(checker.places.available_permits(), 1);
 
             open.send(()).unwrap();
             held_up.await.unwrap().unwrap();
-            let _all = checker.running.acquire_many(2).await.unwrap();
-            let _all = checker.waiting.acquire_many(3).await.unwrap();
+            let _all = checker.running.acquire().await.unwrap();
+            let _all = checker.places.acquire_many(2).await.unwrap();
         });
     }
 
-    #[tokio::test]
-    async fn who_finds_no_place_to_wait_is_turned_away() {
-        let checker = PasswordChecker::with_places(1, 0).await.unwrap();
-        let outcome = checker.is_right(secret("x"), None).await;
-        assert!(matches!(outcome, Err(HashingError::Busy)));
+    #[test]
+    fn who_finds_no_place_to_wait_is_turned_away() {
+        let checker = PasswordChecker::new(&TODAY, &[]);
+        let taken = [checker.take_place(), checker.take_place()];
+        assert!(taken.iter().all(Option::is_some));
+        assert!(checker.take_place().is_none());
+        drop(taken);
+        assert!(checker.take_place().is_some());
     }
 }

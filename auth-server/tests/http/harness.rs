@@ -35,10 +35,13 @@ pub(crate) const EVERYTHING: &str = "openid profile email offline_access notes:r
 pub(crate) struct Server {
     running: Running,
     pub(crate) issuer: String,
+    /// Where it listens: at the issuer's path, but perhaps at another port.
+    base: String,
     pub(crate) management_url: String,
     pub(crate) clock: ManualClock,
     http: reqwest::Client,
-    folder: tempfile::TempDir,
+    toml: String,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl Server {
@@ -48,7 +51,7 @@ impl Server {
 
     /// Starts with a path in the issuer and with more configuration before the clients.
     pub(crate) async fn start_below(path: &str, settings: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
         let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
@@ -63,6 +66,21 @@ impl Server {
             };
             auth_server::user::add(&config, &clock, user).await.unwrap();
         }
+        Self::run(issuer, listener, clock, toml, folder).await
+    }
+
+    async fn run(
+        issuer: String,
+        listener: TcpListener,
+        clock: ManualClock,
+        toml: String,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Self {
+        let config = Config::parse(&toml, &|_| Some(SECRET.to_owned())).unwrap();
+        let mut base = url::Url::parse(&issuer).unwrap();
+        base.set_port(Some(listener.local_addr().unwrap().port()))
+            .unwrap();
+        let base = base.as_str().trim_end_matches('/').to_owned();
         let management = TcpListener::bind("127.0.0.1:0").unwrap();
         let management_url = format!("http://{}", management.local_addr().unwrap());
         let listeners = Listeners {
@@ -81,11 +99,27 @@ impl Server {
         Self {
             running,
             issuer,
+            base,
             management_url,
             clock,
             http,
+            toml,
             folder,
         }
+    }
+
+    /// Another server, at another port, on the same database, keys and clock, and for the same issuer.
+    pub(crate) async fn beside(&self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (clock, folder) = (self.clock.clone(), Arc::clone(&self.folder));
+        Self::run(self.issuer.clone(), listener, clock, self.toml.clone(), folder).await
+    }
+
+    /// Stops the server and starts it again on what it has left, at another port.
+    pub(crate) async fn restarted(self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.running.stop().await;
+        Self::run(self.issuer, listener, self.clock, self.toml, self.folder).await
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
@@ -93,7 +127,7 @@ impl Server {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.issuer)
+        format!("{}{path}", self.base)
     }
 
     /// The file that the server works on, opened beside it.

@@ -12,8 +12,10 @@
 
 mod authorization;
 mod client_credentials;
+mod cluster;
 mod code_exchange;
 mod discovery;
+mod flood;
 mod harness;
 mod introspection;
 mod logout;

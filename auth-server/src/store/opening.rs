@@ -1,0 +1,88 @@
+//! Opening the file and bringing its tables up to date, while other processes may be about to do the same.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::StoreError;
+
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a start waits for another process that brings the tables up to date, which may be large.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// `SQLITE_BUSY`, the low byte of its kinds.
+const BUSY: i32 = 5;
+
+/// How every connection is opened; the file is made here if it is not there.
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+    make_private(path);
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A rotation that is answered but lost in a power cut would turn an honest client's next refresh into reuse, so
+        // every commit reaches the disk.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+}
+
+/// A connection to the file, whose tables are up to date.
+///
+/// sqlx locks nothing on SQLite: two processes would both find a migration missing, and the second to apply it would
+/// fail. Here the look and all that follows from it are one transaction, which holds the write lock from its beginning:
+/// the others find everything done. So no migration may ask for `-- no-transaction`.
+pub(super) async fn migrated(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut connection = connect(&options.clone().busy_timeout(MIGRATION_TIMEOUT)).await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // As `run`, whose future the compiler lets no thread move: its `Acquire` is "not general enough" there.
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+    transaction.commit().await?;
+    Ok(connection)
+}
+
+/// Connects. A file that is new has to be switched to WAL first, and of several that switch at once SQLite turns all but
+/// one away without making them wait: they would wait for each other.
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let began = Instant::now();
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) && began.elapsed() < MIGRATION_TIMEOUT => {
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .and_then(|code| code.parse::<i32>().ok())
+        .is_some_and(|code| code & 0xff == BUSY)
+}
+
+/// The file holds password hashes and e-mail addresses: it is made readable for its owner only. SQLite gives its
+/// journals the same mode. An existing file keeps the mode that its operator chose.
+#[cfg(unix)]
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    // Whatever is wrong with the path is reported by SQLite, which opens it next.
+    drop(made);
+}
+
+#[cfg(not(unix))]
+fn make_private(_path: &Path) {}
