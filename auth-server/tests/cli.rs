@@ -105,7 +105,7 @@ fn a_user_is_added_with_a_password_from_standard_input_once() {
     );
     assert!(!told(&output).contains("horse"));
 
-    let output = folder.run(&["user", "add", "ALICE"], "another password\n");
+    let output = folder.run(&["user", "add", "ALICE"], "another pass phrase\n");
     assert_eq!(output.status.code(), Some(1));
     assert!(told(&output).contains("a user named \"alice\" exists already"));
 }
