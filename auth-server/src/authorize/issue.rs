@@ -6,16 +6,19 @@ use crate::signin::session::SignedIn;
 use crate::state::Shared;
 use crate::store::{CodeAdded, StoreError};
 
-/// Issues a code after a right password; gives the URL to send the browser to.
+/// Issues a code after a right password; gives the URL to send the browser to. `None`: the user has been disabled since
+/// the password was judged.
 pub(crate) async fn issue_code(
     shared: &Shared,
     request: &AuthorizationRequest<'_>,
     signed_in: &SignedIn,
-) -> Result<String, StoreError> {
+) -> Result<Option<String>, StoreError> {
     let code = Code::generate();
     let stored = new_code(shared, request, signed_in, &code);
-    shared.store.add_code_after_password(&stored).await?;
-    Ok(location(shared, request, &code))
+    Ok(match shared.store.add_code_after_password(&stored).await? {
+        CodeAdded::Now => Some(location(shared, request, &code)),
+        CodeAdded::SessionOver => None,
+    })
 }
 
 /// Issues a code for a session as the request brought it; `None` when the session is over by now.

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::request::{LogoutRefusal, LogoutRequest, NextStep};
 use crate::authorize::endpoint::{bad_form, unread_form};
+use crate::ops::audit;
 use crate::ops::body::read_form;
 use crate::page::SignOutPage;
 use crate::page::endpoint::{
@@ -89,7 +90,9 @@ fn parse<'s>(params: &Params, shared: &'s Shared) -> Result<LogoutRequest<'s>, L
 
 /// Ends the session and all that came from it: refresh tokens, `offline_access` or not, and codes on their way.
 async fn end(shared: &Shared, session: &Session, sid: &str) -> Result<(), StoreError> {
+    let user_id = signed_in(session).filter(|signed_in| signed_in.sid == sid);
     shared.store.end_sign_in(sid, shared.now()).await?;
+    audit::signed_out(user_id.map(|signed_in| signed_in.user_id).as_deref(), sid);
     session.purge();
     Ok(())
 }

@@ -9,11 +9,12 @@ use super::form_token::Form;
 use super::middleware::{begin, browser_mark, is_from_another_site, signed_in};
 use super::service::{Attempt, SignIn, sign_in};
 use super::session::SignedIn;
-use super::throttle::client_address;
+use super::throttle::{client_address, logged_network};
 use crate::authorize::endpoint::{hinted_user, refuse, unread_form};
 use crate::authorize::interaction::{NextStep, access_denied, after_password};
 use crate::authorize::issue::issue_code;
 use crate::authorize::request::AuthorizationRequest;
+use crate::ops::audit::{self, Origin, Subject};
 use crate::ops::body::read_form;
 use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable};
 use crate::page::{SignInPage, SignInProblem};
@@ -115,11 +116,12 @@ async fn answer(
         Err(refusal) => return Ok(refuse(shared, &refusal)),
     };
     let now = shared.now();
+    let address = address_of(http_request, shared);
     let attempt = Attempt {
         client_id: &request.client.id,
         typed_name: username,
         password: SecretString::from(form.get("password").unwrap_or_default()),
-        address: address_of(http_request, shared),
+        address,
     };
     let user = match sign_in(&shared.store, &shared.checker, attempt, now).await? {
         SignIn::Welcome(user) => user,
@@ -129,12 +131,24 @@ async fn answer(
     let signed_in = SignedIn::after_password(signed_in(session).as_ref(), &user.id, now);
     let location = match after_password(&user.id, hinted_user.as_deref()) {
         NextStep::IssueCode | NextStep::SignIn | NextStep::Confirm => {
-            issue_code(shared, &request, &signed_in).await?
+            match issue_code(shared, &request, &signed_in).await? {
+                Some(location) => location,
+                None => return show_again(SignInProblem::Refused),
+            }
         }
         NextStep::Refuse(error) => request.address.with_error(issuer, &error),
     };
     // Last, so that nobody is signed in by an attempt that ended in an error page.
     begin(session, &signed_in)?;
+    let who = Subject {
+        user_id: &signed_in.user_id,
+        sid: &signed_in.sid,
+    };
+    let from = Origin {
+        client_id: &request.client.id,
+        network: &logged_network(address),
+    };
+    audit::signed_in(who, from);
     Ok(see_other(&location))
 }
 

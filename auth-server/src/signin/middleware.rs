@@ -18,7 +18,7 @@ use super::form_token::BrowserMark;
 use super::session::SignedIn;
 use crate::config::SignInLifetimes;
 use crate::secret::{Digest, base64url, random_bytes};
-use crate::store::{Store, StoreError, StoredSession};
+use crate::store::{SessionOwner, Store, StoreError, StoredSession};
 
 /// Sent over TLS or to loopback only, invisible to scripts, and out of reach of sibling domains.
 pub(crate) const COOKIE_NAME: &str = "__Host-Http-signin";
@@ -108,7 +108,11 @@ impl SignInStore {
             .and_then(|json| serde_json::from_str::<SignedIn>(json).ok());
         Ok(StoredSession {
             state: serde_json::to_string(state)?,
-            sid: signed_in.map(|signed_in| signed_in.sid),
+            owner: signed_in.map(|signed_in| SessionOwner {
+                sid: signed_in.sid,
+                user_id: signed_in.user_id,
+                auth_time: signed_in.auth_time,
+            }),
         })
     }
 }

@@ -118,24 +118,7 @@ impl Store {
     /// Ends everything that came from a sign-in session: its families, the codes still on their way, the session.
     pub(crate) async fn end_sign_in(&self, sid: &str, now: UnixTime) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query(
-            "UPDATE family SET ended_at = ?1, end_reason = ?2, idle_ends = min(idle_ends, ?1)
-             WHERE sid = ?3 AND ended_at IS NULL",
-        )
-        .bind(now.as_secs())
-        .bind(EndReason::SignedOut.as_str())
-        .bind(sid)
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query("UPDATE authorization_code SET used_at = ? WHERE sid = ? AND used_at IS NULL")
-            .bind(now.as_secs())
-            .bind(sid)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM sign_in_session WHERE sid = ?")
-            .bind(sid)
-            .execute(&mut *transaction)
-            .await?;
+        end_sign_in_within(&mut transaction, sid, EndReason::SignedOut, now).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -152,6 +135,34 @@ impl Store {
             GrantState::Ended
         })
     }
+}
+
+/// The same within a larger step.
+pub(super) async fn end_sign_in_within(
+    transaction: &mut Transaction<'_, Sqlite>,
+    sid: &str,
+    reason: EndReason,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE family SET ended_at = ?1, end_reason = ?2, idle_ends = min(idle_ends, ?1)
+         WHERE sid = ?3 AND ended_at IS NULL",
+    )
+    .bind(now.as_secs())
+    .bind(reason.as_str())
+    .bind(sid)
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query("UPDATE authorization_code SET used_at = ? WHERE sid = ? AND used_at IS NULL")
+        .bind(now.as_secs())
+        .bind(sid)
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query("DELETE FROM sign_in_session WHERE sid = ?")
+        .bind(sid)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 fn family_of(row: &SqliteRow) -> Result<Family, StoreError> {

@@ -7,11 +7,19 @@ use super::{Store, StoreError};
 use crate::config::SignInLifetimes;
 use crate::secret::Digest;
 
-/// The state of a sign-in session, as JSON, and the `sid` in it.
+/// The state of a sign-in session, as JSON, and what is looked for in it.
 #[derive(Debug)]
 pub(crate) struct StoredSession {
     pub(crate) state: String,
-    pub(crate) sid: Option<String>,
+    pub(crate) owner: Option<SessionOwner>,
+}
+
+/// Who is signed in by a session.
+#[derive(Debug)]
+pub(crate) struct SessionOwner {
+    pub(crate) sid: String,
+    pub(crate) user_id: String,
+    pub(crate) auth_time: UnixTime,
 }
 
 impl Store {
@@ -45,6 +53,8 @@ impl Store {
         Ok(Some(row.try_get("state")?))
     }
 
+    /// Stores a session. That of a user who was disabled since the password was judged is not stored: its key is worth
+    /// nothing.
     pub(crate) async fn add_session(
         &self,
         key: &Digest,
@@ -55,13 +65,17 @@ impl Store {
         let absolute_ends = now + lifetimes.absolute;
         let idle_ends = (now + lifetimes.idle).min(absolute_ends);
         sqlx::query(
-            "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends, user_id, auth_time)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+             WHERE ?6 IS NULL OR EXISTS (SELECT 1 FROM user WHERE id = ?6 AND disabled_at IS NULL)",
         )
         .bind(key.as_bytes())
-        .bind(&session.sid)
+        .bind(session.owner.as_ref().map(|owner| &owner.sid))
         .bind(&session.state)
         .bind(idle_ends.as_secs())
         .bind(absolute_ends.as_secs())
+        .bind(session.owner.as_ref().map(|owner| &owner.user_id))
+        .bind(session.owner.as_ref().map(|owner| owner.auth_time.as_secs()))
         .execute(&self.writer)
         .await?;
         Ok(())
@@ -75,12 +89,15 @@ impl Store {
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let replaced = sqlx::query(
-            "UPDATE sign_in_session SET sid = ?1, state = ?2 WHERE key_digest = ?3 AND idle_ends > ?4",
+            "UPDATE sign_in_session SET sid = ?1, state = ?2, user_id = ?5, auth_time = ?6
+             WHERE key_digest = ?3 AND idle_ends > ?4",
         )
-        .bind(&session.sid)
+        .bind(session.owner.as_ref().map(|owner| &owner.sid))
         .bind(&session.state)
         .bind(key.as_bytes())
         .bind(now.as_secs())
+        .bind(session.owner.as_ref().map(|owner| &owner.user_id))
+        .bind(session.owner.as_ref().map(|owner| owner.auth_time.as_secs()))
         .execute(&self.writer)
         .await?;
         Ok(replaced.rows_affected() == 1)

@@ -13,6 +13,8 @@ use crate::grant::refresh_token::{FamilyId, RefreshToken};
 use crate::secret::Digest;
 use crate::user::{User, UserName};
 
+mod operators;
+
 const LIFETIMES: SignInLifetimes = SignInLifetimes {
     idle: Duration::from_secs(1000),
     absolute: Duration::from_secs(5000),
@@ -62,10 +64,19 @@ fn new_code(code: &Code) -> NewCode {
     }
 }
 
+/// The user "u", signed in at 0.
+fn owner(sid: &str) -> SessionOwner {
+    SessionOwner {
+        sid: sid.to_owned(),
+        user_id: "u".to_owned(),
+        auth_time: at(0),
+    }
+}
+
 async fn add_session(store: &Store, key: &Digest, sid: Option<&str>, lifetimes: SignInLifetimes) {
     let session = StoredSession {
         state: "{}".to_owned(),
-        sid: sid.map(str::to_owned),
+        owner: sid.map(owner),
     };
     store.add_session(key, &session, lifetimes, at(0)).await.unwrap();
 }
@@ -73,7 +84,8 @@ async fn add_session(store: &Store, key: &Digest, sid: Option<&str>, lifetimes: 
 /// Stores a code and redeems it at 0.
 async fn family(store: &Store) -> (RefreshToken, Code) {
     let code = Code::generate();
-    store.add_code_after_password(&new_code(&code)).await.unwrap();
+    let added = store.add_code_after_password(&new_code(&code)).await.unwrap();
+    assert_eq!(added, CodeAdded::Now);
     let first = RefreshToken::generate(FamilyId::generate());
     let redeemed = redeem(store, &code, &first, 0).await;
     assert!(matches!(redeemed, Redeemed::Now(_)));
@@ -152,7 +164,7 @@ async fn a_code_that_comes_again_ends_its_family_once() {
     );
     assert!(matches!(
         redeem(&store, &code, &first, 2000).await,
-        Redeemed::Replayed
+        Redeemed::Replayed { .. }
     ));
     assert!(matches!(
         redeem(&store, &code, &first, 2000).await,
@@ -167,7 +179,7 @@ async fn a_session_slides_when_used_and_is_not_revived() {
     let key = Digest::of(b"key");
     let session = StoredSession {
         state: "{}".to_owned(),
-        sid: Some("s".to_owned()),
+        owner: Some(owner("s")),
     };
     store.add_session(&key, &session, LIFETIMES, at(0)).await.unwrap();
     for now in (900..5000).step_by(900) {
@@ -257,7 +269,7 @@ async fn sweeping_leaves_what_may_still_be_asked_for() {
     assert_eq!(store.sweep(at(1000)).await.unwrap(), 1, "the session");
     assert!(matches!(
         redeem(&store, &code, &first, 1000).await,
-        Redeemed::Replayed
+        Redeemed::Replayed { .. }
     ));
     assert_eq!(store.sweep(at(60 + day)).await.unwrap(), 1, "the code");
     assert_eq!(store.sweep(at(1000 + day)).await.unwrap(), 1, "the family");
@@ -276,7 +288,7 @@ async fn ended_families_are_not_kept_until_they_would_have_expired() {
     let (replayed, code) = family(&store).await;
     assert!(matches!(
         redeem(&store, &code, &replayed, 20).await,
-        Redeemed::Replayed
+        Redeemed::Replayed { .. }
     ));
     let (signed_out, _) = family(&store).await;
     store.end_sign_in("s", at(30)).await.unwrap();
