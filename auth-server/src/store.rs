@@ -7,6 +7,7 @@
 mod attempt;
 mod code;
 mod family;
+mod live;
 mod session;
 mod sweep;
 #[cfg(test)]
@@ -23,8 +24,10 @@ use sqlx::sqlite::{
 pub(crate) use attempt::AttemptLimits;
 pub(crate) use code::{CodeAdded, Redeemed};
 pub(crate) use family::{GrantState, NewFamily, Rotation};
-pub(crate) use session::{FormerSession, NewSignIn, StoredSession};
-pub(crate) use user::UserAdded;
+pub use live::LiveSession;
+pub(crate) use live::Whose;
+pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, StoredSession};
+pub(crate) use user::{UserAdded, UserChange, UserKey};
 
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@ use resource_server::time::UnixTime;
 use secrecy::SecretString;
 
 use super::throttle::{Buckets, logged_network};
+use crate::ops::audit::{self, Failure, Origin};
 use crate::secret::Digest;
 use crate::store::{Store, StoreError};
 use crate::user::password::{HashingError, PasswordChecker};
@@ -27,7 +28,7 @@ pub(crate) struct Attempt<'a> {
 pub(crate) enum SignIn {
     /// It is this user.
     Welcome(User),
-    /// Unknown user or wrong password: which one is nobody's business.
+    /// Unknown user, wrong password or disabled user: which one is nobody's business.
     Refused,
     /// Too many wrong passwords before: the password was not looked at, which is nobody's business either.
     Throttled,
@@ -44,65 +45,58 @@ pub(crate) enum SignInError {
     Password(#[from] HashingError),
 }
 
-/// Judges a sign-in, and logs how it turned out: neither the name, in whose field passwords are typed by mistake, nor
-/// the whole address.
+/// Judges a sign-in. The trail tells how it turned out, but for a welcome, which counts once the person is signed in.
 pub(crate) async fn sign_in(
     store: &Store,
     checker: &PasswordChecker,
     attempt: Attempt<'_>,
     now: UnixTime,
 ) -> Result<SignIn, SignInError> {
-    let client_id = attempt.client_id;
     let network = logged_network(attempt.address);
-    let judged = judge(store, checker, attempt, now).await;
+    let from = Origin {
+        client_id: attempt.client_id,
+        network: &network,
+    };
+    let judged = judge(store, checker, &attempt, from, now).await;
     let outcome = match &judged {
-        Ok(SignIn::Welcome(_)) => "welcome",
-        Ok(SignIn::Refused) => "refused",
-        Ok(SignIn::Throttled) => "throttled",
+        Ok(SignIn::Welcome(_) | SignIn::Refused | SignIn::Throttled) => return judged,
         Ok(SignIn::Busy) => "busy",
         Err(_) => "failed",
     };
-    match judged {
-        Ok(SignIn::Welcome(_) | SignIn::Refused) => {
-            tracing::info!(
-                outcome,
-                client.id = client_id,
-                client.network = network,
-                "a sign-in was judged"
-            );
-        }
-        Ok(SignIn::Throttled | SignIn::Busy) | Err(_) => {
-            tracing::warn!(
-                outcome,
-                client.id = client_id,
-                client.network = network,
-                "a sign-in was not judged"
-            );
-        }
-    }
+    tracing::warn!(
+        outcome,
+        client.id = from.client_id,
+        client.network = from.network,
+        "a sign-in was not judged"
+    );
     judged
 }
 
 async fn judge(
     store: &Store,
     checker: &PasswordChecker,
-    attempt: Attempt<'_>,
+    attempt: &Attempt<'_>,
+    from: Origin<'_>,
     now: UnixTime,
 ) -> Result<SignIn, SignInError> {
     let name = UserName::parse(attempt.typed_name).ok();
     // All names that nobody can have share a counter: they are worth no memory of their own.
     let buckets = Buckets::of(name.as_ref().map_or("", UserName::as_str), attempt.address);
     if !store.claim_attempt(&buckets.with_limits(), now).await? {
+        audit::sign_in_throttled(from);
         return Ok(SignIn::Throttled);
     }
-    match check(store, checker, name.as_ref(), attempt.password).await {
-        Ok(Some(user)) => {
+    match check(store, checker, name.as_ref(), &attempt.password).await {
+        Ok(Verdict::Right(user)) => {
             let paired = &buckets.account_and_address;
             store.forgive_attempt(paired, &buckets.address).await?;
             store.forgive_attempt(paired, &buckets.account).await?;
             Ok(SignIn::Welcome(user))
         }
-        Ok(None) => Ok(SignIn::Refused),
+        Ok(Verdict::Wrong(user_id, failure)) => {
+            audit::sign_in_failed(user_id.as_deref(), failure, from);
+            Ok(SignIn::Refused)
+        }
         Err(SignInError::Password(HashingError::Busy)) => {
             give_back(store, &buckets).await?;
             Ok(SignIn::Busy)
@@ -117,23 +111,32 @@ async fn judge(
     }
 }
 
-/// The user, if there is one and it is the right password.
+/// What a name and a password are worth together.
+enum Verdict {
+    Right(User),
+    /// Whose name it is, if anybody's.
+    Wrong(Option<String>, Failure),
+}
+
+/// Does the same work whether there is no such user, the password is wrong, or the user is disabled.
 async fn check(
     store: &Store,
     checker: &PasswordChecker,
     name: Option<&UserName>,
-    password: SecretString,
-) -> Result<Option<User>, SignInError> {
+    password: &SecretString,
+) -> Result<Verdict, SignInError> {
     let found = match name {
         Some(name) => store.user_by_name(name).await?,
         None => None,
     };
-    let (user, hash) = match found {
-        Some(found) => (Some(found.user), Some(found.password_hash)),
-        None => (None, None),
-    };
-    let is_right = checker.is_right(password, hash).await?;
-    Ok(user.filter(|_| is_right))
+    let hash = found.as_ref().map(|found| found.password_hash.clone());
+    let is_right = checker.is_right(password.clone(), hash).await?;
+    Ok(match found {
+        None => Verdict::Wrong(None, Failure::UnknownUser),
+        Some(found) if !is_right => Verdict::Wrong(Some(found.user.id), Failure::WrongPassword),
+        Some(found) if found.is_disabled => Verdict::Wrong(Some(found.user.id), Failure::Disabled),
+        Some(found) => Verdict::Right(found.user),
+    })
 }
 
 /// Takes the claim of one attempt back from each counter, since nobody learned anything from it.

@@ -13,6 +13,7 @@
 mod authorization;
 mod client_credentials;
 mod code_exchange;
+mod disabled;
 mod discovery;
 mod harness;
 mod introspection;
