@@ -83,6 +83,12 @@ impl Grant {
 }
 
 impl Client {
+    /// Whether it runs on somebody's device and has no secret.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        matches!(self.kind, Kind::Public)
+    }
+
     /// Whether it has this grant.
     #[must_use]
     pub fn may_use(&self, grant: Grant) -> bool {

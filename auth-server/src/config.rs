@@ -1,7 +1,7 @@
 //! `auth-server.toml` as the program uses it: whoever holds a [`Config`] knows that its rules are met.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use resource_server::settings::{Document, Environment, Faults, Section};
@@ -96,12 +96,64 @@ pub struct LogConfig {
     pub filter: String,
 }
 
+/// Whether a reader of the file needs what clients prove themselves with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientSecrets {
+    /// They are read from where the file says.
+    Resolved,
+    /// They are not looked for: commands have no use for them, and operators seldom have them.
+    LeftAlone,
+}
+
+/// The configuration for commands: the same file under the same rules, without the clients' secrets. No server starts
+/// with it.
+#[derive(Debug, Clone)]
+pub struct OperatorConfig(Config);
+
+impl OperatorConfig {
+    /// Reads the text of a configuration file.
+    ///
+    /// # Errors
+    /// Every fault at once, but for those of the clients' secrets.
+    pub fn parse(toml: &str, environment: Environment<'_>) -> Result<Self, Faults> {
+        Config::read(toml, environment, ClientSecrets::LeftAlone).map(Self)
+    }
+
+    /// `[storage] path`.
+    #[must_use]
+    pub fn storage_path(&self) -> &Path {
+        &self.0.storage_path
+    }
+
+    /// Every `[[client]]`.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.0.clients
+    }
+
+    /// `[passwords]`.
+    #[must_use]
+    pub fn passwords(&self) -> &PasswordConfig {
+        &self.0.passwords
+    }
+
+    /// `[log]`.
+    #[must_use]
+    pub fn log(&self) -> &LogConfig {
+        &self.0.log
+    }
+}
+
 impl Config {
     /// Reads the text of a configuration file.
     ///
     /// # Errors
     /// Every fault at once, each with its key path, value and rule.
     pub fn parse(toml: &str, environment: Environment<'_>) -> Result<Self, Faults> {
+        Self::read(toml, environment, ClientSecrets::Resolved)
+    }
+
+    fn read(toml: &str, environment: Environment<'_>, secrets: ClientSecrets) -> Result<Self, Faults> {
         let faults = Faults::default();
         let mut root = Document::parse(toml, environment)?.root(&faults);
 
@@ -114,7 +166,7 @@ impl Config {
         let sign_in = SignInLifetimes::parse(root.section("sign_in"));
         let passwords = PasswordConfig::parse(root.section("passwords"));
         let resources = resource::parse_all(&mut root, issuer.as_ref());
-        let clients = client::parse_all(&mut root, issuer.as_ref(), resources.as_deref());
+        let clients = client::parse_all(&mut root, issuer.as_ref(), resources.as_deref(), secrets);
         if let (Some(resources), Some(clients)) = (&resources, &clients) {
             resource::check_introspection(&root, resources, clients);
         }

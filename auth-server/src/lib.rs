@@ -12,6 +12,7 @@ mod discovery;
 mod grant;
 mod key;
 mod logout;
+pub mod operator;
 mod ops;
 mod page;
 mod params;
@@ -25,3 +26,4 @@ pub mod user;
 
 pub use app::{Listeners, Running, StopHandle, start};
 pub use config::Config;
+pub use ops::audit::TARGET as AUDIT_TARGET;

@@ -1,5 +1,6 @@
-//! Running the server: bodies, headers, the access log, health and the sweeper.
+//! Running the server: the audit trail, bodies, headers, the access log, health and the sweeper.
 
+pub(crate) mod audit;
 pub(crate) mod body;
 pub(crate) mod headers;
 pub(crate) mod health;

@@ -7,6 +7,7 @@
 mod attempt;
 mod code;
 mod family;
+mod live;
 mod opening;
 mod session;
 mod sweep;
@@ -25,8 +26,10 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 pub(crate) use attempt::AttemptLimits;
 pub(crate) use code::{CodeAdded, Redeemed};
 pub(crate) use family::{GrantState, NewFamily, Rotation};
-pub(crate) use session::{FormerSession, NewSignIn, StoredSession};
-pub(crate) use user::UserAdded;
+pub use live::LiveSession;
+pub(crate) use live::Whose;
+pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, StoredSession};
+pub(crate) use user::{UserAdded, UserChange, UserKey};
 
 use attempt::Lanes;
 use writable::LastProof;

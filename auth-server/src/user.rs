@@ -2,10 +2,11 @@
 
 mod name;
 pub(crate) mod password;
+mod strength;
 
 use std::fmt;
 
-use resource_server::time::Clock;
+use resource_server::time::{Clock, UnixTime};
 use secrecy::SecretString;
 
 pub use name::{InvalidUserName, UserName};
@@ -28,6 +29,17 @@ pub struct User {
     pub email: Option<String>,
     /// `name` in tokens.
     pub full_name: Option<String>,
+}
+
+/// A user as operators see one.
+#[derive(Debug, Clone)]
+pub struct UserRecord {
+    /// Who it is.
+    pub user: User,
+    /// When they were added.
+    pub created_at: UnixTime,
+    /// Since when they cannot sign in.
+    pub disabled_at: Option<UnixTime>,
 }
 
 /// A user to be added.
@@ -55,10 +67,10 @@ impl fmt::Debug for NewUser {
 pub enum AddUserError {
     /// The name cannot be one.
     #[error("the user name {0}")]
-    Name(#[from] InvalidUserName),
+    Name(InvalidUserName),
     /// The password cannot be one.
     #[error("the password {0}")]
-    Password(#[from] UnfitPassword),
+    Password(UnfitPassword),
     /// The e-mail address cannot be one.
     #[error(
         "the e-mail address must have an @ with something on both sides, and neither spaces nor control characters"
@@ -86,21 +98,25 @@ pub async fn add(config: &Config, clock: &dyn Clock, new: NewUser) -> Result<Use
     outcome
 }
 
-async fn add_to(store: &Store, clock: &dyn Clock, new: NewUser, cost: Cost) -> Result<User, AddUserError> {
-    let name = UserName::parse(&new.name)?;
-    password::check(&new.password, &name)?;
-    if new.email.as_deref().is_some_and(|email| !is_address(email)) {
-        return Err(AddUserError::Email);
-    }
-    let hash = password::hash(new.password, cost)
-        .await
-        .map_err(AddUserError::Hashing)?;
+pub(crate) async fn add_to(
+    store: &Store,
+    clock: &dyn Clock,
+    new: NewUser,
+    cost: Cost,
+) -> Result<User, AddUserError> {
     let user = User {
         id: random_handle(),
-        name,
+        name: UserName::parse(&new.name).map_err(AddUserError::Name)?,
         email: new.email,
         full_name: new.full_name,
     };
+    if user.email.as_deref().is_some_and(|email| !is_address(email)) {
+        return Err(AddUserError::Email);
+    }
+    password::check(&new.password, &user).map_err(AddUserError::Password)?;
+    let hash = password::hash(new.password, cost)
+        .await
+        .map_err(AddUserError::Hashing)?;
     match store.add_user(&user, &hash, clock.now()).await? {
         UserAdded::Now => Ok(user),
         UserAdded::NameTaken => Err(AddUserError::Exists(user.name)),

@@ -61,6 +61,7 @@ pub(crate) const AUTH_SERVER_LAYERS: &[Layer] = &[
         "authorize",
         "discovery",
         "logout",
+        "operator",
         "ops",
         "page",
         "signin",
@@ -68,6 +69,7 @@ pub(crate) const AUTH_SERVER_LAYERS: &[Layer] = &[
         "token",
     ]),
     apart(&["app"]),
+    apart(&["command"]),
 ];
 
 /// A module that the whole crate's edge uses: it maps errors to answers, so it knows them all.

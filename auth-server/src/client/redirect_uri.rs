@@ -39,6 +39,12 @@ pub enum InvalidRedirectUri {
     Characters,
 }
 
+impl std::fmt::Display for RedirectUri {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl RedirectUri {
     /// Takes up a URI from the configuration.
     ///

@@ -60,7 +60,7 @@ impl Resources {
     }
 
     /// Every API, the default one first.
-    pub(crate) fn apis(&self) -> impl Iterator<Item = &Resource> {
+    pub fn apis(&self) -> impl Iterator<Item = &Resource> {
         std::iter::once(&self.default).chain(&self.others)
     }
 }

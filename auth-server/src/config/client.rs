@@ -1,10 +1,10 @@
 use resource_server::settings::Section;
 use secrecy::ExposeSecret;
 
-use super::Issuer;
+use super::{ClientSecrets, Issuer};
 use crate::client::{Client, Clients, Grant, Kind, RedirectUri, Resource, Resources};
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
-use crate::secret::Digest;
+use crate::secret::{Digest, random_bytes};
 
 /// RFC 9700 and NIST SP 800-63B ask for secrets that cannot be guessed; a shorter one is surely typed by a person.
 const SHORTEST_SECRET: usize = 16;
@@ -14,11 +14,12 @@ pub(super) fn parse_all(
     root: &mut Section<'_>,
     issuer: Option<&Issuer>,
     resources: Option<&[Resource]>,
+    secrets: ClientSecrets,
 ) -> Option<Clients> {
     let mut clients: Vec<Client> = Vec::new();
     let mut whole = true;
     for mut section in root.sections("client") {
-        let client = parse(&mut section, issuer, resources);
+        let client = parse(&mut section, issuer, resources, secrets);
         match client {
             Some(client) if clients.iter().any(|earlier| earlier.id == client.id) => {
                 section.fault(
@@ -40,6 +41,7 @@ fn parse(
     section: &mut Section<'_>,
     issuer: Option<&Issuer>,
     resources: Option<&[Resource]>,
+    secrets: ClientSecrets,
 ) -> Option<Client> {
     let id = section.parsed("id", parse_id);
     let name = section.text_or("name", id.as_deref().unwrap_or_default());
@@ -48,7 +50,7 @@ fn parse(
         "public" => Ok(true),
         _ => Err("must be \"confidential\" or \"public\""),
     });
-    let kind = is_public.and_then(|is_public| parse_kind(section, is_public));
+    let kind = is_public.and_then(|is_public| parse_kind(section, is_public, secrets));
     let redirect_uris = parse_redirect_uris(section, is_public.unwrap_or(false));
     let post_logout_redirect_uris = parse_post_logout(section);
     // Who only introspects needs no tokens.
@@ -83,7 +85,18 @@ fn parse_id(id: &str) -> Result<String, &'static str> {
     Ok(id.to_owned())
 }
 
-fn parse_kind(section: &mut Section<'_>, is_public: bool) -> Option<Kind> {
+fn parse_kind(section: &mut Section<'_>, is_public: bool, secrets: ClientSecrets) -> Option<Kind> {
+    if secrets == ClientSecrets::LeftAlone {
+        section.forgo(&["secret_env", "secret_file"]);
+        return Some(if is_public {
+            Kind::Public
+        } else {
+            // Nobody knows what this is the digest of, so whatever is presented is wrong.
+            Kind::Confidential {
+                secret: Digest::of(&random_bytes::<32>()),
+            }
+        });
+    }
     if is_public {
         if section.optional_secret("secret")?.is_some() {
             section.fault(

@@ -87,6 +87,12 @@ pub(crate) enum EndReason {
     Revoked,
     /// The user signed out.
     SignedOut,
+    /// An operator ended the sign-in.
+    Operator,
+    /// An operator disabled the user.
+    UserDisabled,
+    /// The password that it began with is no longer the user's.
+    PasswordChanged,
 }
 
 impl EndReason {
@@ -96,6 +102,9 @@ impl EndReason {
             Self::CodeReplay => "code_replay",
             Self::Revoked => "revoked",
             Self::SignedOut => "signed_out",
+            Self::Operator => "operator",
+            Self::UserDisabled => "user_disabled",
+            Self::PasswordChanged => "password_changed",
         }
     }
 }

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::request::{LogoutRefusal, LogoutRequest, NextStep};
 use crate::authorize::endpoint::{bad_form, unread_form};
+use crate::ops::audit;
 use crate::ops::body::read_form;
 use crate::page::SignOutPage;
 use crate::page::endpoint::{
@@ -45,8 +46,7 @@ pub(crate) async fn end_session(
     match request.next_step(signed_in.as_ref()) {
         NextStep::EndNow(sid) => finish(end(&shared, &session, sid).await, &shared, &request),
         NextStep::EndLeftovers { sid, client_id } => {
-            let ended = shared.store.end_leftovers(sid, client_id, shared.now()).await;
-            finish(ended, &shared, &request)
+            finish(end_leftovers(&shared, sid, client_id).await, &shared, &request)
         }
         NextStep::Ask => ask(&http_request, &shared, &request, &params),
         NextStep::NothingToEnd => done(&shared, &request),
@@ -89,8 +89,18 @@ fn parse<'s>(params: &Params, shared: &'s Shared) -> Result<LogoutRequest<'s>, L
 
 /// Ends the session and all that came from it: refresh tokens, `offline_access` or not, and codes on their way.
 async fn end(shared: &Shared, session: &Session, sid: &str) -> Result<(), StoreError> {
+    let user_id = signed_in(session).filter(|signed_in| signed_in.sid == sid);
     shared.store.end_sign_in(sid, shared.now()).await?;
+    audit::signed_out(user_id.map(|signed_in| signed_in.user_id).as_deref(), sid);
     session.purge();
+    Ok(())
+}
+
+/// Ends what the client still holds of a session that is over.
+async fn end_leftovers(shared: &Shared, sid: &str, client_id: &str) -> Result<(), StoreError> {
+    if shared.store.end_leftovers(sid, client_id, shared.now()).await? {
+        audit::signed_out(None, sid);
+    }
     Ok(())
 }
 

@@ -9,16 +9,18 @@ use super::form_token::Form;
 use super::middleware::{begin, browser_mark, is_from_another_site};
 use super::service::{Attempt, SignIn, sign_in};
 use super::session::SignedIn;
-use super::throttle::client_address;
+use super::throttle::{client_address, logged_network};
 use crate::authorize::endpoint::{hinted_user, refuse, unread_form};
 use crate::authorize::interaction::{NextStep, access_denied, after_password};
 use crate::authorize::issue::code_after_password;
 use crate::authorize::request::AuthorizationRequest;
+use crate::ops::audit::{self, Failure, Origin, Subject};
 use crate::ops::body::read_form;
 use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable};
 use crate::page::{SignInPage, SignInProblem};
 use crate::params::Params;
 use crate::state::Shared;
+use crate::store::SignInStored;
 
 /// An attempt that went wrong: what is said about it, and the name to leave in the field.
 pub(crate) struct Failed<'f> {
@@ -115,11 +117,12 @@ async fn answer(
         Err(refusal) => return Ok(refuse(shared, &refusal)),
     };
     let now = shared.now();
+    let address = address_of(http_request, shared);
     let attempt = Attempt {
         client_id: &request.client.id,
         typed_name: username,
         password: SecretString::from(form.get("password").unwrap_or_default()),
-        address: address_of(http_request, shared),
+        address,
     };
     let user = match sign_in(&shared.store, &shared.checker, attempt, now).await? {
         SignIn::Welcome(user) => user,
@@ -134,8 +137,23 @@ async fn answer(
         }
         NextStep::Refuse(error) => (None, request.address.with_error(issuer, &error)),
     };
-    begin(session, shared, &signed_in, code).await?;
-    Ok(see_other(&location))
+    let stored = begin(session, shared, &signed_in, code).await?;
+    tell(&stored, &user.id, &request.client.id, address);
+    match stored {
+        SignInStored::Now(_) => Ok(see_other(&location)),
+        SignInStored::UserDisabled => show_again(SignInProblem::Refused),
+    }
+}
+
+fn tell(stored: &SignInStored, user_id: &str, client_id: &str, address: std::net::IpAddr) {
+    let from = Origin {
+        client_id,
+        network: &logged_network(address),
+    };
+    match stored {
+        SignInStored::Now(sid) => audit::signed_in(Subject { user_id, sid }, from),
+        SignInStored::UserDisabled => audit::sign_in_failed(Some(user_id), Failure::Disabled, from),
+    }
 }
 
 /// Whether a form is one of ours, sent by the browser that it was shown in.

@@ -20,9 +20,10 @@ use super::form_token::BrowserMark;
 use super::session::SignedIn;
 use crate::config::SignInLifetimes;
 use crate::grant::code::NewCode;
+use crate::ops::audit;
 use crate::secret::{Digest, base64url, random_bytes};
 use crate::state::Shared;
-use crate::store::{FormerSession, NewSignIn, Store, StoreError, StoredSession};
+use crate::store::{FormerSession, NewSignIn, SessionOwner, SignInStored, Store, StoreError, StoredSession};
 
 /// Sent over TLS or to loopback only, invisible to scripts, and out of reach of sibling domains.
 pub(crate) const COOKIE_NAME: &str = "__Host-Http-signin";
@@ -64,21 +65,26 @@ pub(crate) fn signed_in(session: &Session) -> Option<SignedIn> {
     session.get(SIGNED_IN).ok().flatten()
 }
 
-/// Signs in under a new key, so that a key planted before is worth nothing, and stores the code in the same step.
-/// What the middleware does afterwards is to set the cookie.
+/// Signs in under a new key, so that a key planted before is worth nothing, and stores the code in the same step. The
+/// session of another user that ends by this is told of in the trail. What the middleware does afterwards is to set the
+/// cookie.
 pub(crate) async fn begin(
     session: &Session,
     shared: &Shared,
     begun: &SignedIn,
     code: Option<NewCode>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<SignInStored> {
     let former = signed_in(session);
     let former_key = session.get::<String>(KEY).ok().flatten();
     let former_key = former_key.map(|key| Digest::of(key.as_bytes()));
+    let mut replaced = None;
     let former = match (&former, &former_key) {
         (Some(former), Some(key)) => Some(match begun.going_on(former) {
             Some(going_on) => FormerSession::OfSameUser(key, stored(&going_on)?),
-            None => FormerSession::OfAnotherUser(&former.sid),
+            None => {
+                replaced = Some(former);
+                FormerSession::OfAnotherUser(&former.sid)
+            }
         }),
         _ => None,
     };
@@ -89,19 +95,29 @@ pub(crate) async fn begin(
         former,
         code,
     };
-    shared
+    let outcome = shared
         .store
         .sign_in(sign_in, shared.config.sign_in, shared.now())
         .await?;
-    session.clear();
-    session.insert(KEY, key).map_err(anyhow::Error::msg)
+    if let SignInStored::Now(_) = &outcome {
+        if let Some(replaced) = replaced {
+            audit::signed_out(Some(&replaced.user_id), &replaced.sid);
+        }
+        session.clear();
+        session.insert(KEY, key).map_err(anyhow::Error::msg)?;
+    }
+    Ok(outcome)
 }
 
 fn stored(signed_in: &SignedIn) -> serde_json::Result<StoredSession> {
     let state = HashMap::from([(SIGNED_IN, serde_json::to_string(signed_in)?)]);
     Ok(StoredSession {
         state: serde_json::to_string(&state)?,
-        sid: signed_in.sid.clone(),
+        owner: SessionOwner {
+            sid: signed_in.sid.clone(),
+            user_id: signed_in.user_id.clone(),
+            auth_time: signed_in.auth_time,
+        },
     })
 }
 

@@ -6,6 +6,7 @@ use resource_server::time::UnixTime;
 use secrecy::SecretString;
 
 use super::throttle::{Buckets, logged_network};
+use crate::ops::audit::{self, Failure, Origin};
 use crate::store::{Store, StoreError};
 use crate::user::password::{Checked, HashingError, PasswordChecker, Place};
 use crate::user::{User, UserName};
@@ -26,7 +27,7 @@ pub(crate) struct Attempt<'a> {
 pub(crate) enum SignIn {
     /// It is this user.
     Welcome(User),
-    /// Unknown user or wrong password: which one is nobody's business.
+    /// Unknown user, wrong password or disabled user: which one is nobody's business.
     Refused,
     /// Too many wrong passwords before: the password was not looked at, which is nobody's business either.
     Throttled,
@@ -43,52 +44,41 @@ pub(crate) enum SignInError {
     Password(#[from] HashingError),
 }
 
-/// Judges a sign-in, and logs how it turned out: neither the name, in whose field passwords are typed by mistake, nor
-/// the whole address.
+/// Judges a sign-in. The trail tells how it turned out, but for a welcome, which counts once the person is signed in.
 pub(crate) async fn sign_in(
     store: &Store,
     checker: &PasswordChecker,
     attempt: Attempt<'_>,
     now: UnixTime,
 ) -> Result<SignIn, SignInError> {
-    let client_id = attempt.client_id;
     let network = logged_network(attempt.address);
-    let judged = match judge(store, checker, attempt, now).await {
+    let from = Origin {
+        client_id: attempt.client_id,
+        network: &network,
+    };
+    let judged = match judge(store, checker, &attempt, from, now).await {
         Err(SignInError::Store(StoreError::Crowded)) => Ok(SignIn::Busy),
         judged => judged,
     };
     let outcome = match &judged {
-        Ok(SignIn::Welcome(_)) => "welcome",
-        Ok(SignIn::Refused) => "refused",
-        Ok(SignIn::Throttled) => "throttled",
+        Ok(SignIn::Welcome(_) | SignIn::Refused | SignIn::Throttled) => return judged,
         Ok(SignIn::Busy) => "busy",
         Err(_) => "failed",
     };
-    match judged {
-        Ok(SignIn::Welcome(_) | SignIn::Refused) => {
-            tracing::info!(
-                outcome,
-                client.id = client_id,
-                client.network = network,
-                "a sign-in was judged"
-            );
-        }
-        Ok(SignIn::Throttled | SignIn::Busy) | Err(_) => {
-            tracing::warn!(
-                outcome,
-                client.id = client_id,
-                client.network = network,
-                "a sign-in was not judged"
-            );
-        }
-    }
+    tracing::warn!(
+        outcome,
+        client.id = from.client_id,
+        client.network = from.network,
+        "a sign-in was not judged"
+    );
     judged
 }
 
 async fn judge(
     store: &Store,
     checker: &PasswordChecker,
-    attempt: Attempt<'_>,
+    attempt: &Attempt<'_>,
+    from: Origin<'_>,
     now: UnixTime,
 ) -> Result<SignIn, SignInError> {
     let name = UserName::parse(attempt.typed_name).ok();
@@ -97,23 +87,28 @@ async fn judge(
     // The cheapest first: of a flood, most is told here by a look, and the rest by a place that it does not get, before
     // anything is written.
     if !store.has_room(&buckets.with_limits(), now).await? {
+        audit::sign_in_throttled(from);
         return Ok(SignIn::Throttled);
     }
     let Some(place) = checker.take_place() else {
         return Ok(SignIn::Busy);
     };
     if !store.claim_attempt(&buckets.with_limits(), now).await? {
+        audit::sign_in_throttled(from);
         return Ok(SignIn::Throttled);
     }
-    match check(store, checker, place, name.as_ref(), attempt.password).await {
-        Ok(Some(user)) => {
+    match check(store, checker, place, name.as_ref(), &attempt.password).await {
+        Ok(Verdict::Right(user)) => {
             let given_back = [buckets.account, buckets.address];
             store
                 .forgive_attempt(&[buckets.account_and_address], &given_back)
                 .await?;
             Ok(SignIn::Welcome(user))
         }
-        Ok(None) => Ok(SignIn::Refused),
+        Ok(Verdict::Wrong(user_id, failure)) => {
+            audit::sign_in_failed(user_id.as_deref(), failure, from);
+            Ok(SignIn::Refused)
+        }
         Err(error) => {
             // Nobody learned anything from it. What failed first is what is told; the attempt stays counted when the
             // database fails again.
@@ -126,22 +121,35 @@ async fn judge(
     }
 }
 
-/// The user, if there is one and it is the right password.
+/// What a name and a password are worth together.
+enum Verdict {
+    Right(User),
+    /// Whose name it is, if anybody's.
+    Wrong(Option<String>, Failure),
+}
+
+/// Does the same work whether there is no such user, the password is wrong, or the user is disabled.
 async fn check(
     store: &Store,
     checker: &PasswordChecker,
     place: Place,
     name: Option<&UserName>,
-    password: SecretString,
-) -> Result<Option<User>, SignInError> {
+    password: &SecretString,
+) -> Result<Verdict, SignInError> {
     let found = match name {
         Some(name) => store.user_by_name(name).await?,
         None => None,
     };
     let stored = found.as_ref().map(|found| found.password_hash.clone());
-    let (found, renewed) = match (found, checker.check(place, password, stored).await?) {
+    let (found, renewed) = match (found, checker.check(place, password.clone(), stored).await?) {
+        (None, _) => return Ok(Verdict::Wrong(None, Failure::UnknownUser)),
+        (Some(found), Checked::Wrong) => {
+            return Ok(Verdict::Wrong(Some(found.user.id), Failure::WrongPassword));
+        }
+        (Some(found), Checked::Right { .. }) if found.is_disabled => {
+            return Ok(Verdict::Wrong(Some(found.user.id), Failure::Disabled));
+        }
         (Some(found), Checked::Right { renewed }) => (found, renewed),
-        (_, Checked::Wrong) | (None, Checked::Right { .. }) => return Ok(None),
     };
     if let Some(renewed) = renewed {
         let user_id = &found.user.id;
@@ -154,7 +162,7 @@ async fn check(
             Err(error) => tracing::warn!(%error, "a password could not be hashed anew"),
         }
     }
-    Ok(Some(found.user))
+    Ok(Verdict::Right(found.user))
 }
 
 #[cfg(test)]

@@ -17,22 +17,34 @@ pub(crate) enum Redeemed {
     /// This request, and no other, has it; the family is stored.
     Now(RedeemedCode),
     /// It had been exchanged before: the family made from it has been ended (RFC 6749 §4.1.2).
-    Replayed,
+    Replayed {
+        /// Whose it was.
+        user_id: String,
+        /// Of which sign-in.
+        sid: String,
+    },
     /// There is no such code for this client, redirect URI and verifier, or it has expired. Nothing was changed.
     Refused,
 }
 
-/// How issuing a code from a session turned out.
+/// How issuing a code turned out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum CodeAdded {
     /// The code is stored.
     Now,
-    /// The session has ended, or its user is gone, since the request was read; nothing was stored.
+    /// The session has ended, or its user is disabled or gone, since the request was read; nothing was stored.
     SessionOver,
 }
 
-/// Stores a code for somebody who has just typed the password, in the transaction that writes the session down.
+impl CodeAdded {
+    fn by(rows: u64) -> Self {
+        if rows == 1 { Self::Now } else { Self::SessionOver }
+    }
+}
+
+/// Stores a code for somebody who has just typed the password, in the transaction that writes the session down. That
+/// the user is not disabled is asked there.
 pub(super) async fn insert_code(
     transaction: &mut Transaction<'_, Sqlite>,
     code: &NewCode,
@@ -59,17 +71,13 @@ impl Store {
                 nonce, auth_time, expires_at, resources)
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
              WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = ?6 AND idle_ends > ?12)
-                AND EXISTS (SELECT 1 FROM user WHERE id = ?5)",
+                AND EXISTS (SELECT 1 FROM user WHERE id = ?5 AND disabled_at IS NULL)",
         );
         let inserted = bind_code(insert, code)
             .bind(now.as_secs())
             .execute(&self.writer)
             .await?;
-        Ok(if inserted.rows_affected() == 1 {
-            CodeAdded::Now
-        } else {
-            CodeAdded::SessionOver
-        })
+        Ok(CodeAdded::by(inserted.rows_affected()))
     }
 
     /// Exchanges a code for a family. The code is claimed by one conditional update, in one transaction with the
@@ -88,6 +96,7 @@ impl Store {
             "UPDATE authorization_code SET used_at = ?1, family_id = ?2
              WHERE digest = ?3 AND client_id = ?4 AND redirect_uri = ?5 AND code_challenge = ?6
                 AND used_at IS NULL AND expires_at > ?1
+                AND EXISTS (SELECT 1 FROM user WHERE id = authorization_code.user_id AND disabled_at IS NULL)
              RETURNING user_id, sid, scope, resources, nonce, auth_time",
         )
         .bind(now.as_secs())
@@ -108,19 +117,22 @@ impl Store {
         let ended = sqlx::query(
             "UPDATE family SET ended_at = ?1, end_reason = ?2, idle_ends = min(idle_ends, ?1)
              WHERE ended_at IS NULL AND id IN (SELECT family_id FROM authorization_code
-                WHERE digest = ?3 AND client_id = ?4 AND used_at IS NOT NULL)",
+                WHERE digest = ?3 AND client_id = ?4 AND used_at IS NOT NULL)
+             RETURNING user_id, sid",
         )
         .bind(now.as_secs())
         .bind(EndReason::CodeReplay.as_str())
         .bind(claim.digest.as_bytes())
         .bind(claim.client_id)
-        .execute(&mut *transaction)
+        .fetch_optional(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(if ended.rows_affected() > 0 {
-            Redeemed::Replayed
-        } else {
-            Redeemed::Refused
+        Ok(match ended {
+            Some(row) => Redeemed::Replayed {
+                user_id: row.try_get("user_id")?,
+                sid: row.try_get("sid")?,
+            },
+            None => Redeemed::Refused,
         })
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Rotation<'r> {
 pub(crate) enum GrantState {
     /// It does.
     Live,
-    /// It was revoked, or its user signed out.
+    /// It was revoked, its user signed out, or is disabled.
     Ended,
 }
 
@@ -65,13 +65,15 @@ pub(super) async fn insert_family(
     Ok(())
 }
 
-/// See [`Store::end_sign_in`].
+/// Ends everything that came from a sign-in session, whoever wants it: its families, the codes still on their way, and
+/// the session itself.
 pub(super) async fn end_session_and_grants(
     transaction: &mut Transaction<'_, Sqlite>,
     sid: &str,
+    reason: EndReason,
     now: UnixTime,
 ) -> Result<(), StoreError> {
-    end_grants(transaction, sid, None, now).await?;
+    end_grants(transaction, sid, None, reason, now).await?;
     sqlx::query("DELETE FROM sign_in_session WHERE sid = ?")
         .bind(sid)
         .execute(&mut **transaction)
@@ -79,15 +81,16 @@ pub(super) async fn end_session_and_grants(
     Ok(())
 }
 
-/// Ends the grants of a sign-in session, or only those of one client: the codes first, since one that is exchanged at
-/// this moment becomes a family.
+/// Ends the grants of a sign-in session, or only those of one client, and says whether there were any: the codes first,
+/// since one that is exchanged at this moment becomes a family.
 async fn end_grants(
     transaction: &mut Transaction<'_, Sqlite>,
     sid: &str,
     only_client: Option<&str>,
+    reason: EndReason,
     now: UnixTime,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<bool, StoreError> {
+    let codes = sqlx::query(
         "UPDATE authorization_code SET used_at = ?1
          WHERE sid = ?2 AND (?3 IS NULL OR client_id = ?3) AND used_at IS NULL",
     )
@@ -96,17 +99,17 @@ async fn end_grants(
     .bind(only_client)
     .execute(&mut **transaction)
     .await?;
-    sqlx::query(
+    let families = sqlx::query(
         "UPDATE family SET ended_at = ?1, end_reason = ?4, idle_ends = min(idle_ends, ?1)
          WHERE sid = ?2 AND (?3 IS NULL OR client_id = ?3) AND ended_at IS NULL",
     )
     .bind(now.as_secs())
     .bind(sid)
     .bind(only_client)
-    .bind(EndReason::SignedOut.as_str())
+    .bind(reason.as_str())
     .execute(&mut **transaction)
     .await?;
-    Ok(())
+    Ok(codes.rows_affected() + families.rows_affected() > 0)
 }
 
 impl Store {
@@ -168,41 +171,43 @@ impl Store {
         Ok(())
     }
 
-    /// Ends everything that came from a sign-in session: its families, the codes still on their way, the session.
+    /// Signs out: ends everything that came from a sign-in session.
     pub(crate) async fn end_sign_in(&self, sid: &str, now: UnixTime) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        end_session_and_grants(&mut transaction, sid, now).await?;
-        transaction.commit().await?;
-        Ok(())
+        self.end_sign_ins(&[sid], EndReason::SignedOut, now).await
     }
 
-    /// Ends what one client still holds of a sign-in session that is over. While the session is live, in whichever
-    /// browser, nothing is changed.
+    /// Ends what one client still holds of a sign-in session that is over, and says whether it held anything. While the
+    /// session is live, in whichever browser, nothing is changed.
     pub(crate) async fn end_leftovers(
         &self,
         sid: &str,
         client_id: &str,
         now: UnixTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let live = sqlx::query("SELECT 1 FROM sign_in_session WHERE sid = ? AND idle_ends > ?")
             .bind(sid)
             .bind(now.as_secs())
             .fetch_optional(&mut *transaction)
             .await?;
-        if live.is_none() {
-            end_grants(&mut transaction, sid, Some(client_id), now).await?;
-        }
+        let held = if live.is_none() {
+            end_grants(&mut transaction, sid, Some(client_id), EndReason::SignedOut, now).await?
+        } else {
+            false
+        };
         transaction.commit().await?;
-        Ok(())
+        Ok(held)
     }
 
-    /// Whether the grant behind an access token stands. One that is unknown has been swept away after its end.
+    /// Whether the grant behind a token stands. One that is unknown has been swept away after its end.
     pub(crate) async fn grant_state(&self, handle: &[u8]) -> Result<GrantState, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM family WHERE handle = ? AND ended_at IS NULL")
-            .bind(handle)
-            .fetch_optional(&self.reader)
-            .await?;
+        let row = sqlx::query(
+            "SELECT 1 FROM family WHERE handle = ? AND ended_at IS NULL
+                AND EXISTS (SELECT 1 FROM user WHERE id = family.user_id AND disabled_at IS NULL)",
+        )
+        .bind(handle)
+        .fetch_optional(&self.reader)
+        .await?;
         Ok(if row.is_some() {
             GrantState::Live
         } else {

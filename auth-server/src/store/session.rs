@@ -8,17 +8,26 @@ use super::family::end_session_and_grants;
 use super::{Store, StoreError};
 use crate::config::SignInLifetimes;
 use crate::grant::code::NewCode;
+use crate::grant::family::EndReason;
 use crate::secret::Digest;
 
 /// How long the key that a sign-in replaced still opens what it opened before: requests of the same browser are on
 /// their way with the former cookie.
 const FORMER_KEY_LIVES: Duration = Duration::from_secs(10);
 
-/// The state of a sign-in session, as JSON, and the `sid` in it.
+/// The state of a sign-in session, as JSON, and what is looked for in it.
 #[derive(Debug)]
 pub(crate) struct StoredSession {
     pub(crate) state: String,
+    pub(crate) owner: SessionOwner,
+}
+
+/// Who is signed in by a session.
+#[derive(Debug)]
+pub(crate) struct SessionOwner {
     pub(crate) sid: String,
+    pub(crate) user_id: String,
+    pub(crate) auth_time: UnixTime,
 }
 
 /// A right password, as it is written down.
@@ -40,6 +49,16 @@ pub(crate) enum FormerSession<'s> {
     OfSameUser(&'s Digest, StoredSession),
     /// Another user's, of this `sid`: it ends, and all that came from it.
     OfAnotherUser(&'s str),
+}
+
+/// How writing a sign-in down turned out.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum SignInStored {
+    /// The session has this `sid`.
+    Now(String),
+    /// The user was disabled since the password was judged; nothing was changed.
+    UserDisabled,
 }
 
 impl Store {
@@ -74,13 +93,14 @@ impl Store {
     }
 
     /// Writes down a sign-in in one step: the former session goes on or ends, the browser has its new key, the client
-    /// its code. No `sid` that was ended comes back, however the sign-out and the password met.
+    /// its code. No `sid` that was ended comes back, however the sign-out and the password met. For a user who was
+    /// disabled since the password was judged, nothing of this is done.
     pub(crate) async fn sign_in(
         &self,
         sign_in: NewSignIn<'_>,
         lifetimes: SignInLifetimes,
         now: UnixTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<SignInStored, StoreError> {
         let mut transaction = self.begin().await?;
         let session = match sign_in.former {
             Some(FormerSession::OfSameUser(key, going_on)) => {
@@ -88,29 +108,22 @@ impl Store {
                 if is_live { going_on } else { sign_in.session }
             }
             Some(FormerSession::OfAnotherUser(sid)) => {
-                end_session_and_grants(&mut transaction, sid, now).await?;
+                end_session_and_grants(&mut transaction, sid, EndReason::SignedOut, now).await?;
                 sign_in.session
             }
             None => sign_in.session,
         };
-        let absolute_ends = now + lifetimes.absolute;
-        let idle_ends = (now + lifetimes.idle).min(absolute_ends);
-        sqlx::query(
-            "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(sign_in.key.as_bytes())
-        .bind(&session.sid)
-        .bind(&session.state)
-        .bind(idle_ends.as_secs())
-        .bind(absolute_ends.as_secs())
-        .execute(&mut *transaction)
-        .await?;
+        if !insert_session(&mut transaction, sign_in.key, &session, lifetimes, now).await? {
+            transaction.rollback().await?;
+            return Ok(SignInStored::UserDisabled);
+        }
+        let sid = session.owner.sid;
         if let Some(mut code) = sign_in.code {
-            code.sid = session.sid;
+            code.sid.clone_from(&sid);
             insert_code(&mut transaction, &code).await?;
         }
         transaction.commit().await?;
-        Ok(())
+        Ok(SignInStored::Now(sid))
     }
 
     /// Ends a session; ending it twice is not an error.
@@ -121,6 +134,33 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// `false` when the user is disabled or gone: nothing was stored.
+async fn insert_session(
+    transaction: &mut Transaction<'_, Sqlite>,
+    key: &Digest,
+    session: &StoredSession,
+    lifetimes: SignInLifetimes,
+    now: UnixTime,
+) -> Result<bool, StoreError> {
+    let absolute_ends = now + lifetimes.absolute;
+    let idle_ends = (now + lifetimes.idle).min(absolute_ends);
+    let inserted = sqlx::query(
+        "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends, user_id, auth_time)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+         WHERE EXISTS (SELECT 1 FROM user WHERE id = ?6 AND disabled_at IS NULL)",
+    )
+    .bind(key.as_bytes())
+    .bind(&session.owner.sid)
+    .bind(&session.state)
+    .bind(idle_ends.as_secs())
+    .bind(absolute_ends.as_secs())
+    .bind(&session.owner.user_id)
+    .bind(session.owner.auth_time.as_secs())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
 }
 
 /// Shortens the life of a replaced key; `false` when it is over already, and with it the session.

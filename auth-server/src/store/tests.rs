@@ -1,3 +1,4 @@
+mod operators;
 mod sessions;
 
 use std::time::Duration;
@@ -68,32 +69,52 @@ fn new_code(code: &Code) -> NewCode {
     }
 }
 
+/// Of the user "u", signed in at 0.
 fn session(sid: &str) -> StoredSession {
     StoredSession {
         state: "{}".to_owned(),
-        sid: sid.to_owned(),
+        owner: SessionOwner {
+            sid: sid.to_owned(),
+            user_id: "u".to_owned(),
+            auth_time: at(0),
+        },
     }
 }
 
-/// Signs in to the session "s" at 0, in a browser that had none.
-async fn add_session(store: &Store, key: &Digest, lifetimes: SignInLifetimes) {
+/// Signs in to a session at 0, in a browser that had none.
+async fn sign_in(
+    store: &Store,
+    key: &Digest,
+    sid: &str,
+    code: Option<NewCode>,
+    lifetimes: SignInLifetimes,
+) -> SignInStored {
     let sign_in = NewSignIn {
         key,
-        session: session("s"),
+        session: session(sid),
         former: None,
-        code: None,
+        code,
     };
-    store.sign_in(sign_in, lifetimes, at(0)).await.unwrap();
+    store.sign_in(sign_in, lifetimes, at(0)).await.unwrap()
+}
+
+/// The same to the session "s", which has to be stored.
+async fn add_session(store: &Store, key: &Digest, lifetimes: SignInLifetimes) {
+    let stored = sign_in(store, key, "s", None, lifetimes).await;
+    assert_eq!(stored, SignInStored::Now("s".to_owned()));
+}
+
+/// Stores a code by itself.
+async fn add_code(store: &Store, code: &NewCode) {
+    let mut transaction = store.begin().await.unwrap();
+    code::insert_code(&mut transaction, code).await.unwrap();
+    transaction.commit().await.unwrap();
 }
 
 /// Stores a code and redeems it at 0.
 async fn family(store: &Store) -> (RefreshToken, Code) {
     let code = Code::generate();
-    let mut transaction = store.begin().await.unwrap();
-    code::insert_code(&mut transaction, &new_code(&code))
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
+    add_code(store, &new_code(&code)).await;
     let first = RefreshToken::generate(FamilyId::generate());
     let redeemed = redeem(store, &code, &first, 0).await;
     assert!(matches!(redeemed, Redeemed::Now(_)));
@@ -173,7 +194,7 @@ async fn a_code_that_comes_again_ends_its_family_once() {
     );
     assert!(matches!(
         redeem(&store, &code, &first, 2000).await,
-        Redeemed::Replayed
+        Redeemed::Replayed { .. }
     ));
     assert!(matches!(
         redeem(&store, &code, &first, 2000).await,
@@ -250,7 +271,7 @@ async fn sweeping_leaves_what_may_still_be_asked_for() {
     assert_eq!(store.sweep(at(1000)).await.unwrap(), 1, "the session");
     assert!(matches!(
         redeem(&store, &code, &first, 1000).await,
-        Redeemed::Replayed
+        Redeemed::Replayed { .. }
     ));
     assert_eq!(store.sweep(at(60 + day)).await.unwrap(), 1, "the code");
     assert_eq!(store.sweep(at(1000 + day)).await.unwrap(), 1, "the family");
@@ -269,7 +290,7 @@ async fn ended_families_are_not_kept_until_they_would_have_expired() {
     let (replayed, code) = family(&store).await;
     assert!(matches!(
         redeem(&store, &code, &replayed, 20).await,
-        Redeemed::Replayed
+        Redeemed::Replayed { .. }
     ));
     let (signed_out, _) = family(&store).await;
     store.end_sign_in("s", at(30)).await.unwrap();

@@ -2,14 +2,18 @@ use resource_server::time::UnixTime;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::family::end_session_and_grants;
+use super::live::live_sids_within;
 use super::{Store, StoreError};
-use crate::user::{User, UserName};
+use crate::grant::family::EndReason;
+use crate::user::{User, UserName, UserRecord};
 
 /// A user with what proves a password.
 #[derive(Debug)]
 pub(crate) struct StoredUser {
     pub(crate) user: User,
     pub(crate) password_hash: String,
+    pub(crate) is_disabled: bool,
 }
 
 /// How adding a user turned out.
@@ -21,6 +25,28 @@ pub(crate) enum UserAdded {
     /// Somebody has that name; nothing was changed.
     NameTaken,
 }
+
+/// Which user is meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum UserKey<'k> {
+    Name(&'k UserName),
+    Id(&'k str),
+}
+
+/// What is changed about a user.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum UserChange<'c> {
+    /// Nothing is signed in for this user any more, and nothing will be until the opposite.
+    Disable,
+    Enable,
+    Password {
+        hash: &'c str,
+        /// Whether all that was signed in with the old one ends.
+        ends_sessions: bool,
+    },
+}
+
+const RECORD: &str = "SELECT id, name, email, full_name, created_at, disabled_at FROM user";
 
 impl Store {
     pub(crate) async fn add_user(
@@ -48,15 +74,20 @@ impl Store {
         })
     }
 
+    /// The user of that name, disabled or not: whoever asks has a password to judge first.
     pub(crate) async fn user_by_name(&self, name: &UserName) -> Result<Option<StoredUser>, StoreError> {
-        let row = sqlx::query("SELECT id, name, email, full_name, password_hash FROM user WHERE name = ?")
-            .bind(name.as_str())
-            .fetch_optional(&self.reader)
-            .await?;
+        let row = sqlx::query(
+            "SELECT id, name, email, full_name, password_hash, disabled_at IS NOT NULL AS is_disabled
+             FROM user WHERE name = ?",
+        )
+        .bind(name.as_str())
+        .fetch_optional(&self.reader)
+        .await?;
         row.map(|row| {
             Ok(StoredUser {
                 user: user_of(&row)?,
                 password_hash: row.try_get("password_hash")?,
+                is_disabled: row.try_get("is_disabled")?,
             })
         })
         .transpose()
@@ -89,12 +120,83 @@ impl Store {
         Ok(hashes)
     }
 
+    /// The user that a grant or a session is for; one who is disabled is nobody to them.
     pub(crate) async fn user_by_id(&self, id: &str) -> Result<Option<User>, StoreError> {
-        let row = sqlx::query("SELECT id, name, email, full_name FROM user WHERE id = ?")
-            .bind(id)
+        let row =
+            sqlx::query("SELECT id, name, email, full_name FROM user WHERE id = ? AND disabled_at IS NULL")
+                .bind(id)
+                .fetch_optional(&self.reader)
+                .await?;
+        row.map(|row| user_of(&row)).transpose()
+    }
+
+    /// A user as operators see one, disabled or not.
+    pub(crate) async fn user_record(&self, key: UserKey<'_>) -> Result<Option<UserRecord>, StoreError> {
+        let (column, value) = match key {
+            UserKey::Name(name) => ("name", name.as_str()),
+            UserKey::Id(id) => ("id", id),
+        };
+        let query = format!("{RECORD} WHERE {column} = ?");
+        let row = sqlx::query(sqlx::AssertSqlSafe(query))
+            .bind(value)
             .fetch_optional(&self.reader)
             .await?;
-        row.map(|row| user_of(&row)).transpose()
+        row.map(|row| record_of(&row)).transpose()
+    }
+
+    /// The next users by name.
+    pub(crate) async fn users(&self, after: &str, at_most: u32) -> Result<Vec<UserRecord>, StoreError> {
+        let query = format!("{RECORD} WHERE name > ? ORDER BY name LIMIT ?");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(query))
+            .bind(after)
+            .bind(at_most)
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(record_of).collect()
+    }
+
+    /// Changes a user, and in the same step ends what must not outlive the change; gives the ended `sid`s. There is no
+    /// such user: `None`.
+    pub(crate) async fn change_user(
+        &self,
+        id: &str,
+        change: UserChange<'_>,
+        now: UnixTime,
+    ) -> Result<Option<Vec<String>>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let (update, value, ends) = match change {
+            // The first instant stays when somebody is disabled twice.
+            UserChange::Disable => (
+                "UPDATE user SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1",
+                None,
+                Some(EndReason::UserDisabled),
+            ),
+            UserChange::Enable => ("UPDATE user SET disabled_at = NULL WHERE id = ?1", None, None),
+            UserChange::Password { hash, ends_sessions } => (
+                "UPDATE user SET password_hash = ?2 WHERE id = ?1",
+                Some(hash),
+                ends_sessions.then_some(EndReason::PasswordChanged),
+            ),
+        };
+        let query = sqlx::query(update).bind(id);
+        let query = match (change, value) {
+            (UserChange::Disable, _) => query.bind(now.as_secs()),
+            (_, Some(hash)) => query.bind(hash),
+            (_, None) => query,
+        };
+        if query.execute(&mut *transaction).await?.rows_affected() == 0 {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        let mut ended = Vec::new();
+        if let Some(reason) = ends {
+            ended = live_sids_within(&mut transaction, id, now).await?;
+            for sid in &ended {
+                end_session_and_grants(&mut transaction, sid, reason, now).await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(Some(ended))
     }
 }
 
@@ -105,5 +207,14 @@ fn user_of(row: &SqliteRow) -> Result<User, StoreError> {
         name: UserName::parse(&name).map_err(|_| StoreError::Damaged("user"))?,
         email: row.try_get("email")?,
         full_name: row.try_get("full_name")?,
+    })
+}
+
+fn record_of(row: &SqliteRow) -> Result<UserRecord, StoreError> {
+    let disabled_at: Option<i64> = row.try_get("disabled_at")?;
+    Ok(UserRecord {
+        user: user_of(row)?,
+        created_at: UnixTime::from_secs(row.try_get("created_at")?),
+        disabled_at: disabled_at.map(UnixTime::from_secs),
     })
 }

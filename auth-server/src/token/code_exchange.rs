@@ -9,6 +9,7 @@ use crate::grant::code::{Code, CodeClaim, RedeemedCode};
 use crate::grant::pkce::CodeVerifier;
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
 use crate::grant::target::Target;
+use crate::ops::audit::{self, Subject};
 use crate::params::Params;
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::state::Shared;
@@ -45,14 +46,7 @@ pub(crate) async fn exchange(
         .store
         .redeem_code(&claim, family, compose, &*shared.clock)
         .await?;
-    let redeemed = match outcome {
-        Redeemed::Now(redeemed) => redeemed,
-        Redeemed::Replayed => {
-            tracing::warn!(client.id = %client.id, "a code came a second time: its tokens are revoked");
-            return Err(TokenError::InvalidGrant);
-        }
-        Redeemed::Refused => return Err(TokenError::InvalidGrant),
-    };
+    let redeemed = won(outcome, client)?;
     let user = shared
         .store
         .user_by_id(&redeemed.user_id)
@@ -80,7 +74,29 @@ pub(crate) async fn exchange(
         now,
     };
     let refresh_token = gets_refresh_token(client, &redeemed.scope).then_some(&first);
-    issuance.for_user(&grant, refresh_token)
+    let issued = issuance.for_user(&grant, refresh_token)?;
+    let who = Subject {
+        user_id: &redeemed.user_id,
+        sid: &redeemed.sid,
+    };
+    audit::code_redeemed(who, &client.id);
+    Ok(issued)
+}
+
+/// The code that was won; a replay is told of.
+fn won(outcome: Redeemed, client: &Client) -> Result<RedeemedCode, TokenError> {
+    match outcome {
+        Redeemed::Now(redeemed) => Ok(redeemed),
+        Redeemed::Replayed { user_id, sid } => {
+            let who = Subject {
+                user_id: &user_id,
+                sid: &sid,
+            };
+            audit::code_replayed(who, &client.id);
+            Err(TokenError::InvalidGrant)
+        }
+        Redeemed::Refused => Err(TokenError::InvalidGrant),
+    }
 }
 
 fn read(form: &Params) -> Result<(&str, &str, CodeVerifier), TokenError> {

@@ -83,6 +83,10 @@ async fn of_refresh_token(
     if family.judge(&token.digest(), &client.id, grace, shared.now()) != Standing::Current {
         return Ok(None);
     }
+    // The standing is the family's alone; this asks for its user, too.
+    if shared.store.grant_state(&token.family().handle()).await? == GrantState::Ended {
+        return Ok(None);
+    }
     let granted = ScopeSet::parse(&family.scope).unwrap_or_default();
     let scope = client.still_allows(&granted);
     if !client.may_use(Grant::RefreshToken) || !scope.contains(OFFLINE_ACCESS) {

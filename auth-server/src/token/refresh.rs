@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::grant::family::{EndReason, Family, Standing};
 use crate::grant::refresh_token::RefreshToken;
 use crate::grant::target::Target;
+use crate::ops::audit;
 use crate::params::Params;
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::state::Shared;
@@ -96,7 +97,7 @@ async fn step(
                 .store
                 .end_family(presented.family(), EndReason::Reuse, now)
                 .await?;
-            tracing::warn!(client.id = %client.id, "a refresh token was used again: its family is revoked");
+            audit::refresh_token_reused(subject_of(family), &client.id);
             Err(TokenError::InvalidGrant)
         }
         Standing::Over => Err(TokenError::InvalidGrant),
@@ -136,7 +137,16 @@ async fn respond(
         signer: &shared.signer,
         now,
     };
-    issuance.for_user(&grant, Some(next))
+    let issued = issuance.for_user(&grant, Some(next))?;
+    audit::refreshed(subject_of(family), &client.id);
+    Ok(issued)
+}
+
+fn subject_of(family: &Family) -> audit::Subject<'_> {
+    audit::Subject {
+        user_id: &family.user_id,
+        sid: &family.sid,
+    }
 }
 
 /// What the new access token is to be for, and the scope that was asked for.

@@ -4,6 +4,7 @@ use super::error::TokenError;
 use crate::client::Client;
 use crate::grant::family::EndReason;
 use crate::grant::refresh_token::RefreshToken;
+use crate::ops::audit::{self, Subject};
 use crate::params::Params;
 use crate::state::Shared;
 
@@ -35,5 +36,10 @@ pub(crate) async fn revoke(shared: &Shared, client: &Client, form: &Params) -> R
         .store
         .end_family(token.family(), EndReason::Revoked, shared.now())
         .await?;
+    let who = Subject {
+        user_id: &family.user_id,
+        sid: &family.sid,
+    };
+    audit::revoked(who, &client.id);
     Ok(())
 }

@@ -7,11 +7,11 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::UserName;
+use super::{User, strength};
 use crate::config::PasswordConfig;
 use crate::secret::random_bytes;
 
-/// OWASP ASVS 5.0 §6.2.1: at least 8, with 15 recommended. Length is the only rule.
+/// OWASP ASVS 5.0 §6.2.1: at least 8, with 15 recommended. Which kinds of characters there are is no rule.
 pub const SHORTEST: usize = 8;
 /// Longer ones are refused, so that nobody believes that its end counts when a form would cut it off.
 pub const LONGEST: usize = 256;
@@ -28,6 +28,9 @@ pub enum UnfitPassword {
     /// The first guess of all.
     #[error("must not be the user name")]
     IsTheName,
+    /// Guessed in no time; the text says why.
+    #[error("is too easy to guess. {0}")]
+    Guessable(String),
 }
 
 /// A hash that could not be computed or read.
@@ -45,10 +48,10 @@ pub enum HashingError {
 }
 
 /// Whether a new password will do.
-pub(crate) fn check(password: &SecretString, name: &UserName) -> Result<(), UnfitPassword> {
+pub(crate) fn check(password: &SecretString, user: &User) -> Result<(), UnfitPassword> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "measured and compared with the user's own name"
+        reason = "measured, and compared with what everybody tries"
     )]
     let password = password.expose_secret();
     if password.chars().count() < SHORTEST {
@@ -57,10 +60,13 @@ pub(crate) fn check(password: &SecretString, name: &UserName) -> Result<(), Unfi
     if password.len() > LONGEST {
         return Err(UnfitPassword::TooLong);
     }
-    if password.eq_ignore_ascii_case(name.as_str()) {
+    if password.eq_ignore_ascii_case(user.name.as_str()) {
         return Err(UnfitPassword::IsTheName);
     }
-    Ok(())
+    match strength::weakness(password, user) {
+        None => Ok(()),
+        Some(why) => Err(UnfitPassword::Guessable(why)),
+    }
 }
 
 /// What a hash costs to compute, whoever the password is of.
@@ -242,6 +248,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::user::UserName;
 
     const TODAY: PasswordConfig = PasswordConfig {
         cores: 1,
@@ -268,19 +275,24 @@ mod tests {
     }
 
     #[test]
-    fn length_is_what_counts() {
-        let name = UserName::parse("alice.miller").unwrap();
-        assert_eq!(check(&secret("1234567"), &name), Err(UnfitPassword::TooShort));
-        assert_eq!(check(&secret("ääääääää"), &name), Ok(()));
-        assert_eq!(check(&secret("        "), &name), Ok(()));
-        assert_eq!(
-            check(&secret("Alice.Miller"), &name),
-            Err(UnfitPassword::IsTheName)
-        );
-        assert_eq!(
-            check(&secret(&"a".repeat(257)), &name),
-            Err(UnfitPassword::TooLong)
-        );
+    fn length_counts_and_that_it_is_not_guessed_easily() {
+        let user = User {
+            id: "u".to_owned(),
+            name: UserName::parse("alice.miller").unwrap(),
+            email: None,
+            full_name: None,
+        };
+        let check = |password: &str| check(&secret(password), &user);
+        assert_eq!(check("xK7#p2v"), Err(UnfitPassword::TooShort));
+        assert_eq!(check("xK7#p2vQ9&"), Ok(()));
+        assert_eq!(check("Alice.Miller"), Err(UnfitPassword::IsTheName));
+        assert_eq!(check(&"xK7#p2vQ".repeat(33)), Err(UnfitPassword::TooLong));
+        for trivial in ["        ", "ääääääää", "password"] {
+            assert!(
+                matches!(check(trivial), Err(UnfitPassword::Guessable(_))),
+                "{trivial}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -1,39 +1,25 @@
 //! Several processes at one database, and what happens when it takes nothing.
 
 use std::collections::HashSet;
+use std::process::Command;
 use std::thread;
 
 use futures_util::future::join_all;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::*;
+use crate::harness::{Folder, Process, WITH_CLIENT};
 
 /// Logs little, since nobody reads on once the server serves.
 fn configuration() -> String {
-    LOGGED_CLIENT
+    WITH_CLIENT
         .replace("info,auth_server=trace", "auth_server::app=info")
         .replace("[log]", "[management]\nlisten = \"127.0.0.1:0\"\n[log]")
 }
 
-fn client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap()
-}
+type Answer = (u16, serde_json::Value);
 
-fn base(process: &Process) -> String {
-    format!("http://{}", process.address)
-}
-
-async fn call(http: &reqwest::Client, process: &Process, form: &[(&str, &str)]) -> (u16, serde_json::Value) {
-    let credentials = [("client_id", "bff"), ("client_secret", "a client's secret")];
-    let request = http
-        .post(format!("{}/token", base(process)))
-        .form(&[form, &credentials].concat());
-    let answer = request.send().await.unwrap();
+async fn read(answer: reqwest::Response) -> Answer {
     let status = answer.status().as_u16();
     (
         status,
@@ -41,28 +27,16 @@ async fn call(http: &reqwest::Client, process: &Process, form: &[(&str, &str)]) 
     )
 }
 
-async fn exchange(http: &reqwest::Client, process: &Process, code: &str) -> (u16, serde_json::Value) {
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", code),
-        ("redirect_uri", "https://bff.example/callback"),
-        ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
-    ];
-    call(http, process, &form).await
+async fn exchange(process: &Process, code: &str) -> Answer {
+    read(process.exchange(code).await).await
 }
 
-async fn refresh(http: &reqwest::Client, process: &Process, token: &str) -> (u16, serde_json::Value) {
-    call(
-        http,
-        process,
-        &[("grant_type", "refresh_token"), ("refresh_token", token)],
-    )
-    .await
+async fn refresh(process: &Process, token: &str) -> Answer {
+    read(process.refresh(token).await).await
 }
 
-fn add_alice(folder: &Folder) {
-    let added = folder.run_with_secret(&["user", "add", "alice"], "correct horse\n");
-    assert_eq!(added.status.code(), Some(0), "{}", told(&added));
+async fn code_of(process: &Process) -> String {
+    process.sign_in("alice").await.code
 }
 
 #[test]
@@ -71,7 +45,7 @@ fn processes_that_start_together_on_a_new_database_all_serve() {
         let folder = Folder::new(&configuration());
         let servers: Vec<Process> = thread::scope(|scope| {
             let servers: Vec<_> = (0..3).map(|_| scope.spawn(|| Process::start(&folder))).collect();
-            let adding = scope.spawn(|| add_alice(&folder));
+            let adding = scope.spawn(|| folder.add_user("alice"));
             adding.join().unwrap();
             servers.into_iter().map(|server| server.join().unwrap()).collect()
         });
@@ -83,16 +57,14 @@ fn processes_that_start_together_on_a_new_database_all_serve() {
 
 #[tokio::test]
 async fn x_2_two_processes_rotate_a_token_once_and_redeem_a_code_once() {
-    let folder = Folder::new(&configuration());
-    add_alice(&folder);
+    let folder = Folder::with_user(&configuration(), "alice");
     let nodes = [Process::start(&folder), Process::start(&folder)];
-    let http = client();
 
-    let code = sign_in(&http, &base(&nodes[0])).await.remove(3);
-    let (status, tokens) = exchange(&http, &nodes[1], &code).await;
+    let code = code_of(&nodes[0]).await;
+    let (status, tokens) = exchange(&nodes[1], &code).await;
     assert_eq!(status, 200, "{tokens}");
     let token = tokens["refresh_token"].as_str().unwrap();
-    let answers = join_all((0..50).map(|n| refresh(&http, &nodes[n % 2], token))).await;
+    let answers = join_all((0..50).map(|n| refresh(&nodes[n % 2], token))).await;
     let successors: HashSet<_> = answers
         .iter()
         .map(|(_, answer)| answer["refresh_token"].as_str().map(str::to_owned))
@@ -100,8 +72,8 @@ async fn x_2_two_processes_rotate_a_token_once_and_redeem_a_code_once() {
     assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
     assert_eq!(successors.len(), 1);
 
-    let code = sign_in(&http, &base(&nodes[1])).await.remove(3);
-    let answers = join_all((0..50).map(|n| exchange(&http, &nodes[n % 2], &code))).await;
+    let code = code_of(&nodes[1]).await;
+    let answers = join_all((0..50).map(|n| exchange(&nodes[n % 2], &code))).await;
     let won = answers.iter().filter(|(status, _)| *status == 200).count();
     let lost = answers
         .iter()
@@ -125,14 +97,15 @@ fn start_confined(folder: &Folder) -> Process {
     Process::start_by(command, folder)
 }
 
-async fn ready(http: &reqwest::Client, process: &Process) -> u16 {
+async fn ready(process: &Process) -> u16 {
     let line = process
-        .lines
+        .first_lines()
         .lines()
         .find(|line| line.contains("serving health checks"));
     let entry: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
     let address = entry["fields"]["address"].as_str().unwrap();
-    let answer = http.get(format!("http://{address}/health/ready")).send().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("http://{address}/health/ready")).send().await;
     answer.unwrap().status().as_u16()
 }
 
@@ -147,20 +120,18 @@ async fn version(connection: &mut SqliteConnection) -> i64 {
 
 #[tokio::test]
 async fn who_can_write_nothing_is_not_ready_and_is_again_when_it_can() {
-    let folder = Folder::new(&configuration());
-    add_alice(&folder);
+    let folder = Folder::with_user(&configuration(), "alice");
     let process = start_confined(&folder);
-    let http = client();
-    let code = sign_in(&http, &base(&process)).await.remove(3);
-    let (_, tokens) = exchange(&http, &process, &code).await;
+    let code = code_of(&process).await;
+    let (_, tokens) = exchange(&process, &code).await;
     let token = tokens["refresh_token"].as_str().unwrap();
 
     let database = SqliteConnectOptions::new().filename(folder.file("db"));
     let mut beside = database.connect().await.unwrap();
-    assert_eq!(ready(&http, &process).await, 200);
+    assert_eq!(ready(&process).await, 200);
     let proved = version(&mut beside).await;
     for _ in 0..5 {
-        assert_eq!(ready(&http, &process).await, 200);
+        assert_eq!(ready(&process).await, 200);
     }
     assert_eq!(version(&mut beside).await, proved, "a probe is no write");
 
@@ -168,18 +139,18 @@ async fn who_can_write_nothing_is_not_ready_and_is_again_when_it_can() {
     execute(&mut beside, "PRAGMA wal_autocheckpoint = 0").await;
     execute(&mut beside, "CREATE TABLE filler (bytes BLOB)").await;
     execute(&mut beside, "INSERT INTO filler VALUES (zeroblob(3000000))").await;
-    let (status, answer) = refresh(&http, &process, token).await;
+    let (status, answer) = refresh(&process, token).await;
     assert_eq!(
         (status, &answer["error"]),
         (503, &"temporarily_unavailable".into())
     );
     for _ in 0..2 {
-        assert_eq!(ready(&http, &process).await, 503);
+        assert_eq!(ready(&process).await, 503);
     }
 
     execute(&mut beside, "PRAGMA wal_checkpoint(TRUNCATE)").await;
-    assert_eq!(ready(&http, &process).await, 200);
-    let (status, answer) = refresh(&http, &process, token).await;
+    assert_eq!(ready(&process).await, 200);
+    let (status, answer) = refresh(&process, token).await;
     assert_eq!(status, 200, "{answer}");
     beside.close().await.unwrap();
     process.terminate();

@@ -8,6 +8,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth_server::config::OperatorConfig;
+use auth_server::operator::Administration;
 use auth_server::user::NewUser;
 use auth_server::{Config, Listeners, Running};
 use base64::Engine as _;
@@ -138,6 +140,19 @@ impl Server {
 
     pub(crate) fn database_bytes(&self) -> Vec<u8> {
         std::fs::read(self.folder.path().join("db.sqlite3")).unwrap()
+    }
+
+    /// The database as operators' commands open it.
+    pub(crate) async fn administration(&self) -> Administration {
+        let folder = self.folder.path().display();
+        let toml = format!(
+            "issuer = \"{}\"\nstorage.path = \"{folder}/db.sqlite3\"",
+            self.issuer
+        );
+        let config = OperatorConfig::parse(&toml, &|_| None).unwrap();
+        Administration::open(&config, Arc::new(self.clock.clone()))
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn stop(self) {

@@ -1,6 +1,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::disabled::disable_alice;
 use crate::harness::{
     APP, Answer, BFF, Browser, Credentials, MAIL_API, NOTES_API, OTHER, SECRET, SERVICE, Server,
     app_authorization, authorization, exchange_form, peek,
@@ -188,6 +189,40 @@ async fn int_4_a_replayed_code_leaves_nothing_active() {
     for token in [&tokens.access_token, &tokens.refresh_token] {
         assert_eq!(told(&server, BFF, token).await, inactive());
     }
+}
+
+#[tokio::test]
+async fn int_4_a_disabled_user_leaves_nothing_active() {
+    let server = Server::start_with_apis().await;
+    let tokens = server.tokens().await;
+    assert_eq!(
+        told(&server, NOTES_API, &tokens.access_token).await["active"],
+        true
+    );
+    disable_alice(&server).await;
+    assert_eq!(told(&server, BFF, &tokens.refresh_token).await, inactive());
+    for client in [BFF, NOTES_API] {
+        assert_eq!(told(&server, client, &tokens.access_token).await, inactive());
+    }
+}
+
+#[tokio::test]
+async fn int_4_a_grant_that_disabling_missed_is_not_active() {
+    let server = Server::start_with_apis().await;
+    let tokens = server.tokens().await;
+    let database = server.open_database().await;
+    // As if the grant had been stored by a transaction that disabling did not see.
+    sqlx::query("UPDATE user SET disabled_at = 1")
+        .execute(&database)
+        .await
+        .unwrap();
+    for token in [&tokens.access_token, &tokens.refresh_token] {
+        assert_eq!(told(&server, BFF, token).await, inactive());
+    }
+    server
+        .user_info(&tokens.access_token)
+        .await
+        .assert_oauth_error(401, "invalid_token");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod authorization;
 mod client_credentials;
 mod cluster;
 mod code_exchange;
+mod disabled;
 mod discovery;
 mod flood;
 mod harness;

@@ -41,12 +41,20 @@ async fn a_sid_goes_on_only_while_its_session_is_live() {
                 former: Some(FormerSession::OfSameUser(&keys[former], session("s"))),
                 code: None,
             };
-            store.sign_in(sign_in, LIFETIMES, at(now)).await.unwrap();
-            let sid: String = sqlx::query_scalar("SELECT sid FROM sign_in_session WHERE key_digest = ?")
-                .bind(keys[former + 1].as_bytes())
-                .fetch_one(&store.reader)
-                .await
-                .unwrap();
+            let stored = store.sign_in(sign_in, LIFETIMES, at(now)).await.unwrap();
+            let row: (String, String, i64) =
+                sqlx::query_as("SELECT sid, user_id, auth_time FROM sign_in_session WHERE key_digest = ?")
+                    .bind(keys[former + 1].as_bytes())
+                    .fetch_one(&store.reader)
+                    .await
+                    .unwrap();
+            let (sid, user_id, auth_time) = row;
+            assert_eq!((user_id.as_str(), auth_time), ("u", 0));
+            assert_eq!(
+                stored,
+                SignInStored::Now(sid.clone()),
+                "what is told is what is stored"
+            );
             sid
         }
     };

@@ -1,0 +1,117 @@
+//! The audit trail: one log event of the target `auth_server::audit` for each thing that happened to a sign-in, to what
+//! came from it, or to a user. This is the one list; docs/operations.md explains it.
+//!
+//! Users are named by their `sub`, sign-ins by their `sid`, addresses by their network. What somebody typed is in none
+//! of them: passwords are typed into the field of the name by mistake.
+
+/// The target of the audit trail, which `log.filter` leaves alone unless it names it.
+pub const TARGET: &str = "auth_server::audit";
+
+/// A sign-in, and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject<'s> {
+    pub(crate) user_id: &'s str,
+    pub(crate) sid: &'s str,
+}
+
+/// Where an attempt came from, and for which client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'o> {
+    pub(crate) client_id: &'o str,
+    pub(crate) network: &'o str,
+}
+
+/// Why a sign-in failed; the person is told nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    UnknownUser,
+    WrongPassword,
+    /// The password was right.
+    Disabled,
+}
+
+impl Failure {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownUser => "unknown_user",
+            Self::WrongPassword => "wrong_password",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+pub(crate) fn signed_in(who: Subject<'_>, from: Origin<'_>) {
+    tracing::info!(
+        target: TARGET,
+        { user.id = who.user_id, sid = who.sid, client.id = from.client_id, client.network = from.network },
+        "signed in"
+    );
+}
+
+pub(crate) fn sign_in_failed(user_id: Option<&str>, failure: Failure, from: Origin<'_>) {
+    tracing::info!(
+        target: TARGET,
+        { user.id = user_id, reason = failure.as_str(), client.id = from.client_id, client.network = from.network },
+        "sign-in failed"
+    );
+}
+
+pub(crate) fn sign_in_throttled(from: Origin<'_>) {
+    tracing::warn!(
+        target: TARGET,
+        { client.id = from.client_id, client.network = from.network },
+        "sign-in throttled"
+    );
+}
+
+/// A `sid` alone is known when a client signs out somebody who is not signed in here any more.
+pub(crate) fn signed_out(user_id: Option<&str>, sid: &str) {
+    tracing::info!(target: TARGET, { user.id = user_id, sid }, "signed out");
+}
+
+pub(crate) fn code_redeemed(who: Subject<'_>, client_id: &str) {
+    tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "code redeemed");
+}
+
+/// What came from the code has been ended.
+pub(crate) fn code_replayed(who: Subject<'_>, client_id: &str) {
+    tracing::warn!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "code replayed");
+}
+
+pub(crate) fn refreshed(who: Subject<'_>, client_id: &str) {
+    tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "refreshed");
+}
+
+/// Somebody else may hold the refresh token: its family has been ended.
+pub(crate) fn refresh_token_reused(who: Subject<'_>, client_id: &str) {
+    tracing::warn!(
+        target: TARGET,
+        { user.id = who.user_id, sid = who.sid, client.id = client_id },
+        "refresh token reused"
+    );
+}
+
+pub(crate) fn revoked(who: Subject<'_>, client_id: &str) {
+    tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "revoked");
+}
+
+pub(crate) fn user_added(user_id: &str) {
+    tracing::info!(target: TARGET, { user.id = user_id }, "user added");
+}
+
+pub(crate) fn user_disabled(user_id: &str) {
+    tracing::info!(target: TARGET, { user.id = user_id }, "user disabled");
+}
+
+pub(crate) fn user_enabled(user_id: &str) {
+    tracing::info!(target: TARGET, { user.id = user_id }, "user enabled");
+}
+
+pub(crate) fn password_changed(user_id: &str) {
+    tracing::info!(target: TARGET, { user.id = user_id }, "password changed");
+}
+
+/// By hand, or because of what was done to the user.
+pub(crate) fn session_ended_by_operator(user_id: &str, sid: &str) {
+    tracing::info!(target: TARGET, { user.id = user_id, sid }, "session ended by operator");
+}

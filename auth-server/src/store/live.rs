@@ -1,0 +1,154 @@
+//! What is signed in: by `sid`, browsers' sessions and grants together, to be listed and to be ended.
+
+use std::collections::BTreeSet;
+
+use resource_server::time::UnixTime;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::family::end_session_and_grants;
+use super::{Store, StoreError};
+use crate::grant::family::EndReason;
+
+/// One sign-in that lives: in a browser, in grants of clients, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSession {
+    /// Names it in ID tokens and in the log.
+    pub sid: String,
+    /// The user's `sub`.
+    pub user_id: String,
+    /// When the password was typed.
+    pub auth_time: UnixTime,
+    /// Until when the browser stays signed in without any use; `None` when it is not, and only grants live on.
+    pub browser_until: Option<UnixTime>,
+    /// The clients that hold a live grant, each once, in order.
+    pub clients: Vec<String>,
+    /// When the last of those grants ends without any use.
+    pub grants_until: Option<UnixTime>,
+}
+
+/// Whose sessions are meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose<'w> {
+    Everybody,
+    User(&'w str),
+    Sid(&'w str),
+}
+
+/// The next `sid`s, by the index of `sid`, or of the user if it is one's.
+pub(super) fn next_sids(whose: Whose<'_>) -> String {
+    let narrowed = match whose {
+        Whose::Everybody => "?4 IS NULL",
+        Whose::User(_) => "user_id = ?4",
+        Whose::Sid(_) => "sid = ?4",
+    };
+    format!(
+        "SELECT sid FROM sign_in_session WHERE sid > ?1 AND idle_ends > ?2 AND {narrowed}
+         UNION
+         SELECT sid FROM family WHERE sid > ?1 AND idle_ends > ?2 AND ended_at IS NULL AND {narrowed}
+         ORDER BY sid LIMIT ?3"
+    )
+}
+
+impl Store {
+    /// The next live sessions by `sid`.
+    pub(crate) async fn live_sessions(
+        &self,
+        whose: Whose<'_>,
+        after: &str,
+        at_most: u32,
+        now: UnixTime,
+    ) -> Result<Vec<LiveSession>, StoreError> {
+        let named = match whose {
+            Whose::Everybody => None,
+            Whose::User(name) | Whose::Sid(name) => Some(name),
+        };
+        let sids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(next_sids(whose)))
+            .bind(after)
+            .bind(now.as_secs())
+            .bind(at_most)
+            .bind(named)
+            .fetch_all(&self.reader)
+            .await?;
+        let mut sessions = Vec::with_capacity(sids.len());
+        for sid in sids {
+            sessions.extend(self.live_session(sid, now).await?);
+        }
+        Ok(sessions)
+    }
+
+    async fn live_session(&self, sid: String, now: UnixTime) -> Result<Option<LiveSession>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT user_id, auth_time, idle_ends, NULL AS client_id FROM sign_in_session
+                WHERE sid = ?1 AND idle_ends > ?2
+             UNION ALL
+             SELECT user_id, auth_time, idle_ends, client_id FROM family
+                WHERE sid = ?1 AND idle_ends > ?2 AND ended_at IS NULL",
+        )
+        .bind(&sid)
+        .bind(now.as_secs())
+        .fetch_all(&self.reader)
+        .await?;
+        let mut session: Option<LiveSession> = None;
+        let mut clients = BTreeSet::new();
+        for row in rows {
+            let idle_ends = UnixTime::from_secs(row.try_get("idle_ends")?);
+            let auth_time = UnixTime::from_secs(row.try_get("auth_time")?);
+            let session = session.get_or_insert(LiveSession {
+                sid: sid.clone(),
+                user_id: row.try_get("user_id")?,
+                auth_time,
+                browser_until: None,
+                clients: Vec::new(),
+                grants_until: None,
+            });
+            // A password that was typed again leaves earlier grants with the earlier time.
+            session.auth_time = session.auth_time.max(auth_time);
+            let client: Option<String> = row.try_get("client_id")?;
+            let until = match client {
+                None => &mut session.browser_until,
+                Some(client) => {
+                    clients.insert(client);
+                    &mut session.grants_until
+                }
+            };
+            *until = (*until).max(Some(idle_ends));
+        }
+        Ok(session.map(|session| LiveSession {
+            clients: clients.into_iter().collect(),
+            ..session
+        }))
+    }
+
+    /// Ends everything that came from these sign-ins, all or none.
+    pub(crate) async fn end_sign_ins(
+        &self,
+        sids: &[&str],
+        reason: EndReason,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for sid in sids {
+            end_session_and_grants(&mut transaction, sid, reason, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// The `sid`s of a user's sessions, grants and codes that could still be used.
+pub(super) async fn live_sids_within(
+    transaction: &mut Transaction<'_, Sqlite>,
+    user_id: &str,
+    now: UnixTime,
+) -> Result<Vec<String>, StoreError> {
+    let sids = sqlx::query_scalar(
+        "SELECT sid FROM sign_in_session WHERE user_id = ?1 AND sid IS NOT NULL AND idle_ends > ?2
+         UNION SELECT sid FROM family WHERE user_id = ?1 AND ended_at IS NULL AND idle_ends > ?2
+         UNION SELECT sid FROM authorization_code WHERE user_id = ?1 AND used_at IS NULL AND expires_at > ?2",
+    )
+    .bind(user_id)
+    .bind(now.as_secs())
+    .fetch_all(&mut **transaction)
+    .await?;
+    Ok(sids)
+}
