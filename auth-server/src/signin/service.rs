@@ -141,7 +141,9 @@ async fn check(
         None => None,
     };
     let stored = found.as_ref().map(|found| found.password_hash.clone());
-    let (found, renewed) = match (found, checker.check(place, password.clone(), stored).await?) {
+    let is_let_in = found.as_ref().is_some_and(|found| !found.is_disabled);
+    let checked = checker.check(place, password.clone(), stored, is_let_in).await?;
+    let (found, renewed) = match (found, checked) {
         (None, _) => return Ok(Verdict::Wrong(None, Failure::UnknownUser)),
         (Some(found), Checked::Wrong) => {
             return Ok(Verdict::Wrong(Some(found.user.id), Failure::WrongPassword));

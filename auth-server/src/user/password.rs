@@ -175,12 +175,14 @@ impl PasswordChecker {
         Some(Place { _held: held })
     }
 
-    /// Checks a password against a hash. Without one it is wrong, after the same work.
+    /// Checks a password against a hash. Without one it is wrong, after the same work. Only for whoever is let in then it may be
+    /// hashed anew: for others, that it takes longer would tell that it is right.
     pub(crate) async fn check(
         &self,
         place: Place,
         password: SecretString,
         stored: Option<String>,
+        may_renew: bool,
     ) -> Result<Checked, HashingError> {
         let real = stored.as_deref().map(Cost::read).transpose()?;
         let decoys = self.decoys_beside(real);
@@ -203,7 +205,7 @@ impl PasswordChecker {
                 return Ok(Checked::Wrong);
             }
             let renewed = match real {
-                Some(cost) if cost == today => None,
+                Some(cost) if cost == today || !may_renew => None,
                 _ => Some(hash_now(&password, today)?),
             };
             Ok(Checked::Right { renewed })
@@ -269,7 +271,7 @@ mod tests {
     async fn check_once(checker: &PasswordChecker, password: &str, stored: Option<&str>) -> Checked {
         let place = checker.take_place().unwrap();
         checker
-            .check(place, secret(password), stored.map(str::to_owned))
+            .check(place, secret(password), stored.map(str::to_owned), true)
             .await
             .unwrap()
     }
@@ -326,6 +328,13 @@ mod tests {
         assert_eq!(Cost::read(&renewed).unwrap(), Cost::of(&TODAY));
         let again = check_once(&checker, "correct horse", Some(&renewed)).await;
         assert_eq!(again, Checked::Right { renewed: None });
+
+        // Of who is not let in, it would tell that the password is right.
+        let place = checker.take_place().unwrap();
+        let checked = checker
+            .check(place, secret("correct horse"), Some(stored), false)
+            .await;
+        assert_eq!(checked.unwrap(), Checked::Right { renewed: None });
     }
 
     #[tokio::test]
@@ -356,7 +365,9 @@ mod tests {
     async fn a_damaged_hash_is_reported_and_opens_nothing() {
         let checker = PasswordChecker::new(&TODAY, &[]);
         let place = checker.take_place().unwrap();
-        let outcome = checker.check(place, secret("x"), Some("plain".to_owned())).await;
+        let outcome = checker
+            .check(place, secret("x"), Some("plain".to_owned()), true)
+            .await;
         assert!(matches!(outcome, Err(HashingError::Damaged)));
     }
 
@@ -372,7 +383,12 @@ mod tests {
             let (open, gate) = std::sync::mpsc::channel::<()>();
             let held_up = tokio::task::spawn_blocking(move || gate.recv());
             let place = checker.take_place().unwrap();
-            assert!(checker.check(place, secret("x"), None).now_or_never().is_none());
+            assert!(
+                checker
+                    .check(place, secret("x"), None, true)
+                    .now_or_never()
+                    .is_none()
+            );
             assert_eq!(checker.running.available_permits(), 0);
             assert_eq!(checker.places.available_permits(), 1);
 
