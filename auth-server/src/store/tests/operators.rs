@@ -237,4 +237,31 @@ async fn sessions_of_an_older_file_are_found_by_their_user() {
         .unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].sid.as_str(), found[0].auth_time), ("s", at(7)));
+
+    // A node of the version before goes on beside this one.
+    let by_older = "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends) VALUES (?, ?, ?, 100, 100)";
+    for (key, sid, state) in [("c", Some("later"), state), ("d", None, "{}")] {
+        sqlx::query(by_older)
+            .bind(key.as_bytes())
+            .bind(sid)
+            .bind(state)
+            .execute(&store.writer)
+            .await
+            .unwrap();
+    }
+    let changed = state.replace("\\\"u\\\"", "\\\"v\\\"");
+    assert_ne!(changed, state);
+    sqlx::query("UPDATE sign_in_session SET sid = 'other', state = ? WHERE sid = 's'")
+        .bind(&changed)
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    for (user, sid) in [("u", "later"), ("v", "other")] {
+        let found = store
+            .live_sessions(Whose::User(user), "", 9, at(50))
+            .await
+            .unwrap();
+        let sids: Vec<&str> = found.iter().map(|session| session.sid.as_str()).collect();
+        assert_eq!(sids, [sid], "{user}");
+    }
 }
