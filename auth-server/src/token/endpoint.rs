@@ -20,8 +20,7 @@ pub(crate) async fn token(
     payload: web::Payload,
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, TokenError> {
-    let form = read_request(&request, payload).await?;
-    let client = authenticate(&request, &form, &shared)?;
+    let (form, client) = from_client(&request, payload, &shared).await?;
     let name = form
         .get("grant_type")
         .ok_or_else(|| TokenError::invalid_request("grant_type is missing"))?;
@@ -43,8 +42,7 @@ pub(crate) async fn revoke(
     payload: web::Payload,
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, TokenError> {
-    let form = read_request(&request, payload).await?;
-    let client = authenticate(&request, &form, &shared)?;
+    let (form, client) = from_client(&request, payload, &shared).await?;
     revocation::revoke(&shared, client, &form).await?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).finish())
 }
@@ -55,8 +53,7 @@ pub(crate) async fn introspect(
     payload: web::Payload,
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, TokenError> {
-    let form = read_request(&request, payload).await?;
-    let client = authenticate(&request, &form, &shared)?;
+    let (form, client) = from_client(&request, payload, &shared).await?;
     let told = introspection::introspect(&shared, client, &form).await?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(told))
 }
@@ -90,6 +87,17 @@ pub(crate) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
 }
 
 const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+/// The parameters of a request, and the client that has proven to send it.
+async fn from_client<'s>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    shared: &'s Shared,
+) -> Result<(Params, &'s Client), TokenError> {
+    let form = read_request(request, payload).await?;
+    let client = authenticate(request, &form, shared)?;
+    Ok((form, client))
+}
 
 async fn read_request(request: &HttpRequest, payload: web::Payload) -> Result<Params, TokenError> {
     debug_assert_eq!(

@@ -209,6 +209,18 @@ impl Server {
         self.exchange(&code).await.tokens()
     }
 
+    /// The tokens of a fresh sign-in of alice at the app on her device.
+    pub(crate) async fn tokens_of_app(&self) -> Tokens {
+        let uri = "com.example.app:/callback";
+        let code = Browser::new(self)
+            .sign_in("alice", &app_authorization(uri))
+            .await
+            .code();
+        let mut form = exchange_form(&code);
+        form[2] = ("redirect_uri", uri);
+        self.token(APP, &form).await.tokens()
+    }
+
     pub(crate) async fn user_info(&self, access_token: &str) -> Answer {
         self.send(self.request(Method::GET, "/userinfo").bearer_auth(access_token))
             .await

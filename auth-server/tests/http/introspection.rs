@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::disabled::disable_alice;
 use crate::harness::{
     APP, Answer, BFF, Browser, Credentials, MAIL_API, NOTES_API, OTHER, SECRET, SERVICE, Server,
-    app_authorization, authorization, exchange_form, peek,
+    authorization, peek,
 };
 
 async fn ask(server: &Server, client: Credentials<'_>, token: &str) -> Answer {
@@ -121,14 +121,7 @@ async fn an_api_that_is_not_described_introspects_nothing() {
 #[tokio::test]
 async fn int_3_who_asks_has_to_prove_who_it_is() {
     let server = Server::start_with_apis().await;
-    let uri = "com.example.app:/callback";
-    let code = Browser::new(&server)
-        .sign_in("alice", &app_authorization(uri))
-        .await
-        .code();
-    let mut form = exchange_form(&code);
-    form[2] = ("redirect_uri", uri);
-    let of_app = server.token(APP, &form).await.tokens();
+    let of_app = server.tokens_of_app().await;
     for client in [
         Credentials::None,
         Credentials::Public("notes-api"),

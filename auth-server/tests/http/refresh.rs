@@ -1,8 +1,6 @@
 use futures_util::future::{join, join_all};
 
-use crate::harness::{
-    APP, Answer, BFF, Browser, Credentials, OTHER, Server, app_authorization, exchange_form, peek,
-};
+use crate::harness::{APP, Answer, BFF, Credentials, OTHER, Server, peek};
 
 const DAY: u64 = 24 * 3600;
 
@@ -258,14 +256,7 @@ async fn rt_8_a_refreshed_id_token_tells_of_the_same_sign_in() {
 #[tokio::test]
 async fn rt_9_public_clients_rotate_too() {
     let server = Server::start().await;
-    let uri = "com.example.app:/callback";
-    let code = Browser::new(&server)
-        .sign_in("alice", &app_authorization(uri))
-        .await
-        .code();
-    let mut form = exchange_form(&code);
-    form[2] = ("redirect_uri", uri);
-    let first = server.token(APP, &form).await.tokens();
+    let first = server.tokens_of_app().await;
     let refresh = |token: String| {
         let server = &server;
         async move {
