@@ -10,14 +10,23 @@
 
 #[path = "architecture/dependencies.rs"]
 mod dependencies;
-#[path = "architecture/rules.rs"]
-mod rules;
+#[path = "architecture/grammar.rs"]
+mod grammar;
+#[path = "architecture/http_clients.rs"]
+mod http_clients;
+#[path = "architecture/layers.rs"]
+mod layers;
+#[path = "architecture/libraries.rs"]
+mod libraries;
+#[path = "architecture/sizes.rs"]
+mod sizes;
 #[path = "architecture/source.rs"]
 mod source;
 
 use std::path::{Path, PathBuf};
 
-use self::rules::{imports_run_downwards, is_named_only_in};
+use self::layers::imports_run_downwards;
+use self::libraries::is_named_only_in;
 use self::source::{Source, sources_of};
 
 fn workspace() -> PathBuf {
@@ -38,20 +47,20 @@ fn assert_none(findings: &[String]) {
 
 #[test]
 fn in_the_bff_imports_run_downwards() {
-    assert_none(&imports_run_downwards(&sources("bff"), rules::BFF_LAYERS));
+    assert_none(&imports_run_downwards(&sources("bff"), layers::BFF_LAYERS));
 }
 
 #[test]
 fn in_the_auth_server_imports_run_downwards() {
     assert_none(&imports_run_downwards(
         &sources("auth-server"),
-        rules::AUTH_SERVER_LAYERS,
+        layers::AUTH_SERVER_LAYERS,
     ));
 }
 
 #[test]
 fn bff_and_auth_server_do_not_know_each_other() {
-    for (krate, library) in rules::STRANGERS {
+    for (krate, library) in libraries::STRANGERS {
         assert_none(&is_named_only_in(&sources(krate), library));
     }
     for (krate, other) in [
@@ -69,35 +78,35 @@ fn bff_and_auth_server_do_not_know_each_other() {
 
 #[test]
 fn only_the_edge_of_each_server_knows_actix() {
-    for (krate, library) in rules::ACTIX {
+    for (krate, library) in libraries::ACTIX {
         assert_none(&is_named_only_in(&sources(krate), library));
     }
 }
 
 #[test]
 fn only_the_redis_store_knows_redis() {
-    for (krate, library) in rules::REDIS {
+    for (krate, library) in libraries::REDIS {
         assert_none(&is_named_only_in(&sources(krate), library));
     }
 }
 
 #[test]
 fn only_the_ticket_knows_actix_session() {
-    for (krate, library) in rules::ACTIX_SESSION {
+    for (krate, library) in libraries::ACTIX_SESSION {
         assert_none(&is_named_only_in(&sources(krate), library));
     }
 }
 
 #[test]
 fn jwts_are_verified_in_one_place_and_signed_in_another() {
-    for (krate, library) in rules::JSONWEBTOKEN {
+    for (krate, library) in libraries::JSONWEBTOKEN {
         assert_none(&is_named_only_in(&sources(krate), library));
     }
 }
 
 #[test]
 fn only_the_stores_know_their_databases() {
-    for (krate, library) in rules::DATABASES {
+    for (krate, library) in libraries::DATABASES {
         assert_none(&is_named_only_in(&sources(krate), library));
     }
 }
@@ -105,14 +114,14 @@ fn only_the_stores_know_their_databases() {
 #[test]
 fn http_clients_are_built_where_their_dangers_are_decided() {
     for krate in ["bff", "auth-server", "resource-server"] {
-        assert_none(&rules::clients_are_built_at_home(&sources(krate)));
+        assert_none(&http_clients::clients_are_built_at_home(&sources(krate)));
     }
 }
 
 #[test]
 fn files_and_folders_have_the_size_of_a_thought() {
     for krate in ["bff", "auth-server", "resource-server", "demo", "tests"] {
-        assert_none(&rules::files_are_short(&workspace().join(krate)));
+        assert_none(&sizes::files_are_short(&workspace().join(krate)));
     }
 }
 
