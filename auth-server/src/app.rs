@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::discovery::endpoint::Published;
+use crate::http::Outbound;
 use crate::ops::{health, middleware, sweeper};
 use crate::page::Stylesheet;
 use crate::signin::form_token::FormTokens;
@@ -85,6 +86,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         clock: Arc::clone(&clock),
         store: store.clone(),
         signer: keys.signer,
+        outbound: Outbound::new(config.outbound.clone()),
         own_tokens,
         checker: PasswordChecker::new(&config.passwords, &store.sample_password_hashes().await?),
         forms,

@@ -7,9 +7,11 @@ use std::time::Duration;
 use resource_server::settings::{Document, Environment, Faults, Section};
 
 use crate::client::{Clients, Resource};
+use crate::http::Targets;
 
 mod client;
 mod issuer;
+mod outbound;
 mod passwords;
 mod resource;
 #[cfg(test)]
@@ -46,6 +48,8 @@ pub struct Config {
     pub passwords: PasswordConfig,
     /// Every `[[client]]`.
     pub clients: Clients,
+    /// `[outbound]`.
+    pub(crate) outbound: Targets,
     /// `[log]`.
     pub log: LogConfig,
 }
@@ -170,6 +174,7 @@ impl Config {
         if let (Some(resources), Some(clients)) = (&resources, &clients) {
             resource::check_introspection(&root, resources, clients);
         }
+        let outbound = outbound::parse(root.section("outbound"));
         let log = LogConfig::parse(root.section("log"));
         root.finish();
 
@@ -185,6 +190,7 @@ impl Config {
                 resources: resources?,
                 passwords: passwords?,
                 clients: clients?,
+                outbound: outbound?,
                 log: log?,
             })
         })();

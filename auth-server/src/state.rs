@@ -5,6 +5,7 @@ use std::sync::Arc;
 use resource_server::time::{Clock, UnixTime};
 
 use crate::config::Config;
+use crate::http::Outbound;
 use crate::key::Signer;
 use crate::page::Stylesheet;
 use crate::signin::form_token::FormTokens;
@@ -19,6 +20,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Store,
     pub(crate) signer: Signer,
+    /// Calls addresses that clients registered.
+    #[allow(dead_code, reason = "the endpoints that call come next")]
+    pub(crate) outbound: Outbound,
     pub(crate) own_tokens: OwnTokens,
     pub(crate) checker: PasswordChecker,
     pub(crate) forms: FormTokens,

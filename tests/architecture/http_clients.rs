@@ -7,6 +7,7 @@ const CLIENT_HOMES: &[&str] = &[
     "provider/http",
     "proxy/forward",
     "http_keys",
+    "http",
     "command/session/http",
 ];
 /// Finds HTTP clients that are built somewhere else.

@@ -52,7 +52,7 @@ pub(crate) const BFF_LAYERS: &[Layer] = &[
 /// together.
 pub(crate) const AUTH_SERVER_LAYERS: &[Layer] = &[
     together(&[
-        "config", "client", "grant", "key", "params", "scope", "secret", "store", "user",
+        "config", "client", "grant", "http", "key", "params", "scope", "secret", "store", "user",
     ]),
     together(&[
         "authorize",

@@ -61,10 +61,11 @@ fn the_example_names_every_key() {
 }
 
 /// Where keys are taken from the file.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("../config.rs"),
     include_str!("client.rs"),
     include_str!("resource.rs"),
+    include_str!("outbound.rs"),
     include_str!("passwords.rs"),
 ];
 
@@ -136,6 +137,8 @@ idle_timeout = "48h"
 [passwords]
 cores = 0
 memory = "12MiB"
+[outbound]
+allowed_networks = ["10.0.0.0/8", "10.0.0.1/33"]
 [log]
 format = "xml"
 [[resource]]
@@ -165,6 +168,7 @@ scopes = ["a b"]
         "sign_in.idle_timeout: must not be longer than absolute_timeout",
         "passwords.cores = 0: must be a whole number from 1 to 256",
         "passwords.memory = \"12MiB\": must be at least 19MiB with passes = 2",
+        "outbound.allowed_networks[1] = \"10.0.0.1/33\": must be a network",
         "log.format = \"xml\"",
         "resource[0].identifier = \"notes\": must be an absolute URI",
         "resource[1].identifier = \"https://notes.example/#all\": must be an absolute URI",
