@@ -6,6 +6,7 @@
 
 mod attempt;
 mod code;
+mod db;
 mod family;
 mod live;
 mod opening;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
 pub(crate) use attempt::AttemptLimits;
 pub(crate) use code::{CodeAdded, Redeemed};
@@ -32,6 +32,8 @@ pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, S
 pub(crate) use user::{UserAdded, UserChange, UserKey};
 
 use attempt::Lanes;
+use db::{Pool, Transaction};
+use opening::Access;
 use writable::LastProof;
 
 const READERS: u32 = 4;
@@ -58,8 +60,8 @@ pub enum StoreError {
 /// The database.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    reader: SqlitePool,
-    writer: SqlitePool,
+    reader: Pool,
+    writer: Pool,
     lanes: Arc<Lanes>,
     last_proof: Arc<LastProof>,
 }
@@ -71,19 +73,10 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened or is no database of this program.
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = opening::options(path);
         // Held until the others are open: the last connection to a file that is closed tidies up behind it.
-        let first = opening::migrated(&options).await?;
-        let pool = || {
-            SqlitePoolOptions::new()
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .test_before_acquire(false)
-        };
-        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        let reader = pool()
-            .max_connections(READERS)
-            .connect_with(options.create_if_missing(false).read_only(true))
-            .await?;
+        let first = opening::migrated(path).await?;
+        let writer = opening::pool(path, Access::Write, 1).await?;
+        let reader = opening::pool(path, Access::Read, READERS).await?;
         first.close().await?;
         Ok(Self {
             reader,
@@ -101,7 +94,7 @@ impl Store {
 
     /// A transaction that holds the write lock from its beginning: a deferred one that reads first would fail, not
     /// wait, when another process writes in between.
-    pub(crate) async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 }

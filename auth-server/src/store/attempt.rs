@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use resource_server::time::UnixTime;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{ACQUIRE_TIMEOUT, Store, StoreError};
@@ -50,19 +49,16 @@ impl Store {
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let _turn = enter(&self.lanes.looks).await?;
-        let mut query =
-            QueryBuilder::<Sqlite>::new("SELECT bucket, failures FROM sign_in_attempt WHERE bucket IN (");
-        let mut list = query.separated(", ");
-        for (bucket, _) in buckets {
-            list.push_bind(bucket.as_bytes());
-        }
-        query.push(") AND window_ends > ").push_bind(now.as_secs());
-        for row in query.build().fetch_all(&self.reader).await? {
-            let (bucket, failures): (Vec<u8>, i64) = (row.try_get("bucket")?, row.try_get("failures")?);
-            let is_full = |(found, limits): &(Digest, AttemptLimits)| {
-                found.as_bytes() == bucket && failures >= i64::from(limits.failures)
-            };
-            if buckets.iter().any(is_full) {
+        for (bucket, limits) in buckets {
+            let full = sqlx::query(
+                "SELECT 1 FROM sign_in_attempt WHERE bucket = $1 AND window_ends > $2 AND failures >= $3",
+            )
+            .bind(bucket.as_bytes())
+            .bind(now.as_secs())
+            .bind(i64::from(limits.failures))
+            .fetch_optional(&self.reader)
+            .await?;
+            if full.is_some() {
                 return Ok(false);
             }
         }
@@ -82,16 +78,18 @@ impl Store {
         let mut transaction = self.begin().await?;
         for (bucket, limits) in buckets {
             let claimed = sqlx::query(
-                "INSERT INTO sign_in_attempt (bucket, failures, window_ends) VALUES (?1, 1, ?2)
+                "INSERT INTO sign_in_attempt (bucket, failures, window_ends) VALUES ($1, 1, $2)
                  ON CONFLICT (bucket) DO UPDATE SET
-                    failures = CASE WHEN window_ends <= ?3 THEN 1 ELSE failures + 1 END,
-                    window_ends = CASE WHEN window_ends <= ?3 THEN ?2 ELSE window_ends END
-                 WHERE window_ends <= ?3 OR failures < ?4",
+                    failures = CASE WHEN sign_in_attempt.window_ends <= $3 THEN 1
+                        ELSE sign_in_attempt.failures + 1 END,
+                    window_ends = CASE WHEN sign_in_attempt.window_ends <= $3 THEN $2
+                        ELSE sign_in_attempt.window_ends END
+                 WHERE sign_in_attempt.window_ends <= $3 OR sign_in_attempt.failures < $4",
             )
             .bind(bucket.as_bytes())
             .bind((now + limits.window).as_secs())
             .bind(now.as_secs())
-            .bind(limits.failures)
+            .bind(i64::from(limits.failures))
             .execute(&mut *transaction)
             .await?;
             if claimed.rows_affected() == 0 {
@@ -112,14 +110,14 @@ impl Store {
         let _turn = enter(&self.lanes.writes).await?;
         let mut transaction = self.begin().await?;
         for bucket in afresh {
-            sqlx::query("DELETE FROM sign_in_attempt WHERE bucket = ?")
+            sqlx::query("DELETE FROM sign_in_attempt WHERE bucket = $1")
                 .bind(bucket.as_bytes())
                 .execute(&mut *transaction)
                 .await?;
         }
         for bucket in given_back {
             sqlx::query(
-                "UPDATE sign_in_attempt SET failures = failures - 1 WHERE bucket = ? AND failures > 0",
+                "UPDATE sign_in_attempt SET failures = failures - 1 WHERE bucket = $1 AND failures > 0",
             )
             .bind(bucket.as_bytes())
             .execute(&mut *transaction)

@@ -1,8 +1,7 @@
 use resource_server::time::{Clock, UnixTime};
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::Row as _;
 
+use super::db::{Query, Row, Transaction};
 use super::family::insert_family;
 use super::{NewFamily, Store, StoreError};
 use crate::grant::code::{CodeClaim, NewCode, RedeemedCode};
@@ -45,14 +44,11 @@ impl CodeAdded {
 
 /// Stores a code for somebody who has just typed the password, in the transaction that writes the session down. That
 /// the user is not disabled is asked there.
-pub(super) async fn insert_code(
-    transaction: &mut Transaction<'_, Sqlite>,
-    code: &NewCode,
-) -> Result<(), StoreError> {
+pub(super) async fn insert_code(transaction: &mut Transaction, code: &NewCode) -> Result<(), StoreError> {
     let insert = sqlx::query(
         "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
             nonce, auth_time, expires_at, resources)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     );
     bind_code(insert, code).execute(&mut **transaction).await?;
     Ok(())
@@ -69,9 +65,9 @@ impl Store {
         let insert = sqlx::query(
             "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
                 nonce, auth_time, expires_at, resources)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-             WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = ?6 AND idle_ends > ?12)
-                AND EXISTS (SELECT 1 FROM user WHERE id = ?5 AND disabled_at IS NULL)",
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+             WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = $6 AND idle_ends > $12)
+                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = $5 AND disabled_at IS NULL)",
         );
         let inserted = bind_code(insert, code)
             .bind(now.as_secs())
@@ -93,10 +89,10 @@ impl Store {
         let mut transaction = self.begin().await?;
         let now = clock.now();
         let claimed = sqlx::query(
-            "UPDATE authorization_code SET used_at = ?1, family_id = ?2
-             WHERE digest = ?3 AND client_id = ?4 AND redirect_uri = ?5 AND code_challenge = ?6
-                AND used_at IS NULL AND expires_at > ?1
-                AND EXISTS (SELECT 1 FROM user WHERE id = authorization_code.user_id AND disabled_at IS NULL)
+            "UPDATE authorization_code SET used_at = $1, family_id = $2
+             WHERE digest = $3 AND client_id = $4 AND redirect_uri = $5 AND code_challenge = $6
+                AND used_at IS NULL AND expires_at > $1
+                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = authorization_code.user_id AND disabled_at IS NULL)
              RETURNING user_id, sid, scope, resources, nonce, auth_time",
         )
         .bind(now.as_secs())
@@ -115,9 +111,9 @@ impl Store {
             return Ok(Redeemed::Now(redeemed));
         }
         let ended = sqlx::query(
-            "UPDATE family SET ended_at = ?1, end_reason = ?2, idle_ends = min(idle_ends, ?1)
+            "UPDATE family SET ended_at = $1, end_reason = $2, idle_ends = CASE WHEN idle_ends < $1 THEN idle_ends ELSE $1 END
              WHERE ended_at IS NULL AND id IN (SELECT family_id FROM authorization_code
-                WHERE digest = ?3 AND client_id = ?4 AND used_at IS NOT NULL)
+                WHERE digest = $3 AND client_id = $4 AND used_at IS NOT NULL)
              RETURNING user_id, sid",
         )
         .bind(now.as_secs())
@@ -138,10 +134,7 @@ impl Store {
 }
 
 /// Binds the first eleven parameters.
-fn bind_code<'q>(
-    insert: Query<'q, Sqlite, SqliteArguments>,
-    code: &'q NewCode,
-) -> Query<'q, Sqlite, SqliteArguments> {
+fn bind_code<'q>(insert: Query<'q>, code: &'q NewCode) -> Query<'q> {
     insert
         .bind(code.digest.as_bytes())
         .bind(&code.client_id)
@@ -156,7 +149,7 @@ fn bind_code<'q>(
         .bind(code.resources.to_string())
 }
 
-fn redeemed_of(row: &SqliteRow) -> Result<RedeemedCode, StoreError> {
+fn redeemed_of(row: &Row) -> Result<RedeemedCode, StoreError> {
     Ok(RedeemedCode {
         user_id: row.try_get("user_id")?,
         sid: row.try_get("sid")?,

@@ -1,7 +1,7 @@
 use resource_server::time::{Clock, UnixTime};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::Row as _;
 
+use super::db::{Row, Transaction};
 use super::{Store, StoreError};
 use crate::grant::code::RedeemedCode;
 use crate::grant::family::{EndReason, Family};
@@ -38,7 +38,7 @@ pub(crate) enum GrantState {
 }
 
 pub(super) async fn insert_family(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction,
     id: FamilyId,
     family: &NewFamily,
     client_id: &str,
@@ -47,7 +47,7 @@ pub(super) async fn insert_family(
     sqlx::query(
         "INSERT INTO family (id, handle, client_id, user_id, sid, scope, auth_time, generation, current_digest,
             idle_ends, absolute_ends, resources)
-         VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11)",
     )
     .bind(id.as_bytes())
     .bind(id.handle().as_slice())
@@ -68,13 +68,13 @@ pub(super) async fn insert_family(
 /// Ends everything that came from a sign-in session, whoever wants it: its families, the codes still on their way, and
 /// the session itself.
 pub(super) async fn end_session_and_grants(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction,
     sid: &str,
     reason: EndReason,
     now: UnixTime,
 ) -> Result<(), StoreError> {
     end_grants(transaction, sid, None, reason, now).await?;
-    sqlx::query("DELETE FROM sign_in_session WHERE sid = ?")
+    sqlx::query("DELETE FROM sign_in_session WHERE sid = $1")
         .bind(sid)
         .execute(&mut **transaction)
         .await?;
@@ -84,15 +84,15 @@ pub(super) async fn end_session_and_grants(
 /// Ends the grants of a sign-in session, or only those of one client, and says whether there were any: the codes first,
 /// since one that is exchanged at this moment becomes a family.
 async fn end_grants(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction,
     sid: &str,
     only_client: Option<&str>,
     reason: EndReason,
     now: UnixTime,
 ) -> Result<bool, StoreError> {
     let codes = sqlx::query(
-        "UPDATE authorization_code SET used_at = ?1
-         WHERE sid = ?2 AND (?3 IS NULL OR client_id = ?3) AND used_at IS NULL",
+        "UPDATE authorization_code SET used_at = $1
+         WHERE sid = $2 AND ($3 IS NULL OR client_id = $3) AND used_at IS NULL",
     )
     .bind(now.as_secs())
     .bind(sid)
@@ -100,8 +100,8 @@ async fn end_grants(
     .execute(&mut **transaction)
     .await?;
     let families = sqlx::query(
-        "UPDATE family SET ended_at = ?1, end_reason = ?4, idle_ends = min(idle_ends, ?1)
-         WHERE sid = ?2 AND (?3 IS NULL OR client_id = ?3) AND ended_at IS NULL",
+        "UPDATE family SET ended_at = $1, end_reason = $4, idle_ends = CASE WHEN idle_ends < $1 THEN idle_ends ELSE $1 END
+         WHERE sid = $2 AND ($3 IS NULL OR client_id = $3) AND ended_at IS NULL",
     )
     .bind(now.as_secs())
     .bind(sid)
@@ -117,7 +117,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT client_id, user_id, sid, scope, auth_time, current_digest, previous_digest, sealed_successor,
                 rotated_at, idle_ends, absolute_ends, ended_at, resources
-             FROM family WHERE id = ?",
+             FROM family WHERE id = $1",
         )
         .bind(id.as_bytes())
         .fetch_optional(&self.reader)
@@ -136,9 +136,10 @@ impl Store {
         let mut writer = self.writer.acquire().await?;
         let now = clock.now();
         let rotated = sqlx::query(
-            "UPDATE family SET generation = generation + 1, previous_digest = current_digest, current_digest = ?1,
-                sealed_successor = ?2, rotated_at = ?3, idle_ends = min(?4, absolute_ends)
-             WHERE id = ?5 AND client_id = ?6 AND current_digest = ?7 AND ended_at IS NULL AND idle_ends > ?3",
+            "UPDATE family SET generation = generation + 1, previous_digest = current_digest, current_digest = $1,
+                sealed_successor = $2, rotated_at = $3,
+                idle_ends = CASE WHEN absolute_ends < $4 THEN absolute_ends ELSE $4 END
+             WHERE id = $5 AND client_id = $6 AND current_digest = $7 AND ended_at IS NULL AND idle_ends > $3",
         )
         .bind(rotation.next.digest().as_bytes())
         .bind(rotation.presented.seal(rotation.next))
@@ -160,8 +161,8 @@ impl Store {
         now: UnixTime,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE family SET ended_at = ?1, end_reason = ?2, idle_ends = min(idle_ends, ?1)
-             WHERE id = ?3 AND ended_at IS NULL",
+            "UPDATE family SET ended_at = $1, end_reason = $2, idle_ends = CASE WHEN idle_ends < $1 THEN idle_ends ELSE $1 END
+             WHERE id = $3 AND ended_at IS NULL",
         )
         .bind(now.as_secs())
         .bind(reason.as_str())
@@ -185,7 +186,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let live = sqlx::query("SELECT 1 FROM sign_in_session WHERE sid = ? AND idle_ends > ?")
+        let live = sqlx::query("SELECT 1 FROM sign_in_session WHERE sid = $1 AND idle_ends > $2")
             .bind(sid)
             .bind(now.as_secs())
             .fetch_optional(&mut *transaction)
@@ -202,8 +203,8 @@ impl Store {
     /// Whether the grant behind a token stands. One that is unknown has been swept away after its end.
     pub(crate) async fn grant_state(&self, handle: &[u8]) -> Result<GrantState, StoreError> {
         let row = sqlx::query(
-            "SELECT 1 FROM family WHERE handle = ? AND ended_at IS NULL
-                AND EXISTS (SELECT 1 FROM user WHERE id = family.user_id AND disabled_at IS NULL)",
+            "SELECT 1 FROM family WHERE handle = $1 AND ended_at IS NULL
+                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = family.user_id AND disabled_at IS NULL)",
         )
         .bind(handle)
         .fetch_optional(&self.reader)
@@ -216,7 +217,7 @@ impl Store {
     }
 }
 
-fn family_of(row: &SqliteRow) -> Result<Family, StoreError> {
+fn family_of(row: &Row) -> Result<Family, StoreError> {
     let digest = |column: &str| -> Result<Option<Digest>, StoreError> {
         let bytes: Option<Vec<u8>> = row.try_get(column)?;
         bytes

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use resource_server::time::UnixTime;
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::Row as _;
 
+use super::db::Transaction;
 use super::family::end_session_and_grants;
 use super::{Store, StoreError};
 use crate::grant::family::EndReason;
@@ -37,15 +38,15 @@ pub(crate) enum Whose<'w> {
 /// The next `sid`s, by the index of `sid`, or of the user if it is one's.
 pub(super) fn next_sids(whose: Whose<'_>) -> String {
     let narrowed = match whose {
-        Whose::Everybody => "?4 IS NULL",
-        Whose::User(_) => "user_id = ?4",
-        Whose::Sid(_) => "sid = ?4",
+        Whose::Everybody => "$4 IS NULL",
+        Whose::User(_) => "user_id = $4",
+        Whose::Sid(_) => "sid = $4",
     };
     format!(
-        "SELECT sid FROM sign_in_session WHERE sid > ?1 AND idle_ends > ?2 AND {narrowed}
+        "SELECT sid FROM sign_in_session WHERE sid > $1 AND idle_ends > $2 AND {narrowed}
          UNION
-         SELECT sid FROM family WHERE sid > ?1 AND idle_ends > ?2 AND ended_at IS NULL AND {narrowed}
-         ORDER BY sid LIMIT ?3"
+         SELECT sid FROM family WHERE sid > $1 AND idle_ends > $2 AND ended_at IS NULL AND {narrowed}
+         ORDER BY sid LIMIT $3"
     )
 }
 
@@ -65,7 +66,7 @@ impl Store {
         let sids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(next_sids(whose)))
             .bind(after)
             .bind(now.as_secs())
-            .bind(at_most)
+            .bind(i64::from(at_most))
             .bind(named)
             .fetch_all(&self.reader)
             .await?;
@@ -79,10 +80,10 @@ impl Store {
     async fn live_session(&self, sid: String, now: UnixTime) -> Result<Option<LiveSession>, StoreError> {
         let rows = sqlx::query(
             "SELECT user_id, auth_time, idle_ends, NULL AS client_id FROM sign_in_session
-                WHERE sid = ?1 AND idle_ends > ?2
+                WHERE sid = $1 AND idle_ends > $2
              UNION ALL
              SELECT user_id, auth_time, idle_ends, client_id FROM family
-                WHERE sid = ?1 AND idle_ends > ?2 AND ended_at IS NULL",
+                WHERE sid = $1 AND idle_ends > $2 AND ended_at IS NULL",
         )
         .bind(&sid)
         .bind(now.as_secs())
@@ -137,14 +138,14 @@ impl Store {
 
 /// The `sid`s of a user's sessions, grants and codes that could still be used.
 pub(super) async fn live_sids_within(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction,
     user_id: &str,
     now: UnixTime,
 ) -> Result<Vec<String>, StoreError> {
     let sids = sqlx::query_scalar(
-        "SELECT sid FROM sign_in_session WHERE user_id = ?1 AND sid IS NOT NULL AND idle_ends > ?2
-         UNION SELECT sid FROM family WHERE user_id = ?1 AND ended_at IS NULL AND idle_ends > ?2
-         UNION SELECT sid FROM authorization_code WHERE user_id = ?1 AND used_at IS NULL AND expires_at > ?2",
+        "SELECT sid FROM sign_in_session WHERE user_id = $1 AND sid IS NOT NULL AND idle_ends > $2
+         UNION SELECT sid FROM family WHERE user_id = $1 AND ended_at IS NULL AND idle_ends > $2
+         UNION SELECT sid FROM authorization_code WHERE user_id = $1 AND used_at IS NULL AND expires_at > $2",
     )
     .bind(user_id)
     .bind(now.as_secs())

@@ -3,34 +3,64 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::StoreError;
+use super::db::Pool;
+use super::{ACQUIRE_TIMEOUT, StoreError};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
-/// How long a statement waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What every connection is told. A rotation that is answered but lost in a power cut would turn an honest client's next
+/// refresh into reuse, so every commit reaches the disk. A statement waits for another process that writes.
+const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
 /// How long a start waits for another process that brings the tables up to date, which may be large.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// `SQLITE_BUSY`, the low byte of its kinds.
 const BUSY: i32 = 5;
 
-/// How every connection is opened; the file is made here if it is not there.
+/// What the connections of a pool may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// Some connections to a file that is there.
+pub(super) async fn pool(path: &Path, access: Access, connections: u32) -> Result<Pool, StoreError> {
+    sqlx::any::install_default_drivers();
+    let mode = match access {
+        Access::Read => "ro",
+        Access::Write => "rw",
+    };
+    let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    let options: AnyConnectOptions = format!("sqlite:{name}?mode={mode}").parse()?;
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(PRAGMAS).execute(connection).await?;
+                Ok(())
+            })
+        });
+    Ok(pool.connect_with(options).await?)
+}
+
+/// How the first connection is opened; the file is made here if it is not there.
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     make_private(path);
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
+        // The file remembers this one.
         .journal_mode(SqliteJournalMode::Wal)
-        // A rotation that is answered but lost in a power cut would turn an honest client's next refresh into reuse, so
-        // every commit reaches the disk.
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(MIGRATION_TIMEOUT)
 }
 
 /// A connection to the file, whose tables are up to date.
@@ -38,8 +68,8 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 /// sqlx locks nothing on SQLite: two processes would both find a migration missing, and the second to apply it would
 /// fail. Here the look and all that follows from it are one transaction, which holds the write lock from its beginning:
 /// the others find everything done. So no migration may ask for `-- no-transaction`.
-pub(super) async fn migrated(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let mut connection = connect(&options.clone().busy_timeout(MIGRATION_TIMEOUT)).await?;
+pub(super) async fn migrated(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let mut connection = connect(&options(path)).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     // As `run`, whose future the compiler lets no thread move: its `Acquire` is "not general enough" there.
     MIGRATIONS.run_direct(None, &mut *transaction, false).await?;

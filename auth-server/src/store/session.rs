@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use resource_server::time::UnixTime;
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::Row as _;
 
 use super::code::insert_code;
+use super::db::Transaction;
 use super::family::end_session_and_grants;
 use super::{Store, StoreError};
 use crate::config::SignInLifetimes;
@@ -70,7 +71,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<Option<String>, StoreError> {
         let row = sqlx::query(
-            "SELECT state, idle_ends, absolute_ends FROM sign_in_session WHERE key_digest = ? AND idle_ends > ?",
+            "SELECT state, idle_ends, absolute_ends FROM sign_in_session WHERE key_digest = $1 AND idle_ends > $2",
         )
         .bind(key.as_bytes())
         .bind(now.as_secs())
@@ -81,8 +82,12 @@ impl Store {
         let absolute_ends = UnixTime::from_secs(row.try_get("absolute_ends")?);
         let slid = (now + lifetimes.idle).min(absolute_ends);
         if slid.since(idle_ends) >= slide_step(lifetimes.idle) {
-            // Conditional on its being live: a session that ended in between stays ended.
-            sqlx::query("UPDATE sign_in_session SET idle_ends = ?1 WHERE key_digest = ?2 AND idle_ends > ?3")
+            // Conditional on its being live: a session that ended in between stays ended, and a key that was replaced in
+            // between keeps its short life.
+            sqlx::query(
+                "UPDATE sign_in_session SET idle_ends = CASE WHEN absolute_ends < $1 THEN absolute_ends ELSE $1 END
+                 WHERE key_digest = $2 AND idle_ends > $3",
+            )
                 .bind(slid.as_secs())
                 .bind(key.as_bytes())
                 .bind(now.as_secs())
@@ -128,7 +133,7 @@ impl Store {
 
     /// Ends a session; ending it twice is not an error.
     pub(crate) async fn end_session(&self, key: &Digest) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM sign_in_session WHERE key_digest = ?")
+        sqlx::query("DELETE FROM sign_in_session WHERE key_digest = $1")
             .bind(key.as_bytes())
             .execute(&self.writer)
             .await?;
@@ -138,7 +143,7 @@ impl Store {
 
 /// `false` when the user is disabled or gone: nothing was stored.
 async fn insert_session(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction,
     key: &Digest,
     session: &StoredSession,
     lifetimes: SignInLifetimes,
@@ -148,8 +153,8 @@ async fn insert_session(
     let idle_ends = (now + lifetimes.idle).min(absolute_ends);
     let inserted = sqlx::query(
         "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends, user_id, auth_time)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
-         WHERE EXISTS (SELECT 1 FROM user WHERE id = ?6 AND disabled_at IS NULL)",
+         SELECT $1, $2, $3, $4, $5, $6, $7
+         WHERE EXISTS (SELECT 1 FROM \"user\" WHERE id = $6 AND disabled_at IS NULL)",
     )
     .bind(key.as_bytes())
     .bind(&session.owner.sid)
@@ -164,14 +169,11 @@ async fn insert_session(
 }
 
 /// Shortens the life of a replaced key; `false` when it is over already, and with it the session.
-async fn retire_key(
-    transaction: &mut Transaction<'_, Sqlite>,
-    key: &Digest,
-    now: UnixTime,
-) -> Result<bool, StoreError> {
+async fn retire_key(transaction: &mut Transaction, key: &Digest, now: UnixTime) -> Result<bool, StoreError> {
     let retired = sqlx::query(
-        "UPDATE sign_in_session SET idle_ends = min(idle_ends, ?1), absolute_ends = min(absolute_ends, ?1)
-         WHERE key_digest = ?2 AND idle_ends > ?3",
+        "UPDATE sign_in_session SET idle_ends = CASE WHEN idle_ends < $1 THEN idle_ends ELSE $1 END,
+            absolute_ends = CASE WHEN absolute_ends < $1 THEN absolute_ends ELSE $1 END
+         WHERE key_digest = $2 AND idle_ends > $3",
     )
     .bind((now + FORMER_KEY_LIVES).as_secs())
     .bind(key.as_bytes())

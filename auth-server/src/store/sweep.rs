@@ -12,14 +12,14 @@ const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// What is deleted at once. Each statement finds its rows by the index of one column: no idle time ends after the
 /// absolute one, nor after the family's end.
 pub(super) const OVER: [&str; 2] = [
-    "DELETE FROM sign_in_session WHERE rowid IN (SELECT rowid FROM sign_in_session WHERE idle_ends <= ?1 LIMIT ?2)",
-    "DELETE FROM sign_in_attempt WHERE rowid IN (SELECT rowid FROM sign_in_attempt WHERE window_ends <= ?1 LIMIT ?2)",
+    "DELETE FROM sign_in_session WHERE key_digest IN (SELECT key_digest FROM sign_in_session WHERE idle_ends <= $1 LIMIT $2)",
+    "DELETE FROM sign_in_attempt WHERE bucket IN (SELECT bucket FROM sign_in_attempt WHERE window_ends <= $1 LIMIT $2)",
 ];
 /// What is deleted after [`KEPT`].
 pub(super) const LONG_OVER: [&str; 2] = [
-    "DELETE FROM authorization_code WHERE rowid IN (SELECT rowid FROM authorization_code
-        WHERE expires_at <= ?1 LIMIT ?2)",
-    "DELETE FROM family WHERE rowid IN (SELECT rowid FROM family WHERE idle_ends <= ?1 LIMIT ?2)",
+    "DELETE FROM authorization_code WHERE digest IN (SELECT digest FROM authorization_code
+        WHERE expires_at <= $1 LIMIT $2)",
+    "DELETE FROM family WHERE id IN (SELECT id FROM family WHERE idle_ends <= $1 LIMIT $2)",
 ];
 
 impl Store {

@@ -1,7 +1,7 @@
 use resource_server::time::UnixTime;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
+use super::db::Row;
 use super::family::end_session_and_grants;
 use super::live::live_sids_within;
 use super::{Store, StoreError};
@@ -46,7 +46,7 @@ pub(crate) enum UserChange<'c> {
     },
 }
 
-const RECORD: &str = "SELECT id, name, email, full_name, created_at, disabled_at FROM user";
+const RECORD: &str = "SELECT id, name, email, full_name, created_at, disabled_at FROM \"user\"";
 
 impl Store {
     pub(crate) async fn add_user(
@@ -56,7 +56,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<UserAdded, StoreError> {
         let inserted = sqlx::query(
-            "INSERT INTO user (id, name, password_hash, email, full_name, created_at) VALUES (?, ?, ?, ?, ?, ?)
+            "INSERT INTO \"user\" (id, name, password_hash, email, full_name, created_at) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (name) DO NOTHING",
         )
         .bind(&user.id)
@@ -77,17 +77,18 @@ impl Store {
     /// The user of that name, disabled or not: whoever asks has a password to judge first.
     pub(crate) async fn user_by_name(&self, name: &UserName) -> Result<Option<StoredUser>, StoreError> {
         let row = sqlx::query(
-            "SELECT id, name, email, full_name, password_hash, disabled_at IS NOT NULL AS is_disabled
-             FROM user WHERE name = ?",
+            "SELECT id, name, email, full_name, password_hash, disabled_at
+             FROM \"user\" WHERE name = $1",
         )
         .bind(name.as_str())
         .fetch_optional(&self.reader)
         .await?;
         row.map(|row| {
+            let disabled_at: Option<i64> = row.try_get("disabled_at")?;
             Ok(StoredUser {
                 user: user_of(&row)?,
                 password_hash: row.try_get("password_hash")?,
-                is_disabled: row.try_get("is_disabled")?,
+                is_disabled: disabled_at.is_some(),
             })
         })
         .transpose()
@@ -100,7 +101,7 @@ impl Store {
         stored: &str,
         renewed: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE user SET password_hash = ? WHERE id = ? AND password_hash = ?")
+        sqlx::query("UPDATE \"user\" SET password_hash = $1 WHERE id = $2 AND password_hash = $3")
             .bind(renewed)
             .bind(user_id)
             .bind(stored)
@@ -111,9 +112,9 @@ impl Store {
 
     /// Some password hashes, one at least for each cost that there is. Reads the whole table.
     pub(crate) async fn sample_password_hashes(&self) -> Result<Vec<String>, StoreError> {
-        // `$argon2id$v=19$m=19456,t=2,p=1$…`: what comes before `p` tells costs apart.
+        // `$argon2id$v=19$m=19456,t=2,p=1$` and then, always 66 characters long, the salt and the hash.
         let hashes = sqlx::query_scalar(
-            "SELECT min(password_hash) FROM user GROUP BY substr(password_hash, 1, instr(password_hash, ',p='))",
+            "SELECT min(password_hash) FROM \"user\" GROUP BY substr(password_hash, 1, abs(length(password_hash) - 66))",
         )
         .fetch_all(&self.reader)
         .await?;
@@ -122,11 +123,12 @@ impl Store {
 
     /// The user that a grant or a session is for; one who is disabled is nobody to them.
     pub(crate) async fn user_by_id(&self, id: &str) -> Result<Option<User>, StoreError> {
-        let row =
-            sqlx::query("SELECT id, name, email, full_name FROM user WHERE id = ? AND disabled_at IS NULL")
-                .bind(id)
-                .fetch_optional(&self.reader)
-                .await?;
+        let row = sqlx::query(
+            "SELECT id, name, email, full_name FROM \"user\" WHERE id = $1 AND disabled_at IS NULL",
+        )
+        .bind(id)
+        .fetch_optional(&self.reader)
+        .await?;
         row.map(|row| user_of(&row)).transpose()
     }
 
@@ -136,7 +138,7 @@ impl Store {
             UserKey::Name(name) => ("name", name.as_str()),
             UserKey::Id(id) => ("id", id),
         };
-        let query = format!("{RECORD} WHERE {column} = ?");
+        let query = format!("{RECORD} WHERE {column} = $1");
         let row = sqlx::query(sqlx::AssertSqlSafe(query))
             .bind(value)
             .fetch_optional(&self.reader)
@@ -146,10 +148,10 @@ impl Store {
 
     /// The next users by name.
     pub(crate) async fn users(&self, after: &str, at_most: u32) -> Result<Vec<UserRecord>, StoreError> {
-        let query = format!("{RECORD} WHERE name > ? ORDER BY name LIMIT ?");
+        let query = format!("{RECORD} WHERE name > $1 ORDER BY name LIMIT $2");
         let rows = sqlx::query(sqlx::AssertSqlSafe(query))
             .bind(after)
-            .bind(at_most)
+            .bind(i64::from(at_most))
             .fetch_all(&self.reader)
             .await?;
         rows.iter().map(record_of).collect()
@@ -167,13 +169,13 @@ impl Store {
         let (update, value, ends) = match change {
             // The first instant stays when somebody is disabled twice.
             UserChange::Disable => (
-                "UPDATE user SET disabled_at = coalesce(disabled_at, ?2) WHERE id = ?1",
+                "UPDATE \"user\" SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1",
                 None,
                 Some(EndReason::UserDisabled),
             ),
-            UserChange::Enable => ("UPDATE user SET disabled_at = NULL WHERE id = ?1", None, None),
+            UserChange::Enable => ("UPDATE \"user\" SET disabled_at = NULL WHERE id = $1", None, None),
             UserChange::Password { hash, ends_sessions } => (
-                "UPDATE user SET password_hash = ?2 WHERE id = ?1",
+                "UPDATE \"user\" SET password_hash = $2 WHERE id = $1",
                 Some(hash),
                 ends_sessions.then_some(EndReason::PasswordChanged),
             ),
@@ -200,7 +202,7 @@ impl Store {
     }
 }
 
-fn user_of(row: &SqliteRow) -> Result<User, StoreError> {
+fn user_of(row: &Row) -> Result<User, StoreError> {
     let name: String = row.try_get("name")?;
     Ok(User {
         id: row.try_get("id")?,
@@ -210,7 +212,7 @@ fn user_of(row: &SqliteRow) -> Result<User, StoreError> {
     })
 }
 
-fn record_of(row: &SqliteRow) -> Result<UserRecord, StoreError> {
+fn record_of(row: &Row) -> Result<UserRecord, StoreError> {
     let disabled_at: Option<i64> = row.try_get("disabled_at")?;
     Ok(UserRecord {
         user: user_of(row)?,

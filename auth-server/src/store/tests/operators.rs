@@ -1,6 +1,6 @@
 //! Users who are disabled, what is signed in for them, and how operators find both.
 
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use super::*;
 
@@ -113,7 +113,7 @@ async fn x_9_a_code_of_a_disabled_user_is_refused_by_itself() {
     let code = Code::generate();
     add_code(&store, &new_code(&code)).await;
     // As if the code had been stored by a transaction that disabling did not see.
-    sqlx::query("UPDATE user SET disabled_at = 1")
+    sqlx::query("UPDATE \"user\" SET disabled_at = 1")
         .execute(&store.writer)
         .await
         .unwrap();
@@ -220,7 +220,7 @@ async fn sessions_of_an_older_file_are_found_by_their_user() {
     migrations.run(&older).await.unwrap();
     let state = r#"{"signed_in":"{\"user_id\":\"u\",\"sid\":\"s\",\"auth_time\":7}"}"#;
     for (key, sid, state) in [("a", Some("s"), state), ("b", None, "{}")] {
-        sqlx::query("INSERT INTO sign_in_session VALUES (?, ?, ?, 100, 100)")
+        sqlx::query("INSERT INTO sign_in_session VALUES ($1, $2, $3, 100, 100)")
             .bind(key.as_bytes())
             .bind(sid)
             .bind(state)
@@ -239,7 +239,7 @@ async fn sessions_of_an_older_file_are_found_by_their_user() {
     assert_eq!((found[0].sid.as_str(), found[0].auth_time), ("s", at(7)));
 
     // A node of the version before goes on beside this one.
-    let by_older = "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends) VALUES (?, ?, ?, 100, 100)";
+    let by_older = "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends) VALUES ($1, $2, $3, 100, 100)";
     for (key, sid, state) in [("c", Some("later"), state), ("d", None, "{}")] {
         sqlx::query(by_older)
             .bind(key.as_bytes())
@@ -251,7 +251,7 @@ async fn sessions_of_an_older_file_are_found_by_their_user() {
     }
     let changed = state.replace("\\\"u\\\"", "\\\"v\\\"");
     assert_ne!(changed, state);
-    sqlx::query("UPDATE sign_in_session SET sid = 'other', state = ? WHERE sid = 's'")
+    sqlx::query("UPDATE sign_in_session SET sid = 'other', state = $1 WHERE sid = 's'")
         .bind(&changed)
         .execute(&store.writer)
         .await

@@ -43,7 +43,7 @@ async fn a_sid_goes_on_only_while_its_session_is_live() {
             };
             let stored = store.sign_in(sign_in, LIFETIMES, at(now)).await.unwrap();
             let row: (String, String, i64) =
-                sqlx::query_as("SELECT sid, user_id, auth_time FROM sign_in_session WHERE key_digest = ?")
+                sqlx::query_as("SELECT sid, user_id, auth_time FROM sign_in_session WHERE key_digest = $1")
                     .bind(keys[former + 1].as_bytes())
                     .fetch_one(&store.reader)
                     .await
@@ -116,7 +116,7 @@ async fn a_session_that_is_over_vouches_for_no_code() {
 async fn a_session_whose_user_is_gone_vouches_for_no_code() {
     let (store, _folder) = store().await;
     add_session(&store, &Digest::of(b"key"), LIFETIMES).await;
-    sqlx::query("DELETE FROM user WHERE id = 'u'")
+    sqlx::query("DELETE FROM \"user\" WHERE id = 'u'")
         .execute(&store.writer)
         .await
         .unwrap();
