@@ -8,8 +8,8 @@ help:
 	@echo "make run     start the demo: BFF, auth server and notes API on loopback"
 	@echo "make test    install what the tests need, then run all of them"
 	@echo "make check   formatting, lints, documentation, dependency policy, tests"
-	@echo "make bench   measure the release build: start time and idle memory; the proxy beside nginx and other peers (wrk and"
-	@echo "             Apache are installed); logouts, logins and refreshes of a cluster;"
+	@echo "make bench   measure the release build: start time and idle memory; the proxy beside nginx and other peers (wrk is"
+	@echo "             installed); logouts, logins and refreshes of a cluster;"
 	@echo "             a million sessions in each store (needs 6 GB of memory and 8 GB of disk); make bench-quick does less"
 	@echo "make bench-compare   measure a quick run of the proxy and compare its ratios to nginx with the committed ones"
 

@@ -142,7 +142,7 @@ fn every_dependency_says_why_it_is_there() {
 
 #[test]
 fn the_lock_files_of_npm_name_no_registry_of_this_machine() {
-    for folder in ["foreign-provider", "grpc", "vite"] {
+    for folder in ["foreign-provider", "grpc", "interop", "vite"] {
         let lock_file = workspace().join("tests").join(folder).join("package-lock.json");
         assert_none(&dependencies::machine_specific(&lock_file));
     }

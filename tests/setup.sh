@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: Redis, nginx, Chromium with its driver, npm oidc-provider,
-# grpc-js and vite. `tests/setup.sh bench` adds what the benchmarks need: wrk, and Apache with mod_auth_openidc.
+# Installs what the tests need and this machine lacks: Redis, nginx, Apache with mod_auth_openidc, Chromium with its
+# driver, and of npm: oidc-provider, openid-client, grpc-js and vite. `tests/setup.sh bench` adds wrk for the benchmarks.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,11 +27,11 @@ need chromedriver chromium-driver
 need node nodejs
 need npm npm
 need nginx nginx-light
+need apache2 apache2
+[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || packages+=(libapache2-mod-auth-openidc)
 if [ "${1:-}" = bench ]; then
     need wrk wrk
     need taskset util-linux
-    need apache2 apache2
-    [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || packages+=(libapache2-mod-auth-openidc)
 fi
 
 if [ "${#packages[@]}" -gt 0 ]; then
@@ -41,7 +41,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
         exit 1
     fi
     as_root apt-get update -q
-    # Debian starts a Redis and an Apache of its own after the installation; the tests bring theirs.
+    # Debian starts a Redis, an nginx and an Apache of its own after the installation; the tests bring theirs.
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends "${packages[@]}"
 fi
 
@@ -52,7 +52,7 @@ if [ "$node_major" -lt 20 ]; then
 fi
 
 # `npm ci` starts from nothing each time, so it runs only when the lock file is newer than what it installed.
-for folder in foreign-provider grpc vite; do
+for folder in foreign-provider grpc interop vite; do
     installed="$here/$folder/node_modules/.package-lock.json"
     if [ ! -e "$installed" ] || [ "$here/$folder/package-lock.json" -nt "$installed" ]; then
         npm ci --prefix "$here/$folder" --no-audit --no-fund

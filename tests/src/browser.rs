@@ -5,6 +5,7 @@
 //! must not get.
 
 mod answer;
+mod errand;
 mod fetch;
 mod html;
 mod inspect;

@@ -1,23 +1,18 @@
 //! A real nginx in front of a BFF and of an application that asks it, as `docs/forward-auth.md` says.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use url::Url;
 
-use crate::leash::Leashed;
-use crate::redis::free_port;
+use crate::leash::{Leashed, start_on_free_port};
 use crate::stack::{GATEWAY_SECRET, Stack};
 
-/// An nginx that runs.
+/// An nginx that asks a BFF.
 #[derive(Debug)]
-pub struct Gateway {
-    address: SocketAddr,
-    _folder: TempDir,
-    _process: Leashed,
-}
+pub struct Gateway(Nginx);
 
 impl Gateway {
     /// Starts an nginx with the documented lines, in front of a stack's BFF and its upstream.
@@ -25,26 +20,48 @@ impl Gateway {
     /// # Panics
     /// When nginx is missing or does not start.
     pub async fn start(stack: &Stack) -> Self {
-        loop {
+        let configure = async |_: &Path, port| (configuration(stack, port), ());
+        let (nginx, ()) = Nginx::start(configure).await;
+        Self(nginx)
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+}
+
+/// An nginx that runs; it is gone once this is dropped.
+#[derive(Debug)]
+pub struct Nginx {
+    address: SocketAddr,
+    _folder: TempDir,
+    _process: Leashed,
+}
+
+impl Nginx {
+    /// Starts one with the lines that `configure` gives for its section `http`, for a folder and a port. The second value
+    /// is whatever else was made for that port.
+    ///
+    /// # Panics
+    /// When nginx is missing or does not start.
+    pub async fn start<T>(configure: impl AsyncFn(&Path, u16) -> (String, T)) -> (Self, T) {
+        let is_ready = |line: &str| line.contains("start worker process ");
+        let (port, process, (folder, made)) = start_on_free_port(is_ready, async |port| {
             let folder = TempDir::new().expect("a temporary folder");
-            let port = free_port();
+            let (lines, made) = configure(folder.path(), port).await;
             let file = folder.path().join("nginx.conf");
-            fs::write(&file, configuration(stack, folder.path(), port))
-                .expect("a file in a temporary folder");
-            let arguments = [Path::new("-e"), Path::new("stderr"), Path::new("-c"), &file];
-            match Leashed::start(nginx(), &arguments, |line| line.contains("start worker process ")).await {
-                Ok((process, _)) => {
-                    return Self {
-                        address: SocketAddr::from(([127, 0, 0, 1], port)),
-                        _folder: folder,
-                        _process: process,
-                    };
-                }
-                // Another process took the port between our look and nginx's.
-                Err(printed) if printed.contains("Address already in use") => {}
-                Err(printed) => panic!("nginx did not start:\n{printed}"),
-            }
-        }
+            fs::write(&file, around(&lines, folder.path())).expect("a file in a temporary folder");
+            let words = [nginx(), "-e", "stderr", "-c", &file.display().to_string()];
+            (words.map(str::to_owned).to_vec(), (folder, made))
+        })
+        .await;
+        let nginx = Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            _folder: folder,
+            _process: process,
+        };
+        (nginx, made)
     }
 
     /// Where it listens.
@@ -63,13 +80,18 @@ pub fn nginx() -> &'static str {
     }
 }
 
-fn configuration(stack: &Stack, folder: &Path, port: u16) -> String {
+fn configuration(stack: &Stack, port: u16) -> String {
     let upstream = Url::parse(stack.upstream().url()).expect("the upstream's address");
     let [map, locations] = documented();
     let locations = locations
         .replace("127.0.0.1:8080", &stack.bff_address().to_string())
         .replace("127.0.0.1:3000", upstream.authority())
         .replace("SECRET", GATEWAY_SECRET);
+    format!("{map}\nserver {{\nlisten 127.0.0.1:{port};\n{locations}\n}}\n")
+}
+
+/// What surrounds the section `http` of an nginx that stays in the foreground and in its folder.
+fn around(lines: &str, folder: &Path) -> String {
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let places: String = kinds
         .iter()
@@ -77,7 +99,7 @@ fn configuration(stack: &Stack, folder: &Path, port: u16) -> String {
         .collect();
     format!(
         "daemon off;\nworker_processes 1;\nerror_log stderr notice;\npid {};\nevents {{}}\nhttp {{\n\
-         access_log off;\n{places}{map}\nserver {{\nlisten 127.0.0.1:{port};\n{locations}\n}}\n}}\n",
+         access_log off;\n{places}{lines}}}\n",
         folder.join("pid").display()
     )
 }

@@ -2,11 +2,16 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::net::Ipv4Addr;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
+
+use crate::redis::free_port;
+use crate::wait::{eventually, within_patience};
 
 /// Starts the program in the shell's process group and waits for the end of standard input, which comes when the
 /// harness closes it or dies, however it dies; then the whole group is killed.
@@ -167,6 +172,34 @@ impl Leashed {
 impl Drop for Leashed {
     fn drop(&mut self) {
         self.kill_group();
+    }
+}
+
+/// Starts a server on a port that is free, with the words of the command that `configure` gives for it, and waits until it
+/// accepts connections. The last value is whatever else was made for that port.
+///
+/// # Panics
+/// When it does not start.
+pub async fn start_on_free_port<T>(
+    is_ready: impl Fn(&str) -> bool + Copy,
+    configure: impl AsyncFn(u16) -> (Vec<String>, T),
+) -> (u16, Leashed, T) {
+    loop {
+        let port = free_port();
+        let (words, made) = configure(port).await;
+        let (program, arguments) = words.split_first().expect("a program");
+        match within_patience(program, Leashed::start(program, arguments, is_ready)).await {
+            Ok((process, _)) => {
+                eventually("it accepts connections", || async {
+                    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()
+                })
+                .await;
+                return (port, process, made);
+            }
+            // Another process took the port between our look and the server's.
+            Err(printed) if printed.to_lowercase().contains("address already in use") => {}
+            Err(printed) => panic!("{words:?} did not start:\n{printed}"),
+        }
     }
 }
 

@@ -15,6 +15,8 @@
     reason = "a harness reports what is wrong by failing the test"
 )]
 
+pub mod apache;
+pub mod auth;
 pub mod browser;
 pub mod chromium;
 pub mod cluster;

@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use e2e::leash::Leashed;
-use e2e::redis::free_port;
-use e2e::wait::{eventually, within_patience};
-use tokio::net::TcpStream;
+use e2e::leash::{Leashed, start_on_free_port};
 
 /// Where a contender runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,33 +76,19 @@ fn move_to(list: &str) {
     assert!(output.status.success(), "taskset: {output:?}");
 }
 
-/// Starts a server on a port that is free, with the arguments that `configure` gives for it, and waits until it accepts.
-/// The last value is whatever else was made for that port.
+/// Starts a server at a place, on a port that is free, with the arguments that `configure` gives for it. The last value is
+/// whatever else was made for that port.
 pub(crate) async fn start_server<T>(
     place: Place,
     command: &[&str],
     is_ready: impl Fn(&str) -> bool + Copy,
     configure: impl AsyncFn(u16) -> (Vec<String>, T),
 ) -> (u16, Leashed, T) {
-    loop {
-        let port = free_port();
+    start_on_free_port(is_ready, async |port| {
         let (arguments, made) = configure(port).await;
-        let words = place.words(command, arguments);
-        let (program, arguments) = words.split_first().expect("a program");
-        let started = Leashed::start(program, arguments, is_ready);
-        match within_patience(command[0], started).await {
-            Ok((process, _)) => {
-                eventually("it accepts connections", || async {
-                    TcpStream::connect(("127.0.0.1", port)).await.ok()
-                })
-                .await;
-                return (port, process, made);
-            }
-            // Another process took the port between our look and the server's.
-            Err(printed) if printed.to_lowercase().contains("address already in use") => {}
-            Err(printed) => panic!("{command:?} did not start:\n{printed}"),
-        }
-    }
+        (place.words(command, arguments), made)
+    })
+    .await
 }
 
 /// How many files a process may have open, and thus connections; raised as far as it goes, for whatever is started from now on.

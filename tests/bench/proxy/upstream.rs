@@ -68,7 +68,7 @@ impl Upstream {
 
 async fn configure(port: u16) -> (Vec<String>, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
-    readable_for_workers(folder.path());
+    e2e::apache::readable_for_workers(folder.path());
     let files = folder.path().join("files/api");
     fs::create_dir_all(&files).expect("a folder");
     for case in BY_SIZE {
@@ -149,10 +149,4 @@ pub(crate) fn temporary_places(folder: &Path) -> String {
 pub(crate) fn arguments(file: &Path) -> Vec<String> {
     let file = file.display().to_string();
     ["-e", "stderr", "-c", &file].map(str::to_owned).to_vec()
-}
-
-/// Servers started by an administrator hand their workers to a user of their own.
-pub(crate) fn readable_for_workers(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("our own folder");
 }
