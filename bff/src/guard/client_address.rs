@@ -31,15 +31,6 @@ impl AddressHeader {
         }
     }
 
-    /// The name, in lower case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::XForwardedFor => "x-forwarded-for",
-            Self::Forwarded => "forwarded",
-        }
-    }
-
     /// The address that one entry of the list names.
     fn address(self, entry: &str) -> Option<IpAddr> {
         match self {

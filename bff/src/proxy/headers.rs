@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, HOST, SET_COOKIE, TE, VIA};
+use http::header::{self, AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, HOST, SET_COOKIE, TE, VIA};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
@@ -100,24 +100,28 @@ const SAID_BY_US_PREFIXES: [&str; 23] = [
     "x-webauth-",
 ];
 
-/// What the rules above let pass anyway, and nearly every request has: these names need not be looked for in them.
-const SENT_BY_EVERY_PAGE: [&str; 16] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "cache-control",
-    "content-length",
-    "content-type",
-    "origin",
-    "priority",
-    "referer",
-    "sec-ch-ua",
-    "sec-ch-ua-mobile",
-    "sec-ch-ua-platform",
-    "sec-fetch-dest",
-    "sec-fetch-mode",
-    "sec-fetch-site",
-    "user-agent",
+/// What the rules above let pass anyway, and nearly every request has: these names need neither be looked for in the rules
+/// nor be read again.
+static SENT_BY_EVERY_PAGE: [(&str, HeaderName); 16] = [
+    ("accept", header::ACCEPT),
+    ("accept-encoding", header::ACCEPT_ENCODING),
+    ("accept-language", header::ACCEPT_LANGUAGE),
+    ("cache-control", header::CACHE_CONTROL),
+    ("content-length", header::CONTENT_LENGTH),
+    ("content-type", header::CONTENT_TYPE),
+    ("origin", header::ORIGIN),
+    ("priority", HeaderName::from_static("priority")),
+    ("referer", header::REFERER),
+    ("sec-ch-ua", HeaderName::from_static("sec-ch-ua")),
+    ("sec-ch-ua-mobile", HeaderName::from_static("sec-ch-ua-mobile")),
+    (
+        "sec-ch-ua-platform",
+        HeaderName::from_static("sec-ch-ua-platform"),
+    ),
+    ("sec-fetch-dest", HeaderName::from_static("sec-fetch-dest")),
+    ("sec-fetch-mode", HeaderName::from_static("sec-fetch-mode")),
+    ("sec-fetch-site", HeaderName::from_static("sec-fetch-site")),
+    ("user-agent", header::USER_AGENT),
 ];
 
 /// What is between the browser and us, and answered by actix already.
@@ -226,11 +230,15 @@ pub fn for_upstream<'c>(
         match name {
             "connection" => of_the_connection.extend(named_by_connection(value)),
             "te" => wants_trailers |= lists_trailers(value),
-            _ if crosses_to_upstream(name) => {
-                let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            _ => {
+                let known = SENT_BY_EVERY_PAGE.iter().find(|(known, _)| *known == name);
+                let name = match known {
+                    Some((_, name)) => name.clone(),
+                    None if crosses_to_upstream(name) => HeaderName::from_bytes(name.as_bytes()).ok()?,
+                    None => continue,
+                };
                 headers.append(name, HeaderValue::from_bytes(value).ok()?);
             }
-            _ => {}
         }
     }
     for name in of_the_connection {
@@ -247,9 +255,7 @@ pub fn for_upstream<'c>(
         headers.insert(COOKIE, cookies.clone());
     }
     if let Some(token) = forwarding.access_token {
-        let mut value = HeaderValue::try_from(["Bearer ", token.expose()].concat()).ok()?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
+        headers.insert(AUTHORIZATION, token.authorization()?.clone());
     }
     // Said by each hop for itself (RFC 9110 §10.1.4). gRPC insists on it.
     if forwarding.takes_trailers && wants_trailers {
@@ -329,11 +335,10 @@ pub(super) fn crosses_to_upstream(name: &str) -> bool {
 }
 
 fn crosses_as(name: &str) -> bool {
-    SENT_BY_EVERY_PAGE.contains(&name)
-        || !HOP_BY_HOP.contains(&name)
-            && !FOR_US_ONLY.contains(&name)
-            && SAID_BY_US.binary_search(&name).is_err()
-            && !begins_as_ours(name)
+    !HOP_BY_HOP.contains(&name)
+        && !FOR_US_ONLY.contains(&name)
+        && SAID_BY_US.binary_search(&name).is_err()
+        && !begins_as_ours(name)
 }
 
 /// No prefix begins with another, so that the last one that is not behind the name is the only one that can begin it.

@@ -115,14 +115,10 @@ impl Address {
     /// What is asked for there, in the name of this host. `None` when it does not make a URI.
     #[must_use]
     pub fn uri(&self, path: &str, query: &str, host: &Authority) -> Option<Uri> {
-        let mut target = format!("{}{path}", self.path);
-        if target.is_empty() {
-            target.push('/');
-        }
-        if !query.is_empty() {
-            target.push('?');
-            target.push_str(query);
-        }
+        let is_root = self.path.is_empty() && path.is_empty();
+        let root = if is_root { "/" } else { "" };
+        let mark = if query.is_empty() { "" } else { "?" };
+        let target = [self.path.as_str(), path, root, mark, query].concat();
         Uri::builder()
             .scheme(self.destination.scheme.clone())
             .authority(host.clone())

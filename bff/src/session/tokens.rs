@@ -1,10 +1,14 @@
 //! The tokens of a session. Each is a type of its own, redacts itself and is wiped from memory.
 
+mod access_token;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use resource_server::time::UnixTime;
 use secrecy::{ExposeSecret, SecretString};
+
+pub use access_token::AccessToken;
 
 macro_rules! token {
     ($(#[$doc:meta])* $name:ident) => {
@@ -35,10 +39,6 @@ macro_rules! token {
     };
 }
 
-token! {
-    /// What opens the APIs; goes to upstreams only.
-    AccessToken
-}
 token! {
     /// What gets the next access token; goes to the provider's token and revocation endpoints only.
     RefreshToken

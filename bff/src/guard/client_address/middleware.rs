@@ -3,16 +3,17 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use actix_web::http::header::{FORWARDED, HeaderName, X_FORWARDED_FOR};
 use actix_web::{HttpRequest, web};
 
-use super::TrustedProxies;
+use super::{AddressHeader, TrustedProxies};
 
 /// The address of the client, for limits, the trail and upstreams.
 #[must_use]
 pub fn client_of(request: &HttpRequest) -> Option<IpAddr> {
     let proxies = request.app_data::<web::Data<TrustedProxies>>()?;
     let peer = request.peer_addr()?.ip();
-    let name = proxies.header.name();
+    let name = name_of(proxies.header);
     if !proxies.trusts(peer.to_canonical()) {
         if !WARNED.load(Ordering::Relaxed) && request.headers().contains_key(name) {
             warn_once(name);
@@ -28,13 +29,22 @@ pub fn client_of(request: &HttpRequest) -> Option<IpAddr> {
     Some(proxies.client(peer, lines.into_iter()))
 }
 
+/// Ready-made, since every request is asked for it.
+fn name_of(header: AddressHeader) -> &'static HeaderName {
+    static NAMES: [HeaderName; 2] = [X_FORWARDED_FOR, FORWARDED];
+    match header {
+        AddressHeader::XForwardedFor => &NAMES[0],
+        AddressHeader::Forwarded => &NAMES[1],
+    }
+}
+
 static WARNED: AtomicBool = AtomicBool::new(false);
 
 /// Behind a load balancer that nobody named, all clients share one address, and its limits.
-fn warn_once(name: &'static str) {
+fn warn_once(name: &HeaderName) {
     if !WARNED.swap(true, Ordering::Relaxed) {
         tracing::warn!(
-            header = name,
+            header = name.as_str(),
             "a peer that is not trusted says whose request it is, which is not believed; if it is your load balancer, \
              name its network in server.trusted_proxies"
         );
