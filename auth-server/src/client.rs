@@ -32,6 +32,10 @@ pub struct Client {
     pub scopes: ScopeSet,
     /// What its access tokens may be for.
     pub resources: Resources,
+    /// Whether its authorization requests need a `code_challenge` (RFC 7636); always for public clients.
+    pub require_pkce: bool,
+    /// Whether its authorization requests have to be pushed (RFC 9126 §6).
+    pub require_pushed_requests: bool,
 }
 
 /// Whether a client can keep a secret (RFC 6749 §2.1).
@@ -93,6 +97,11 @@ impl Client {
     #[must_use]
     pub fn may_use(&self, grant: Grant) -> bool {
         self.grants.contains(&grant)
+    }
+
+    /// Whether its authorization requests need PKCE: nothing but PKCE ties a code to a public client.
+    pub(crate) fn needs_pkce(&self) -> bool {
+        self.require_pkce || self.is_public()
     }
 
     /// What the client may still have of a scope granted earlier: the registration may have been narrowed since.
@@ -164,6 +173,8 @@ impl Client {
                 default: Resource::undescribed("https://notes.example"),
                 others: Vec::new(),
             },
+            require_pkce: true,
+            require_pushed_requests: false,
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn next_step(
         let is_recent = request
             .max_age
             .is_none_or(|max_age| now.since(signed_in.auth_time) <= max_age);
-        let is_hinted = hinted_user.is_none_or(|user| user == signed_in.user_id);
+        let is_hinted = is_wanted(request, &signed_in.user_id, hinted_user);
         // Within the very second of signing in `max_age=0` would be met, but it asks for a password typed for it.
         let asks_anew = request.prompt == Prompt::Login || request.max_age.is_some_and(|age| age.is_zero());
         is_recent && is_hinted && !asks_anew
@@ -53,12 +53,21 @@ pub(crate) fn without_session(request: &AuthorizationRequest<'_>) -> NextStep {
 }
 
 /// Judges what comes after a right password: the user may be another one than the client asked for.
-pub(crate) fn after_password(user_id: &str, hinted_user: Option<&str>) -> NextStep {
-    if hinted_user.is_none_or(|hinted| hinted == user_id) {
+pub(crate) fn after_password(
+    request: &AuthorizationRequest<'_>,
+    user_id: &str,
+    hinted_user: Option<&str>,
+) -> NextStep {
+    if is_wanted(request, user_id, hinted_user) {
         NextStep::IssueCode
     } else {
         NextStep::Refuse(login_required())
     }
+}
+
+/// Whether the client wants an answer about this user.
+fn is_wanted(request: &AuthorizationRequest<'_>, user_id: &str, hinted_user: Option<&str>) -> bool {
+    hinted_user.is_none_or(|hinted| hinted == user_id) && request.claims.accepts(user_id)
 }
 
 /// Judges what comes after the question of [`NextStep::Confirm`]; everything but a question stays as it is.
@@ -101,6 +110,13 @@ mod tests {
         step_of(&format!("{who}{changes}"), signed_in_at, hinted, now)
     }
 
+    fn query(changes: &str) -> String {
+        format!(
+            "{changes}&response_type=code&scope=openid&code_challenge_method=S256\
+             &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        )
+    }
+
     fn step_of(query: &str, signed_in_at: Option<i64>, hinted: Option<&str>, now: i64) -> &'static str {
         let app = Client {
             kind: Kind::Public,
@@ -110,10 +126,7 @@ mod tests {
             ..Client::for_tests("app")
         };
         let clients = Clients::new(vec![Client::for_tests("bff"), app]);
-        let query = format!(
-            "{query}&response_type=code&scope=openid&code_challenge_method=S256\
-             &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-        );
+        let query = self::query(query);
         let request = AuthorizationRequest::parse(&Params::parse(query.as_bytes()), &clients).unwrap();
         let signed_in = signed_in_at.map(|seconds| SignedIn {
             user_id: "alice".to_owned(),
@@ -179,7 +192,37 @@ mod tests {
     fn another_user_than_the_hinted_one_has_to_leave() {
         assert_eq!(step("", Some(0), Some("alice"), 0), "code");
         assert_eq!(step("", Some(0), Some("bob"), 0), "page");
-        assert_eq!(after_password("alice", Some("alice")), NextStep::IssueCode);
-        assert_ne!(after_password("alice", Some("bob")), NextStep::IssueCode);
+        let (alice, bob) = (wanting("alice"), wanting("bob"));
+        assert_eq!(step(&alice, Some(0), None, 0), "code");
+        assert_eq!(step(&bob, Some(0), None, 0), "page");
+        assert_eq!(
+            step(&format!("{bob}&prompt=none"), Some(0), None, 0),
+            "login_required"
+        );
+        assert_eq!(
+            step(&alice, Some(0), Some("bob"), 0),
+            "page",
+            "both have to be met"
+        );
+    }
+
+    #[test]
+    fn a_right_password_of_the_wrong_user_is_no_answer() {
+        let clients = Clients::new(vec![Client::for_tests("bff")]);
+        let after = |claims: &str, hinted| {
+            let query = query(&format!(
+                "client_id=bff&redirect_uri=https://app.example/cb{claims}"
+            ));
+            let request = AuthorizationRequest::parse(&Params::parse(query.as_bytes()), &clients).unwrap();
+            after_password(&request, "alice", hinted) == NextStep::IssueCode
+        };
+        assert!(after("", None));
+        assert!(after(&wanting("alice"), Some("alice")));
+        assert!(!after("", Some("bob")));
+        assert!(!after(&wanting("bob"), None));
+    }
+
+    fn wanting(sub: &str) -> String {
+        format!("&claims=%7B%22id_token%22:%7B%22sub%22:%7B%22value%22:%22{sub}%22%7D%7D%7D")
     }
 }

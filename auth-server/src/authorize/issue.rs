@@ -48,6 +48,7 @@ fn new_code(
         sid: signed_in.sid.clone(),
         scope: request.scope.to_string(),
         resources: request.resources.clone(),
+        claims: request.claims.asked.clone(),
         nonce: request.nonce.clone(),
         auth_time: signed_in.auth_time,
         expires_at: shared.now() + shared.config.tokens.code,

@@ -1,11 +1,14 @@
 //! Reads and judges an authorization request. A [`AuthorizationRequest`] is one that may be answered with a code.
 
+mod parameters;
+
 use std::time::Duration;
 
+use super::claims_parameter::ClaimsParameter;
 use super::response::{AuthorizationError, AuthorizationErrorCode as Code, ReturnAddress};
 use crate::client::{Client, Clients, Grant, Kind};
 use crate::grant::pkce::CodeChallenge;
-use crate::grant::target::{Named, NoTarget, Target};
+use crate::grant::target::Named;
 use crate::params::Params;
 use crate::scope::ScopeSet;
 
@@ -22,11 +25,26 @@ pub(crate) struct AuthorizationRequest<'c> {
     /// The resources that were named (RFC 8707).
     pub(crate) resources: Named,
     pub(crate) nonce: Option<String>,
-    pub(crate) challenge: CodeChallenge,
+    /// `None` only from a client that may go without PKCE.
+    pub(crate) challenge: Option<CodeChallenge>,
     pub(crate) prompt: Prompt,
+    /// Whether the user is to be asked for consent even if it was given before.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the consent page and the languages of pages")
+    )]
+    pub(crate) wants_consent: bool,
     pub(crate) max_age: Option<Duration>,
     pub(crate) login_hint: Option<String>,
     pub(crate) id_token_hint: Option<String>,
+    /// Which claims were asked for by name, and about whom.
+    pub(crate) claims: ClaimsParameter,
+    /// The languages that pages should be in, the best first.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the consent page and the languages of pages")
+    )]
+    pub(crate) ui_locales: Vec<String>,
 }
 
 /// What the client wants the user to see (OIDC Core §3.1.2.1).
@@ -82,6 +100,16 @@ impl<'c> AuthorizationRequest<'c> {
         matches!(self.client.kind, Kind::Confidential { .. }) || self.address.is_owned()
     }
 
+    /// What a code for it would tell and allow, as far as scopes say it: those that were asked for, and those that bring
+    /// the claims that were asked for by name. This is what a person has to agree to.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the consent page and the languages of pages")
+    )]
+    pub(crate) fn asked_of_user(&self) -> ScopeSet {
+        self.scope.joined_with(&self.claims.asked.scopes())
+    }
+
     /// What the client is told about an `id_token_hint` that is not genuine.
     pub(crate) fn refuse_hint(&self) -> Refusal {
         Refusal::ToTheClient(
@@ -109,19 +137,33 @@ impl<'c> AuthorizationRequest<'c> {
             if params.get(name).is_some_and(|value| value.len() > LONGEST_VALUE) {
                 return Err(invalid(format!("{name} is longer than {LONGEST_VALUE} bytes")));
             }
+            // PostgreSQL stores no NUL.
+            if params.get(name).is_some_and(|value| value.contains('\0')) {
+                return Err(invalid(format!("{name} has a NUL in it")));
+            }
         }
-        let scope = parse_scope(params, client)?;
+        let scope = parameters::scope(params, client)?;
+        let (prompt, wants_consent) = parameters::prompt(params)?;
+        let mut claims = params.get("claims").map(ClaimsParameter::parse).transpose()?;
+        if let Some(claims) = &mut claims {
+            claims.asked = claims.asked.allowed_by(&client.scopes);
+        }
+        // `acr_values`, `claims_locales` and `display` are wishes that there is nothing to fulfil of: a password is the one
+        // way of signing in, claims have one language, and pages fit any window.
         Ok(Self {
             client,
             address: address.clone(),
-            resources: parse_resources(params, client, &scope)?,
+            resources: parameters::resources(params, client, &scope)?,
             scope,
             nonce: params.get("nonce").map(str::to_owned),
-            challenge: parse_challenge(params)?,
-            prompt: parse_prompt(params)?,
-            max_age: parse_max_age(params)?,
+            challenge: parameters::challenge(params, client)?,
+            prompt,
+            wants_consent,
+            max_age: parameters::max_age(params)?,
             login_hint: params.get("login_hint").map(str::to_owned),
             id_token_hint: params.get("id_token_hint").map(str::to_owned),
+            claims: claims.unwrap_or_default(),
+            ui_locales: parameters::ui_locales(params),
         })
     }
 }
@@ -153,89 +195,6 @@ fn refuse_unsupported(params: &Params) -> Result<(), AuthorizationError> {
     match params.get("response_mode") {
         None | Some("query") => Ok(()),
         Some(_) => Err(invalid("response_mode must be query")),
-    }
-}
-
-/// OIDC Core §3.1.2.1: scopes that are not known are ignored; the token response says what was granted.
-fn parse_scope(params: &Params, client: &Client) -> Result<ScopeSet, AuthorizationError> {
-    let refused = |description| AuthorizationError::new(Code::InvalidScope, description);
-    let requested = params.get("scope").ok_or_else(|| refused("scope is missing"))?;
-    let requested = ScopeSet::parse(requested).map_err(|_| refused("scope is malformed"))?;
-    let granted = requested.common_with(&client.scopes);
-    if granted.is_empty() {
-        return Err(refused("none of the scopes is allowed to this client"));
-    }
-    Ok(granted)
-}
-
-/// RFC 8707 §2.1. A grant may be for several resources, each token made from it is for one. Something of the scope has to
-/// mean something at each of them, or no token could be made.
-fn parse_resources(params: &Params, client: &Client, scope: &ScopeSet) -> Result<Named, AuthorizationError> {
-    let named = Named::new(params.get_all("resource"));
-    for resource in params.get_all("resource") {
-        let refused = |code, why| Err(AuthorizationError::new(code, why));
-        // Names are stored with spaces between them.
-        if resource.contains(char::is_whitespace) {
-            return refused(Code::InvalidTarget, "resource must be a URI");
-        }
-        match Target::for_user(&client.resources, &named, scope, Some(resource)) {
-            Ok(_) => {}
-            Err(NoTarget::NotAllowed) => {
-                return refused(Code::InvalidTarget, "resource is not one of this client's");
-            }
-            Err(NoTarget::NoScope) => {
-                return refused(Code::InvalidScope, "none of the scopes is known at the resource");
-            }
-        }
-    }
-    Ok(named)
-}
-
-/// PKCE with S256, from every client (OAuth 2.1 §4.1.1). A missing method would mean `plain` (RFC 7636 §4.3).
-fn parse_challenge(params: &Params) -> Result<CodeChallenge, AuthorizationError> {
-    let challenge = params
-        .get("code_challenge")
-        .ok_or_else(|| invalid("code_challenge is missing"))?;
-    if params.get("code_challenge_method") != Some("S256") {
-        return Err(invalid("code_challenge_method must be S256"));
-    }
-    CodeChallenge::parse(challenge)
-        .ok_or_else(|| invalid("code_challenge must be base64url of a SHA-256 digest"))
-}
-
-/// `consent` has nothing to show: the operator registered the clients. `select_account` is a sign-in here. Other values
-/// are ignored, as OIDC Core §3.1.2.1 allows.
-fn parse_prompt(params: &Params) -> Result<Prompt, AuthorizationError> {
-    let values: Vec<&str> = params
-        .get("prompt")
-        .unwrap_or_default()
-        .split(' ')
-        .filter(|v| !v.is_empty())
-        .collect();
-    if values.contains(&"none") {
-        return if values.len() == 1 {
-            Ok(Prompt::None)
-        } else {
-            Err(invalid("prompt=none must stand alone"))
-        };
-    }
-    if values
-        .iter()
-        .any(|value| ["login", "select_account"].contains(value))
-    {
-        return Ok(Prompt::Login);
-    }
-    Ok(Prompt::IfNeeded)
-}
-
-fn parse_max_age(params: &Params) -> Result<Option<Duration>, AuthorizationError> {
-    let Some(text) = params.get("max_age") else {
-        return Ok(None);
-    };
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(seconds) if is_number => Ok(Some(Duration::from_secs(seconds))),
-        _ => Err(invalid("max_age must be a number of seconds")),
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum AuthorizationErrorCode {
     AccessDenied,
     LoginRequired,
     InteractionRequired,
+    /// Of the specification "OpenID Connect Core Error Code unmet_authentication_requirements".
+    UnmetAuthenticationRequirements,
     RequestNotSupported,
     RequestUriNotSupported,
     RegistrationNotSupported,
@@ -36,6 +38,7 @@ impl AuthorizationErrorCode {
             Self::AccessDenied => "access_denied",
             Self::LoginRequired => "login_required",
             Self::InteractionRequired => "interaction_required",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",

@@ -60,6 +60,8 @@ fn parse(
     });
     let grants = parse_grants(section, introspects);
     let scopes = parse_scopes(section);
+    let require_pkce = section.switch_or("require_pkce", true);
+    let require_pushed = section.switch_or("require_pushed_authorization_requests", false);
     let resources = parse_resources(section, issuer.map_or("issuer", Issuer::as_str), resources);
 
     let client = Client {
@@ -71,6 +73,8 @@ fn parse(
         grants: grants?,
         scopes: scopes?,
         resources: resources?,
+        require_pkce: require_pkce?,
+        require_pushed_requests: require_pushed?,
     };
     check_combination(section, &client);
     Some(client)
@@ -254,6 +258,13 @@ fn check_combination(section: &Section<'_>, client: &Client) {
             "grants",
             None,
             "client_credentials is for confidential clients only",
+        );
+    }
+    if !client.require_pkce && matches!(client.kind, Kind::Public) {
+        section.fault(
+            "require_pkce",
+            Some("false".to_owned()),
+            "must be true for public clients: nothing else ties a code to them",
         );
     }
     if client.scopes.contains(OFFLINE_ACCESS) && !client.may_use(Grant::RefreshToken) {

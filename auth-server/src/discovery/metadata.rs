@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::client::{Clients, Grant};
 use crate::config::Issuer;
 use crate::key::signer::SIGNING_ALGORITHM;
+use crate::token::claims::ACR_OF_PASSWORD;
 
 /// The document, made once at start.
 pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
@@ -31,12 +32,14 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "select_account", "consent"],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid",
             "name", "preferred_username", "email", "email_verified",
         ],
         "authorization_response_iss_parameter_supported": true,
+        "claims_parameter_supported": true,
+        "acr_values_supported": [ACR_OF_PASSWORD],
+        "display_values_supported": ["page"],
         // Their defaults are not all false, so silence would claim something.
-        "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     })

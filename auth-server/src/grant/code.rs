@@ -4,6 +4,7 @@ use std::fmt;
 
 use resource_server::time::UnixTime;
 
+use super::claims::AskedClaims;
 use super::pkce::CodeChallenge;
 use super::target::Named;
 use crate::secret::{Digest, base64url, parse_base64url, random_bytes};
@@ -45,11 +46,13 @@ pub(crate) struct NewCode {
     pub(crate) digest: Digest,
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
-    pub(crate) challenge: CodeChallenge,
+    /// `None` only for a client that may go without PKCE.
+    pub(crate) challenge: Option<CodeChallenge>,
     pub(crate) user_id: String,
     pub(crate) sid: String,
     pub(crate) scope: String,
     pub(crate) resources: Named,
+    pub(crate) claims: AskedClaims,
     pub(crate) nonce: Option<String>,
     pub(crate) auth_time: UnixTime,
     pub(crate) expires_at: UnixTime,
@@ -61,7 +64,8 @@ pub(crate) struct CodeClaim<'r> {
     pub(crate) digest: Digest,
     pub(crate) client_id: &'r str,
     pub(crate) redirect_uri: &'r str,
-    pub(crate) challenge: CodeChallenge,
+    /// Of the verifier that was sent, if one was: it has to be there if, and only if, the request had a challenge.
+    pub(crate) challenge: Option<CodeChallenge>,
 }
 
 /// What a code turned out to stand for.
@@ -71,6 +75,7 @@ pub(crate) struct RedeemedCode {
     pub(crate) sid: String,
     pub(crate) scope: String,
     pub(crate) resources: Named,
+    pub(crate) claims: AskedClaims,
     pub(crate) nonce: Option<String>,
     pub(crate) auth_time: UnixTime,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use resource_server::time::UnixTime;
 
+use super::claims::AskedClaims;
 use super::target::Named;
 use crate::secret::Digest;
 
@@ -15,6 +16,7 @@ pub(crate) struct Family {
     pub(crate) sid: String,
     pub(crate) scope: String,
     pub(crate) resources: Named,
+    pub(crate) claims: AskedClaims,
     pub(crate) auth_time: UnixTime,
 
     pub(crate) current: Option<Digest>,
@@ -127,6 +129,7 @@ mod tests {
             sid: "s".to_owned(),
             scope: "openid".to_owned(),
             resources: Named::default(),
+            claims: AskedClaims::default(),
             auth_time: at(0),
             current: Some(Digest::of(b"two")),
             previous: Some(Digest::of(b"one")),

@@ -130,7 +130,7 @@ async fn answer(
         SignIn::Busy => return Ok(unavailable(&shared.stylesheet)),
     };
     let signed_in = SignedIn::begin(&user.id, now);
-    let (code, location) = match after_password(&user.id, hinted_user.as_deref()) {
+    let (code, location) = match after_password(&request, &user.id, hinted_user.as_deref()) {
         NextStep::IssueCode | NextStep::SignIn | NextStep::Confirm => {
             let (code, location) = code_after_password(shared, &request, &signed_in);
             (Some(code), location)

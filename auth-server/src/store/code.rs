@@ -4,8 +4,10 @@ use sqlx::Row as _;
 use super::db::{Query, Row, Transaction};
 use super::family::insert_family;
 use super::{NewFamily, Store, StoreError};
+use crate::grant::claims::AskedClaims;
 use crate::grant::code::{CodeClaim, NewCode, RedeemedCode};
 use crate::grant::family::EndReason;
+use crate::grant::pkce::CodeChallenge;
 use crate::grant::refresh_token::FamilyId;
 use crate::grant::target::Named;
 
@@ -47,8 +49,8 @@ impl CodeAdded {
 pub(super) async fn insert_code(transaction: &mut Transaction, code: &NewCode) -> Result<(), StoreError> {
     let insert = sqlx::query(
         "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
-            nonce, auth_time, expires_at, resources)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            nonce, auth_time, expires_at, resources, claims)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     );
     bind_code(insert, code).execute(&mut **transaction).await?;
     Ok(())
@@ -64,9 +66,9 @@ impl Store {
     ) -> Result<CodeAdded, StoreError> {
         let insert = sqlx::query(
             "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
-                nonce, auth_time, expires_at, resources)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
-             WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = $6 AND idle_ends > $12)
+                nonce, auth_time, expires_at, resources, claims)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+             WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = $6 AND idle_ends > $13)
                 AND EXISTS (SELECT 1 FROM \"user\" WHERE id = $5 AND disabled_at IS NULL)",
         );
         let inserted = bind_code(insert, code)
@@ -90,17 +92,18 @@ impl Store {
         let now = clock.now();
         let claimed = sqlx::query(
             "UPDATE authorization_code SET used_at = $1, family_id = $2
-             WHERE digest = $3 AND client_id = $4 AND redirect_uri = $5 AND code_challenge = $6
+             WHERE digest = $3 AND client_id = $4 AND redirect_uri = $5
+                AND code_challenge IS NOT DISTINCT FROM $6
                 AND used_at IS NULL AND expires_at > $1
                 AND EXISTS (SELECT 1 FROM \"user\" WHERE id = authorization_code.user_id AND disabled_at IS NULL)
-             RETURNING user_id, sid, scope, resources, nonce, auth_time",
+             RETURNING user_id, sid, scope, resources, claims, nonce, auth_time",
         )
         .bind(now.as_secs())
         .bind(family_id.as_bytes())
         .bind(claim.digest.as_bytes())
         .bind(claim.client_id)
         .bind(claim.redirect_uri)
-        .bind(claim.challenge.as_str())
+        .bind(claim.challenge.as_ref().map(CodeChallenge::as_str))
         .fetch_optional(&mut *transaction)
         .await?;
         if let Some(row) = claimed {
@@ -133,13 +136,13 @@ impl Store {
     }
 }
 
-/// Binds the first eleven parameters.
+/// Binds the first twelve parameters.
 fn bind_code<'q>(insert: Query<'q>, code: &'q NewCode) -> Query<'q> {
     insert
         .bind(code.digest.as_bytes())
         .bind(&code.client_id)
         .bind(&code.redirect_uri)
-        .bind(code.challenge.as_str())
+        .bind(code.challenge.as_ref().map(CodeChallenge::as_str))
         .bind(&code.user_id)
         .bind(&code.sid)
         .bind(&code.scope)
@@ -147,6 +150,7 @@ fn bind_code<'q>(insert: Query<'q>, code: &'q NewCode) -> Query<'q> {
         .bind(code.auth_time.as_secs())
         .bind(code.expires_at.as_secs())
         .bind(code.resources.to_string())
+        .bind(code.claims.to_string())
 }
 
 fn redeemed_of(row: &Row) -> Result<RedeemedCode, StoreError> {
@@ -155,6 +159,7 @@ fn redeemed_of(row: &Row) -> Result<RedeemedCode, StoreError> {
         sid: row.try_get("sid")?,
         scope: row.try_get("scope")?,
         resources: Named::from_stored(row.try_get("resources")?),
+        claims: AskedClaims::from_stored(row.try_get("claims")?),
         nonce: row.try_get("nonce")?,
         auth_time: UnixTime::from_secs(row.try_get("auth_time")?),
     })

@@ -3,6 +3,7 @@ use sqlx::Row as _;
 
 use super::db::{Row, Transaction};
 use super::{Store, StoreError};
+use crate::grant::claims::AskedClaims;
 use crate::grant::code::RedeemedCode;
 use crate::grant::family::{EndReason, Family};
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
@@ -46,8 +47,8 @@ pub(super) async fn insert_family(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO family (id, handle, client_id, user_id, sid, scope, auth_time, generation, current_digest,
-            idle_ends, absolute_ends, resources)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11)",
+            idle_ends, absolute_ends, resources, claims)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12)",
     )
     .bind(id.as_bytes())
     .bind(id.handle().as_slice())
@@ -60,6 +61,7 @@ pub(super) async fn insert_family(
     .bind(family.idle_ends.min(family.absolute_ends).as_secs())
     .bind(family.absolute_ends.as_secs())
     .bind(redeemed.resources.to_string())
+    .bind(redeemed.claims.to_string())
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -116,7 +118,7 @@ impl Store {
     pub(crate) async fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreError> {
         let row = sqlx::query(
             "SELECT client_id, user_id, sid, scope, auth_time, current_digest, previous_digest, sealed_successor,
-                rotated_at, idle_ends, absolute_ends, ended_at, resources
+                rotated_at, idle_ends, absolute_ends, ended_at, resources, claims
              FROM family WHERE id = $1",
         )
         .bind(id.as_bytes())
@@ -200,6 +202,15 @@ impl Store {
         Ok(held)
     }
 
+    /// The claims that the request behind a token asked for by name; none when its grant is gone.
+    pub(crate) async fn asked_claims(&self, handle: &[u8]) -> Result<AskedClaims, StoreError> {
+        let stored: Option<String> = sqlx::query_scalar("SELECT claims FROM family WHERE handle = $1")
+            .bind(handle)
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(AskedClaims::from_stored(&stored.unwrap_or_default()))
+    }
+
     /// Whether the grant behind a token stands. One that is unknown has been swept away after its end.
     pub(crate) async fn grant_state(&self, handle: &[u8]) -> Result<GrantState, StoreError> {
         let row = sqlx::query(
@@ -234,6 +245,7 @@ fn family_of(row: &Row) -> Result<Family, StoreError> {
         sid: row.try_get("sid")?,
         scope: row.try_get("scope")?,
         resources: Named::from_stored(row.try_get("resources")?),
+        claims: AskedClaims::from_stored(row.try_get("claims")?),
         auth_time: instant("auth_time")?,
         current: digest("current_digest")?,
         previous: digest("previous_digest")?,

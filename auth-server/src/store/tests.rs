@@ -9,6 +9,7 @@ use sqlx::Row as _;
 
 use super::*;
 use crate::config::SignInLifetimes;
+use crate::grant::claims::AskedClaims;
 use crate::grant::code::{Code, CodeClaim, NewCode};
 use crate::grant::family::EndReason;
 use crate::grant::pkce::{CodeChallenge, CodeVerifier};
@@ -58,11 +59,12 @@ fn new_code(code: &Code) -> NewCode {
         digest: code.digest(),
         client_id: "bff".to_owned(),
         redirect_uri: "https://a.example".to_owned(),
-        challenge: challenge(),
+        challenge: Some(challenge()),
         user_id: "u".to_owned(),
         sid: "s".to_owned(),
         scope: "openid".to_owned(),
         resources: Named::new(["https://a.example", "https://b.example"].into_iter()),
+        claims: AskedClaims::default(),
         nonce: None,
         auth_time: at(0),
         expires_at: at(60),
@@ -126,7 +128,7 @@ async fn redeem(store: &Store, code: &Code, first: &RefreshToken, now: i64) -> R
         digest: code.digest(),
         client_id: "bff",
         redirect_uri: "https://a.example",
-        challenge: challenge(),
+        challenge: Some(challenge()),
     };
     let compose = |_: &_| NewFamily {
         refresh_token: Some(first.digest()),

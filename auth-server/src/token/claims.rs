@@ -2,12 +2,19 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::grant::claims::{ClaimSet, UserClaim};
 use crate::scope::ScopeSet;
 use crate::secret::{Digest, base64url};
 use crate::user::User;
 
 /// The claim by which an access token names what it was made from (see `FamilyId::handle`).
 pub(crate) const GRANT_CLAIM: &str = "grant_id";
+
+/// The `acr` of a sign-in with a password (OIDC Core §2), in the words of SAML's authentication contexts: typed by the
+/// person, and sent over TLS. Nothing here says more of how sure it is who that was.
+pub(crate) const ACR_OF_PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+/// The `amr` of it (RFC 8176 §2).
+pub(crate) const AMR_OF_PASSWORD: [&str; 1] = ["pwd"];
 
 /// An access token (RFC 9068 §2.2).
 #[derive(Debug, Serialize)]
@@ -38,6 +45,8 @@ pub(crate) struct IdTokenClaims<'t> {
     pub(crate) exp: i64,
     pub(crate) iat: i64,
     pub(crate) auth_time: i64,
+    pub(crate) acr: &'static str,
+    pub(crate) amr: [&'static str; 1],
     pub(crate) sid: &'t str,
     pub(crate) at_hash: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +55,7 @@ pub(crate) struct IdTokenClaims<'t> {
     pub(crate) about: UserClaims<'t>,
 }
 
-/// The claims about a user that the scopes allow (OIDC Core §5.4), except `sub`.
+/// The claims about a user that the scopes bring (OIDC Core §5.4) or that were asked for by name (§5.5), except `sub`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct UserClaims<'u> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,20 +69,16 @@ pub(crate) struct UserClaims<'u> {
 }
 
 impl<'u> UserClaims<'u> {
-    pub(crate) fn of(user: &'u User, scope: &ScopeSet) -> Self {
-        let mut claims = Self::default();
-        if scope.contains("profile") {
-            claims.name = user.full_name.as_deref();
-            claims.preferred_username = Some(user.name.as_str());
-        }
-        if scope.contains("email")
-            && let Some(email) = &user.email
-        {
-            claims.email = Some(email);
+    pub(crate) fn of(user: &'u User, scope: &ScopeSet, asked: &ClaimSet) -> Self {
+        let is_told = |claim: UserClaim| scope.contains(claim.scope()) || asked.contains(claim);
+        let email = user.email.as_deref();
+        Self {
+            name: user.full_name.as_deref().filter(|_| is_told(UserClaim::Name)),
+            preferred_username: is_told(UserClaim::PreferredUsername).then(|| user.name.as_str()),
+            email: email.filter(|_| is_told(UserClaim::Email)),
             // An operator typed it; nobody has shown that mail to it arrives.
-            claims.email_verified = Some(false);
+            email_verified: email.filter(|_| is_told(UserClaim::EmailVerified)).map(|_| false),
         }
-        claims
     }
 }
 
@@ -107,8 +112,14 @@ mod tests {
     #[test]
     fn scopes_decide_what_is_told() {
         let user = user();
-        let told =
-            |scope| serde_json::to_value(UserClaims::of(&user, &ScopeSet::parse(scope).unwrap())).unwrap();
+        let told = |scope| {
+            serde_json::to_value(UserClaims::of(
+                &user,
+                &ScopeSet::parse(scope).unwrap(),
+                &ClaimSet::default(),
+            ))
+            .unwrap()
+        };
         assert_eq!(told("openid"), serde_json::json!({}));
         assert_eq!(
             told("openid profile"),
@@ -118,6 +129,24 @@ mod tests {
             told("openid email"),
             serde_json::json!({"email": "alice@example.com", "email_verified": false})
         );
+    }
+
+    #[test]
+    fn a_claim_asked_for_by_name_is_told_alone() {
+        let user = user();
+        let told = |claim| {
+            let asked = [claim].into_iter().collect();
+            serde_json::to_value(UserClaims::of(&user, &ScopeSet::default(), &asked)).unwrap()
+        };
+        assert_eq!(
+            told(UserClaim::Email),
+            serde_json::json!({"email": "alice@example.com"})
+        );
+        assert_eq!(
+            told(UserClaim::EmailVerified),
+            serde_json::json!({"email_verified": false})
+        );
+        assert_eq!(told(UserClaim::Name), serde_json::json!({}), "she has none");
     }
 
     #[test]

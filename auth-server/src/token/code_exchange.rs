@@ -6,7 +6,7 @@ use super::resource;
 use crate::client::{Client, Grant};
 use crate::config::TokenLifetimes;
 use crate::grant::code::{Code, CodeClaim, RedeemedCode};
-use crate::grant::pkce::CodeVerifier;
+use crate::grant::pkce::{CodeChallenge, CodeVerifier};
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
 use crate::grant::target::Target;
 use crate::ops::audit::{self, Subject};
@@ -22,7 +22,7 @@ pub(crate) async fn exchange(
     client: &Client,
     form: &Params,
 ) -> Result<TokenResponse, TokenError> {
-    let (code, redirect_uri, verifier) = read(form)?;
+    let (code, redirect_uri, challenge) = read(form, client)?;
     // Looked at before the code is spent.
     let resource = resource::asked(form)?;
     if resource.is_some_and(|resource| !client.resources.knows(resource)) {
@@ -34,7 +34,7 @@ pub(crate) async fn exchange(
         digest: code.digest(),
         client_id: &client.id,
         redirect_uri,
-        challenge: verifier.challenge(),
+        challenge,
     };
     let family = FamilyId::generate();
     let first = RefreshToken::generate(family);
@@ -66,6 +66,7 @@ pub(crate) async fn exchange(
         target: &target,
         sid: &redeemed.sid,
         auth_time: redeemed.auth_time,
+        claims: &redeemed.claims,
         nonce: redeemed.nonce.as_deref(),
     };
     let issuance = Issuance {
@@ -99,7 +100,12 @@ fn won(outcome: Redeemed, client: &Client) -> Result<RedeemedCode, TokenError> {
     }
 }
 
-fn read(form: &Params) -> Result<(&str, &str, CodeVerifier), TokenError> {
+/// The code, the redirect URI, and the challenge that the verifier belongs to. Whether the request had one is judged where
+/// the code is claimed: a verifier too many is as wrong as one that is missing (RFC 9700 §4.8.2).
+fn read<'f>(
+    form: &'f Params,
+    client: &Client,
+) -> Result<(&'f str, &'f str, Option<CodeChallenge>), TokenError> {
     let code = form
         .get("code")
         .ok_or_else(|| TokenError::invalid_request("code is missing"))?;
@@ -107,13 +113,18 @@ fn read(form: &Params) -> Result<(&str, &str, CodeVerifier), TokenError> {
     let redirect_uri = form
         .get("redirect_uri")
         .ok_or_else(|| TokenError::invalid_request("redirect_uri is missing"))?;
-    let verifier = form
-        .get("code_verifier")
-        .ok_or_else(|| TokenError::invalid_request("code_verifier is missing"))?;
-    let verifier = CodeVerifier::parse(verifier).ok_or_else(|| {
-        TokenError::invalid_request("code_verifier must be 43 to 128 unreserved characters")
-    })?;
-    Ok((code, redirect_uri, verifier))
+    let challenge = match form.get("code_verifier").map(CodeVerifier::parse) {
+        Some(Some(verifier)) => Some(verifier.challenge()),
+        Some(None) => {
+            let rule = "code_verifier must be 43 to 128 unreserved characters";
+            return Err(TokenError::invalid_request(rule));
+        }
+        None if client.needs_pkce() => {
+            return Err(TokenError::invalid_request("code_verifier is missing"));
+        }
+        None => None,
+    };
+    Ok((code, redirect_uri, challenge))
 }
 
 fn gets_refresh_token(client: &Client, scope: &str) -> bool {
@@ -164,10 +175,15 @@ mod tests {
                 "code_verifier must be 43 to 128 unreserved characters",
             ),
         ] {
-            assert_eq!(
-                read(&Params::parse(form.as_bytes())).unwrap_err().to_string(),
-                missing
-            );
+            let form = Params::parse(form.as_bytes());
+            let refused = read(&form, &Client::for_tests("bff")).unwrap_err();
+            assert_eq!(refused.to_string(), missing);
         }
+        let without_pkce = Client {
+            require_pkce: false,
+            ..Client::for_tests("old")
+        };
+        let form = Params::parse(b"code=x&redirect_uri=y");
+        assert_eq!(read(&form, &without_pkce).unwrap().2, None);
     }
 }

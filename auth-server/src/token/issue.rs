@@ -5,10 +5,13 @@ use std::time::Duration;
 use resource_server::time::UnixTime;
 use serde::Serialize;
 
-use super::claims::{AccessTokenClaims, IdTokenClaims, UserClaims, at_hash};
+use super::claims::{
+    ACR_OF_PASSWORD, AMR_OF_PASSWORD, AccessTokenClaims, IdTokenClaims, UserClaims, at_hash,
+};
 use super::error::TokenError;
 use crate::client::Client;
 use crate::config::Config;
+use crate::grant::claims::AskedClaims;
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
 use crate::grant::target::Target;
 use crate::key::Signer;
@@ -44,6 +47,8 @@ pub(crate) struct UserGrant<'g> {
     pub(crate) target: &'g Target<'g>,
     pub(crate) sid: &'g str,
     pub(crate) auth_time: UnixTime,
+    /// What the request asked for by name.
+    pub(crate) claims: &'g AskedClaims,
     /// Of the authorization request; absent in refreshed ID tokens (OIDC Core §12.2).
     pub(crate) nonce: Option<&'g str>,
 }
@@ -124,6 +129,7 @@ impl Issuance<'_> {
     }
 
     fn id_token(&self, grant: &UserGrant<'_>, access_token: &str) -> Result<String, SigningError> {
+        let asked = grant.claims.allowed_by(&grant.client.scopes);
         let claims = IdTokenClaims {
             iss: self.config.issuer.as_str(),
             sub: &grant.user.id,
@@ -131,10 +137,13 @@ impl Issuance<'_> {
             exp: self.in_the_future(self.config.tokens.id_token),
             iat: self.now.as_secs(),
             auth_time: grant.auth_time.as_secs(),
+            // A password is the one way of signing in here.
+            acr: ACR_OF_PASSWORD,
+            amr: AMR_OF_PASSWORD,
             sid: grant.sid,
             at_hash: at_hash(access_token),
             nonce: grant.nonce,
-            about: UserClaims::of(grant.user, grant.scope),
+            about: UserClaims::of(grant.user, grant.scope, &asked.id_token),
         };
         self.signer.sign(TokenType::IdToken, &claims)
     }

@@ -130,6 +130,7 @@ async fn respond(
         target: &target,
         sid: &family.sid,
         auth_time: family.auth_time,
+        claims: &family.claims,
         nonce: None,
     };
     let issuance = Issuance {
@@ -186,6 +187,7 @@ fn requested_scope(form: &Params, family: &Family, client: &Client) -> Result<Sc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grant::claims::AskedClaims;
     use crate::grant::target::Named;
 
     fn scope(allowed: &str, requested: &str) -> Result<String, &'static str> {
@@ -199,6 +201,7 @@ mod tests {
             sid: "s".to_owned(),
             scope: "notes:read notes:write offline_access".to_owned(),
             resources: Named::default(),
+            claims: AskedClaims::default(),
             auth_time: UnixTime::from_secs(0),
             current: None,
             previous: None,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::claims::UserClaims;
 use super::introspection::grant_handle;
+use crate::grant::claims::ClaimSet;
 use crate::scope::{OPENID, ScopeSet};
 use crate::state::Shared;
 use crate::store::{GrantState, StoreError};
@@ -38,6 +39,7 @@ pub(crate) struct UserInfo<'u> {
 pub(crate) struct Told {
     user: User,
     scope: ScopeSet,
+    asked: ClaimSet,
 }
 
 impl Told {
@@ -45,7 +47,7 @@ impl Told {
     pub(crate) fn info(&self) -> UserInfo<'_> {
         UserInfo {
             sub: &self.user.id,
-            about: UserClaims::of(&self.user, &self.scope),
+            about: UserClaims::of(&self.user, &self.scope, &self.asked),
         }
     }
 }
@@ -76,6 +78,15 @@ pub(crate) async fn look_up(shared: &Shared, token: &str) -> Result<Told, UserIn
     if shared.store.grant_state(&handle).await? == GrantState::Ended {
         return Err(UserInfoError::InvalidToken);
     }
+    // The registration may have been narrowed since.
+    let client = claims.client_id().and_then(|id| shared.config.clients.find(id));
+    let asked = match client {
+        Some(client) => {
+            let asked = shared.store.asked_claims(&handle).await?;
+            asked.allowed_by(&client.scopes).user_info
+        }
+        None => ClaimSet::default(),
+    };
     let user = shared
         .store
         .user_by_id(claims.subject())
@@ -86,7 +97,7 @@ pub(crate) async fn look_up(shared: &Shared, token: &str) -> Result<Told, UserIn
         .and_then(serde_json::Value::as_str)
         .unwrap_or_default();
     let scope = ScopeSet::parse(scope).map_err(|_| UserInfoError::InvalidToken)?;
-    Ok(Told { user, scope })
+    Ok(Told { user, scope, asked })
 }
 
 #[cfg(test)]

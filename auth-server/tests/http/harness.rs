@@ -124,6 +124,13 @@ impl Server {
         Self::run(self.issuer, listener, self.clock, self.toml, self.folder).await
     }
 
+    /// The same, after its configuration was changed.
+    pub(crate) async fn restarted_with(mut self, before: &str, after: &str) -> Self {
+        assert!(self.toml.contains(before));
+        self.toml = self.toml.replace(before, after);
+        self.restarted().await
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }

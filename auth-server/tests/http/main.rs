@@ -11,6 +11,7 @@
 )]
 
 mod authorization;
+mod claims;
 mod client_credentials;
 mod cluster;
 mod code_exchange;
@@ -22,6 +23,7 @@ mod introspection;
 mod logout;
 mod native_client;
 mod outage;
+mod pkce;
 mod refresh;
 mod resources;
 mod revocation;

@@ -10,6 +10,11 @@ fn clients() -> Clients {
             ..Client::for_tests("app")
         },
         Client {
+            require_pkce: false,
+            scopes: ScopeSet::parse("openid email").unwrap(),
+            ..Client::for_tests("old")
+        },
+        Client {
             grants: vec![Grant::ClientCredentials],
             ..Client::for_tests("service")
         },
@@ -70,6 +75,77 @@ fn a_good_request_is_understood() {
     assert_eq!(request.max_age, Some(Duration::from_secs(300)));
     assert_eq!(request.login_hint.as_deref(), Some("alice"));
     assert_eq!(request.prompt, Prompt::Login);
+    assert!(request.wants_consent);
+}
+
+#[test]
+fn the_prompts_that_are_known() {
+    let clients = clients();
+    for (prompt, expected) in [
+        ("", (Prompt::IfNeeded, false)),
+        ("consent", (Prompt::IfNeeded, true)),
+        ("login", (Prompt::Login, false)),
+        ("consent  select_account", (Prompt::Login, true)),
+        ("none", (Prompt::None, false)),
+        ("create", (Prompt::IfNeeded, false)),
+    ] {
+        let request = request(&[("prompt", prompt)]);
+        let request = AuthorizationRequest::parse(&request, &clients).unwrap();
+        assert_eq!((request.prompt, request.wants_consent), expected, "{prompt}");
+    }
+    assert_eq!(error_code(&[("prompt", "none consent")]), "invalid_request");
+}
+
+#[test]
+fn languages_are_a_wish() {
+    let clients = clients();
+    let locales = |value: &str| {
+        let request = request(&[("ui_locales", value)]);
+        AuthorizationRequest::parse(&request, &clients)
+            .unwrap()
+            .ui_locales
+    };
+    assert_eq!(locales("ko-KR  en <x> a_b -"), ["ko-KR", "en"]);
+    assert_eq!(locales(&"de ".repeat(100)).len(), 8);
+    assert!(locales("").is_empty());
+}
+
+#[test]
+fn claims_are_no_way_around_the_registration() {
+    let clients = clients();
+    let claims = r#"{"userinfo": {"name": null, "email": null}}"#;
+    let of = |client: &str| {
+        let request = request(&[("client_id", client), ("claims", claims), ("scope", "openid")]);
+        AuthorizationRequest::parse(&request, &clients).unwrap()
+    };
+    assert_eq!(of("old").claims.asked.to_string(), "userinfo.email");
+    assert_eq!(of("old").asked_of_user().to_string(), "email openid");
+    assert_eq!(of("old").scope.to_string(), "openid");
+    assert_eq!(of("bff").asked_of_user().to_string(), "email openid profile");
+    assert_eq!(error_code(&[("claims", "{")]), "invalid_request");
+}
+
+#[test]
+fn a_client_that_may_go_without_pkce_goes_all_the_way_or_not_at_all() {
+    let clients = clients();
+    let without = [
+        ("client_id", "old"),
+        ("code_challenge", ""),
+        ("code_challenge_method", ""),
+    ];
+    let parsed = AuthorizationRequest::parse(&request(&without), &clients).unwrap();
+    assert_eq!(parsed.challenge, None);
+    let parsed = AuthorizationRequest::parse(&request(&without[..1]), &clients).unwrap();
+    assert_eq!(parsed.challenge.unwrap().as_str(), CHALLENGE);
+    for changes in [
+        [("code_challenge", ""), ("code_challenge_method", "S256")],
+        [("code_challenge", CHALLENGE), ("code_challenge_method", "")],
+        [("code_challenge", CHALLENGE), ("code_challenge_method", "plain")],
+        [("code_challenge", "short"), ("code_challenge_method", "S256")],
+    ] {
+        let changes = [&changes[..], &without[..1]].concat();
+        assert_eq!(error_code(&changes), "invalid_request", "{changes:?}");
+    }
 }
 
 #[test]
@@ -189,6 +265,7 @@ fn repeated_and_malformed_parameters_are_refused() {
         );
     }
     assert_eq!(error_code(&[("nonce", &"n".repeat(3000))]), "invalid_request");
+    assert_eq!(error_code(&[("nonce", "n\0")]), "invalid_request");
 }
 
 #[test]

@@ -115,7 +115,7 @@ async fn who_waits_for_the_writer_until_the_end_comes_too_late() {
         digest: code.digest(),
         client_id: "bff",
         redirect_uri: "https://a.example",
-        challenge: challenge(),
+        challenge: Some(challenge()),
     };
     let clock = ManualClock::new(at(59));
     let compose = |_: &_| NewFamily {
