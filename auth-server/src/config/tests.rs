@@ -214,7 +214,7 @@ fn combinations_that_make_no_sense_are_faults() {
     );
 
     let without_pkce = format!("kind = \"public\"\n{uri}require_pkce = false");
-    assert!(client(&without_pkce).contains("client[0].require_pkce: must be true for public clients"));
+    assert!(client(&without_pkce).contains("must be true for public clients"));
     let twice = format!("{secret}{uri}[[client]]\nid = \"a\"\n{secret}{uri}");
     assert!(client(&twice).contains("is the id of an earlier client"));
     let short = |_: &str| Some("too short".to_owned());
