@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::discovery::endpoint::Published;
 use crate::http::Outbound;
+use crate::logout::notifier::Notifier;
 use crate::ops::{health, middleware, sweeper};
 use crate::page::Stylesheet;
 use crate::signin::form_token::FormTokens;
@@ -53,6 +54,7 @@ pub struct Running {
     stop: StopHandle,
     servers: Vec<JoinHandle<io::Result<()>>>,
     sweeper: JoinHandle<()>,
+    notifier: Notifier,
     store: Store,
 }
 
@@ -113,6 +115,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         stop: StopHandle(handles),
         servers: servers.into_iter().map(tokio::spawn).collect(),
         sweeper: tokio::spawn(sweeper::sweep_forever(store.clone(), clock)),
+        notifier: Notifier::start(shared.into_inner()),
         store,
     })
 }
@@ -153,6 +156,7 @@ impl Running {
             outcome = outcome.and(ended);
         }
         self.sweeper.abort();
+        self.notifier.stop().await;
         self.store.close().await;
         outcome
     }

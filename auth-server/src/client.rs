@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use url::Url;
+
 use crate::scope::ScopeSet;
 use crate::secret::Digest;
 
@@ -26,6 +28,8 @@ pub struct Client {
     pub redirect_uris: Vec<RedirectUri>,
     /// Where its users may land after signing out; compared byte for byte.
     pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told of sign-outs, if it wants to be.
+    pub back_channel: Option<BackChannel>,
     /// The grants it may use.
     pub grants: Vec<Grant>,
     /// The most it may ask for.
@@ -36,6 +40,15 @@ pub struct Client {
     pub require_pkce: bool,
     /// Whether its authorization requests have to be pushed (RFC 9126 §6).
     pub require_pushed_requests: bool,
+}
+
+/// How a client is told of sign-outs (OpenID Connect Back-Channel Logout 1.0 §2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackChannel {
+    /// `backchannel_logout_uri`.
+    pub uri: Url,
+    /// `backchannel_logout_session_required`; every notification names the session, whether this says so or not.
+    pub session_required: bool,
 }
 
 /// Whether a client can keep a secret (RFC 6749 §2.1).
@@ -166,6 +179,7 @@ impl Client {
             },
             redirect_uris: vec![RedirectUri::parse("https://app.example/cb", false).unwrap()],
             post_logout_redirect_uris: vec!["https://app.example/".to_owned()],
+            back_channel: None,
             grants: Grant::ALL.to_vec(),
             scopes: ScopeSet::parse("openid profile email offline_access notes:read").unwrap(),
             resources: Resources {

@@ -11,6 +11,7 @@ use crate::http::Targets;
 
 mod client;
 mod issuer;
+mod logout;
 mod outbound;
 mod passwords;
 mod resource;
@@ -18,6 +19,7 @@ mod resource;
 mod tests;
 
 pub use issuer::Issuer;
+pub use logout::LogoutConfig;
 pub use passwords::PasswordConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,6 +44,8 @@ pub struct Config {
     pub tokens: TokenLifetimes,
     /// `[sign_in]`.
     pub sign_in: SignInLifetimes,
+    /// `[logout]`.
+    pub logout: LogoutConfig,
     /// Every `[[resource]]`.
     pub resources: Vec<Resource>,
     /// `[passwords]`.
@@ -168,6 +172,7 @@ impl Config {
         let keys_path = parse_path(root.section("keys"), "auth-server-keys.json");
         let tokens = TokenLifetimes::parse(root.section("tokens"));
         let sign_in = SignInLifetimes::parse(root.section("sign_in"));
+        let logout = LogoutConfig::parse(root.section("logout"));
         let passwords = PasswordConfig::parse(root.section("passwords"));
         let resources = resource::parse_all(&mut root, issuer.as_ref());
         let clients = client::parse_all(&mut root, issuer.as_ref(), resources.as_deref(), secrets);
@@ -187,6 +192,7 @@ impl Config {
                 keys_path: keys_path?,
                 tokens: tokens?,
                 sign_in: sign_in?,
+                logout: logout?,
                 resources: resources?,
                 passwords: passwords?,
                 clients: clients?,

@@ -1,4 +1,8 @@
-//! `/end_session` (OpenID Connect RP-Initiated Logout 1.0).
+//! RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), and telling clients of every logout (OpenID Connect
+//! Back-Channel Logout 1.0).
 
+mod delivery;
 pub(crate) mod endpoint;
-pub(crate) mod request;
+pub(crate) mod notifier;
+mod request;
+mod token;

@@ -195,45 +195,48 @@ impl Administration {
         which: WhichSessions<'_>,
         after: Option<&str>,
     ) -> Result<Vec<LiveSession>, OperatorError> {
-        let whose = match which {
-            WhichSessions::All => Whose::Everybody,
-            WhichSessions::OfUser(id) => Whose::User(id),
-            WhichSessions::Sid(sid) => Whose::Sid(sid),
-        };
         let after = after.unwrap_or_default();
         Ok(self
             .store
-            .live_sessions(whose, after, PAGE, self.clock.now())
+            .live_sessions(whose(which), after, PAGE, self.clock.now())
             .await?)
     }
 
-    /// Ends sessions as a sign-out does: the browser's session, its grants, and codes on their way. Gives how many there
-    /// were; those that begin meanwhile may stay.
+    /// Ends sessions as a sign-out does: the browser's session, its grants, and codes on their way; clients are told, of
+    /// those that are over here, too. Gives how many there were; those that begin meanwhile may stay.
     ///
     /// # Errors
     /// When the database fails; what has been ended by then stays so.
     pub async fn end_sessions(&self, which: WhichSessions<'_>) -> Result<usize, OperatorError> {
         let (mut count, mut after) = (0, None::<String>);
         loop {
-            let sessions = self.sessions(which, after.as_deref()).await?;
-            let Some(last) = sessions.last() else {
+            let now = self.clock.now();
+            let from = after.as_deref().unwrap_or_default();
+            let sign_ins = self.store.sign_ins_to_end(whose(which), from, PAGE, now).await?;
+            let Some((last, _)) = sign_ins.last() else {
                 return Ok(count);
             };
-            let sids: Vec<_> = sessions.iter().map(|session| session.sid.as_str()).collect();
-            self.store
-                .end_sign_ins(&sids, EndReason::Operator, self.clock.now())
-                .await?;
-            for session in &sessions {
-                audit::session_ended_by_operator(&session.user_id, &session.sid);
+            let sids: Vec<_> = sign_ins.iter().map(|(sid, _)| sid.as_str()).collect();
+            self.store.end_sign_ins(&sids, EndReason::Operator, now).await?;
+            for (sid, user_id) in &sign_ins {
+                audit::session_ended_by_operator(user_id, sid);
             }
-            count += sessions.len();
-            after = Some(last.sid.clone());
+            count += sign_ins.len();
+            after = Some(last.clone());
         }
     }
 
     async fn change(&self, id: &str, change: UserChange<'_>) -> Result<Vec<String>, OperatorError> {
         let ended = self.store.change_user(id, change, self.clock.now()).await?;
         ended.ok_or(OperatorError::NoSuchUser)
+    }
+}
+
+fn whose(which: WhichSessions<'_>) -> Whose<'_> {
+    match which {
+        WhichSessions::All => Whose::Everybody,
+        WhichSessions::OfUser(id) => Whose::User(id),
+        WhichSessions::Sid(sid) => Whose::Sid(sid),
     }
 }
 

@@ -10,6 +10,7 @@ mod db;
 mod family;
 mod live;
 mod opening;
+mod outbox;
 mod session;
 mod sweep;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub(crate) use code::{CodeAdded, Redeemed};
 pub(crate) use family::{GrantState, NewFamily, Rotation};
 pub use live::LiveSession;
 pub(crate) use live::Whose;
+pub(crate) use outbox::Notification;
 pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, StoredSession};
 pub(crate) use user::{UserAdded, UserChange, UserKey};
 

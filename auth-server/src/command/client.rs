@@ -46,6 +46,7 @@ pub(crate) fn run(command: &ClientCommand, config: &OperatorConfig) -> anyhow::R
         ];
         let mut apis = client.resources.apis().map(|api| api.identifier.as_str());
         let audience = apis.next();
+        let back_channel = client.back_channel.as_ref();
         let object = json!({
             "id": client.id,
             "name": client.name,
@@ -54,6 +55,8 @@ pub(crate) fn run(command: &ClientCommand, config: &OperatorConfig) -> anyhow::R
             "scope": client.scopes.to_string(),
             "redirect_uris": redirect_uris,
             "post_logout_redirect_uris": client.post_logout_redirect_uris,
+            "backchannel_logout_uri": back_channel.map(|channel| channel.uri.as_str()),
+            "backchannel_logout_session_required": back_channel.map(|channel| channel.session_required),
             "audience": audience,
             "resources": apis.collect::<Vec<_>>(),
         });

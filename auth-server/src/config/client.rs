@@ -2,8 +2,9 @@ use resource_server::settings::Section;
 use secrecy::ExposeSecret;
 
 use super::{ClientSecrets, Issuer};
-use crate::client::{Client, Clients, Grant, Kind, RedirectUri, Resource, Resources};
-use crate::scope::{OFFLINE_ACCESS, ScopeSet};
+use crate::client::{BackChannel, Client, Clients, Grant, Kind, RedirectUri, Resource, Resources};
+use crate::http::target;
+use crate::scope::{OFFLINE_ACCESS, OPENID, ScopeSet};
 use crate::secret::{Digest, random_bytes};
 
 /// RFC 9700 and NIST SP 800-63B ask for secrets that cannot be guessed; a shorter one is surely typed by a person.
@@ -53,6 +54,7 @@ fn parse(
     let kind = is_public.and_then(|is_public| parse_kind(section, is_public, secrets));
     let redirect_uris = parse_redirect_uris(section, is_public.unwrap_or(false));
     let post_logout_redirect_uris = parse_post_logout(section);
+    let back_channel = parse_back_channel(section);
     // Who only introspects needs no tokens.
     let introspects = id.as_ref().is_some_and(|id| {
         let mut all = resources.into_iter().flatten();
@@ -70,6 +72,7 @@ fn parse(
         kind: kind?,
         redirect_uris: redirect_uris?,
         post_logout_redirect_uris: post_logout_redirect_uris?,
+        back_channel: back_channel?,
         grants: grants?,
         scopes: scopes?,
         resources: resources?,
@@ -162,6 +165,28 @@ fn parse_post_logout(section: &mut Section<'_>) -> Option<Vec<String>> {
         }
     }
     whole.then_some(texts)
+}
+
+/// `backchannel_logout_uri` and `backchannel_logout_session_required`, by their names in registrations.
+fn parse_back_channel(section: &mut Section<'_>) -> Option<Option<BackChannel>> {
+    let uri = section.optional_parsed("backchannel_logout_uri", target::parse);
+    let session_required = section.switch_or("backchannel_logout_session_required", false)?;
+    match uri? {
+        Some(uri) => Some(Some(BackChannel {
+            uri,
+            session_required,
+        })),
+        None if session_required => {
+            let rule = "must not be set without backchannel_logout_uri";
+            section.fault(
+                "backchannel_logout_session_required",
+                Some("true".to_owned()),
+                rule,
+            );
+            None
+        }
+        None => Some(None),
+    }
 }
 
 fn parse_grants(section: &mut Section<'_>, may_be_empty: bool) -> Option<Vec<Grant>> {
@@ -266,6 +291,10 @@ fn check_combination(section: &Section<'_>, client: &Client) {
             Some("false".to_owned()),
             "must be true for public clients: nothing else ties a code to them",
         );
+    }
+    if client.back_channel.is_some() && !(has_code && client.scopes.contains(OPENID)) {
+        let rule = "needs the grant authorization_code and the scope openid: others learn of no session";
+        section.fault("backchannel_logout_uri", None, rule);
     }
     if client.scopes.contains(OFFLINE_ACCESS) && !client.may_use(Grant::RefreshToken) {
         section.fault("scopes", None, "offline_access needs the grant refresh_token");

@@ -61,12 +61,13 @@ fn the_example_names_every_key() {
 }
 
 /// Where keys are taken from the file.
-const SOURCES: [&str; 5] = [
+const SOURCES: &[&str] = &[
     include_str!("../config.rs"),
     include_str!("client.rs"),
     include_str!("resource.rs"),
     include_str!("outbound.rs"),
     include_str!("passwords.rs"),
+    include_str!("logout.rs"),
 ];
 
 /// The keys that stand at the beginning of a line, commented out or not, and the names of tables.

@@ -19,6 +19,8 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "revocation_endpoint": endpoint("/revoke"),
         "introspection_endpoint": endpoint("/introspect"),
         "end_session_endpoint": endpoint("/end_session"),
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
         "jwks_uri": endpoint("/jwks"),
         "scopes_supported": scopes(clients),
         "response_types_supported": ["code"],

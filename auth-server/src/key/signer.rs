@@ -26,11 +26,14 @@ pub(crate) struct Signer {
 
 /// The `typ` of a token, so that one kind never passes for another (RFC 8725 §3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "they are called so")]
 pub(crate) enum TokenType {
     /// RFC 9068.
     AccessToken,
     /// OIDC Core.
     IdToken,
+    /// OpenID Connect Back-Channel Logout 1.0 §2.4.
+    LogoutToken,
 }
 
 /// A token that could not be signed, which only a broken key or library explains.
@@ -80,6 +83,7 @@ impl Signer {
             match token_type {
                 TokenType::AccessToken => "at+jwt",
                 TokenType::IdToken => "JWT",
+                TokenType::LogoutToken => "logout+jwt",
             }
             .to_owned(),
         );

@@ -95,6 +95,29 @@ pub(crate) fn revoked(who: Subject<'_>, client_id: &str) {
     tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "revoked");
 }
 
+/// By back channel.
+pub(crate) fn client_told_of_end(who: Subject<'_>, client_id: &str) {
+    tracing::info!(
+        target: TARGET,
+        { user.id = who.user_id, sid = who.sid, client.id = client_id },
+        "client told of sign-out"
+    );
+}
+
+/// The client may go on with a session that has ended here.
+pub(crate) fn client_not_told_of_end(
+    who: Subject<'_>,
+    client_id: &str,
+    attempts: u32,
+    complaint: Option<&str>,
+) {
+    tracing::warn!(
+        target: TARGET,
+        { user.id = who.user_id, sid = who.sid, client.id = client_id, attempts, complaint },
+        "client not told of sign-out"
+    );
+}
+
 pub(crate) fn user_added(user_id: &str) {
     tracing::info!(target: TARGET, { user.id = user_id }, "user added");
 }

@@ -3,7 +3,7 @@ use sqlx::Row as _;
 
 use super::db::{Query, Row, Transaction};
 use super::family::insert_family;
-use super::{NewFamily, Store, StoreError};
+use super::{NewFamily, Store, StoreError, outbox};
 use crate::grant::claims::AskedClaims;
 use crate::grant::code::{CodeClaim, NewCode, RedeemedCode};
 use crate::grant::family::EndReason;
@@ -110,6 +110,10 @@ impl Store {
             let redeemed = redeemed_of(&row)?;
             let family = compose(&redeemed);
             insert_family(&mut transaction, family_id, &family, claim.client_id, &redeemed).await?;
+            if let Some(until) = family.hears_until {
+                let (sid, user_id) = (&redeemed.sid, &redeemed.user_id);
+                outbox::note_client(&mut transaction, sid, claim.client_id, user_id, until).await?;
+            }
             transaction.commit().await?;
             return Ok(Redeemed::Now(redeemed));
         }

@@ -2,7 +2,7 @@ use resource_server::time::{Clock, UnixTime};
 use sqlx::Row as _;
 
 use super::db::{Row, Transaction};
-use super::{Store, StoreError};
+use super::{Store, StoreError, outbox};
 use crate::grant::claims::AskedClaims;
 use crate::grant::code::RedeemedCode;
 use crate::grant::family::{EndReason, Family};
@@ -17,6 +17,8 @@ pub(crate) struct NewFamily {
     pub(crate) refresh_token: Option<Digest>,
     pub(crate) idle_ends: UnixTime,
     pub(crate) absolute_ends: UnixTime,
+    /// Until when the client is to hear of the end of the sign-in; `None` when it never is.
+    pub(crate) hears_until: Option<UnixTime>,
 }
 
 /// One step of a family: from the presented token to the next.
@@ -83,8 +85,8 @@ pub(super) async fn end_session_and_grants(
     Ok(())
 }
 
-/// Ends the grants of a sign-in session, or only those of one client, and says whether there were any: the codes first,
-/// since one that is exchanged at this moment becomes a family.
+/// Ends the grants of a sign-in session, or only those of one client, has the clients told, and says whether there were
+/// any: the codes first, since one that is exchanged at this moment becomes a family.
 async fn end_grants(
     transaction: &mut Transaction,
     sid: &str,
@@ -111,6 +113,7 @@ async fn end_grants(
     .bind(reason.as_str())
     .execute(&mut **transaction)
     .await?;
+    outbox::queue(transaction, sid, only_client, now).await?;
     Ok(codes.rows_affected() + families.rows_affected() > 0)
 }
 

@@ -37,17 +37,44 @@ pub(crate) enum Whose<'w> {
 
 /// The next `sid`s, by the index of `sid`, or of the user if it is one's.
 pub(super) fn next_sids(whose: Whose<'_>) -> String {
-    let narrowed = match whose {
-        Whose::Everybody => "$4 IS NULL",
-        Whose::User(_) => "user_id = $4",
-        Whose::Sid(_) => "sid = $4",
-    };
+    let narrowed = whose.narrowed();
     format!(
         "SELECT sid FROM sign_in_session WHERE sid > $1 AND idle_ends > $2 AND {narrowed}
          UNION
          SELECT sid FROM family WHERE sid > $1 AND idle_ends > $2 AND ended_at IS NULL AND {narrowed}
          ORDER BY sid LIMIT $3"
     )
+}
+
+/// The next `sid`s of what can be ended, as above, and of sign-ins that are over here but not where clients were told of
+/// them.
+pub(super) fn next_sids_to_end(whose: Whose<'_>) -> String {
+    let narrowed = whose.narrowed();
+    format!(
+        "SELECT sid, coalesce(user_id, '') AS user_id FROM sign_in_session WHERE sid > $1 AND idle_ends > $2 AND {narrowed}
+         UNION
+         SELECT sid, user_id FROM family WHERE sid > $1 AND idle_ends > $2 AND ended_at IS NULL AND {narrowed}
+         UNION
+         SELECT sid, user_id FROM session_client WHERE sid > $1 AND ends_at > $2 AND {narrowed}
+         ORDER BY sid LIMIT $3"
+    )
+}
+
+impl<'w> Whose<'w> {
+    fn narrowed(self) -> &'static str {
+        match self {
+            Self::Everybody => "$4 IS NULL",
+            Self::User(_) => "user_id = $4",
+            Self::Sid(_) => "sid = $4",
+        }
+    }
+
+    fn named(self) -> Option<&'w str> {
+        match self {
+            Self::Everybody => None,
+            Self::User(name) | Self::Sid(name) => Some(name),
+        }
+    }
 }
 
 impl Store {
@@ -59,15 +86,11 @@ impl Store {
         at_most: u32,
         now: UnixTime,
     ) -> Result<Vec<LiveSession>, StoreError> {
-        let named = match whose {
-            Whose::Everybody => None,
-            Whose::User(name) | Whose::Sid(name) => Some(name),
-        };
         let sids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(next_sids(whose)))
             .bind(after)
             .bind(now.as_secs())
             .bind(i64::from(at_most))
-            .bind(named)
+            .bind(whose.named())
             .fetch_all(&self.reader)
             .await?;
         let mut sessions = Vec::with_capacity(sids.len());
@@ -120,6 +143,24 @@ impl Store {
         }))
     }
 
+    /// The `sid`s of the next sign-ins that can be ended, and whose they are.
+    pub(crate) async fn sign_ins_to_end(
+        &self,
+        whose: Whose<'_>,
+        after: &str,
+        at_most: u32,
+        now: UnixTime,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let sign_ins = sqlx::query_as(sqlx::AssertSqlSafe(next_sids_to_end(whose)))
+            .bind(after)
+            .bind(now.as_secs())
+            .bind(i64::from(at_most))
+            .bind(whose.named())
+            .fetch_all(&self.reader)
+            .await?;
+        Ok(sign_ins)
+    }
+
     /// Ends everything that came from these sign-ins, all or none.
     pub(crate) async fn end_sign_ins(
         &self,
@@ -136,7 +177,7 @@ impl Store {
     }
 }
 
-/// The `sid`s of a user's sessions, grants and codes that could still be used.
+/// The `sid`s of a user's sessions, grants and codes that could still be used, here or by clients that were told of them.
 pub(super) async fn live_sids_within(
     transaction: &mut Transaction,
     user_id: &str,
@@ -145,7 +186,8 @@ pub(super) async fn live_sids_within(
     let sids = sqlx::query_scalar(
         "SELECT sid FROM sign_in_session WHERE user_id = $1 AND sid IS NOT NULL AND idle_ends > $2
          UNION SELECT sid FROM family WHERE user_id = $1 AND ended_at IS NULL AND idle_ends > $2
-         UNION SELECT sid FROM authorization_code WHERE user_id = $1 AND used_at IS NULL AND expires_at > $2",
+         UNION SELECT sid FROM authorization_code WHERE user_id = $1 AND used_at IS NULL AND expires_at > $2
+         UNION SELECT sid FROM session_client WHERE user_id = $1 AND ends_at > $2",
     )
     .bind(user_id)
     .bind(now.as_secs())

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::code::insert_code;
 use super::db::Transaction;
 use super::family::end_session_and_grants;
-use super::{Store, StoreError};
+use super::{Store, StoreError, outbox};
 use crate::config::SignInLifetimes;
 use crate::grant::code::NewCode;
 use crate::grant::family::EndReason;
@@ -110,7 +110,13 @@ impl Store {
         let session = match sign_in.former {
             Some(FormerSession::OfSameUser(key, going_on)) => {
                 let is_live = retire_key(&mut transaction, key, now).await?;
-                if is_live { going_on } else { sign_in.session }
+                if is_live {
+                    outbox::keep_noted(&mut transaction, &going_on.owner.sid, now + lifetimes.absolute)
+                        .await?;
+                    going_on
+                } else {
+                    sign_in.session
+                }
             }
             Some(FormerSession::OfAnotherUser(sid)) => {
                 end_session_and_grants(&mut transaction, sid, EndReason::SignedOut, now).await?;

@@ -11,9 +11,11 @@ const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// What is deleted at once. Each statement finds its rows by the index of one column: no idle time ends after the
 /// absolute one, nor after the family's end.
-pub(super) const OVER: [&str; 2] = [
+pub(super) const OVER: [&str; 3] = [
     "DELETE FROM sign_in_session WHERE key_digest IN (SELECT key_digest FROM sign_in_session WHERE idle_ends <= $1 LIMIT $2)",
     "DELETE FROM sign_in_attempt WHERE bucket IN (SELECT bucket FROM sign_in_attempt WHERE window_ends <= $1 LIMIT $2)",
+    "DELETE FROM session_client WHERE (sid, client_id) IN (SELECT sid, client_id FROM session_client
+        WHERE ends_at <= $1 LIMIT $2)",
 ];
 /// What is deleted after [`KEPT`].
 pub(super) const LONG_OVER: [&str; 2] = [

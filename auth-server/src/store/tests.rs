@@ -1,4 +1,5 @@
 mod operators;
+mod outbox;
 mod sessions;
 
 use std::time::Duration;
@@ -134,6 +135,7 @@ async fn redeem(store: &Store, code: &Code, first: &RefreshToken, now: i64) -> R
         refresh_token: Some(first.digest()),
         idle_ends: at(1000),
         absolute_ends: at(2000),
+        hears_until: None,
     };
     store
         .redeem_code(&claim, first.family(), compose, &ManualClock::new(at(now)))

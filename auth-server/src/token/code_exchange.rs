@@ -11,7 +11,7 @@ use crate::grant::refresh_token::{FamilyId, RefreshToken};
 use crate::grant::target::Target;
 use crate::ops::audit::{self, Subject};
 use crate::params::Params;
-use crate::scope::{OFFLINE_ACCESS, ScopeSet};
+use crate::scope::{OFFLINE_ACCESS, OPENID, ScopeSet};
 use crate::state::Shared;
 use crate::store::{NewFamily, Redeemed};
 use resource_server::time::UnixTime;
@@ -40,7 +40,12 @@ pub(crate) async fn exchange(
     let first = RefreshToken::generate(family);
     let compose = |redeemed: &RedeemedCode| {
         let refresh_token = gets_refresh_token(client, &redeemed.scope).then(|| first.digest());
-        new_family(refresh_token, &shared.config.tokens, now)
+        let family = new_family(refresh_token, &shared.config.tokens, now);
+        NewFamily {
+            hears_until: hears_of_the_end(client, &redeemed.scope)
+                .then(|| family.absolute_ends.max(now + shared.config.sign_in.absolute)),
+            ..family
+        }
     };
     let outcome = shared
         .store
@@ -131,6 +136,11 @@ fn gets_refresh_token(client: &Client, scope: &str) -> bool {
     client.may_use(Grant::RefreshToken) && scope.split(' ').any(|scope| scope == OFFLINE_ACCESS)
 }
 
+/// Only an ID token tells a client of the sign-in.
+fn hears_of_the_end(client: &Client, scope: &str) -> bool {
+    client.back_channel.is_some() && scope.split(' ').any(|scope| scope == OPENID)
+}
+
 /// A family without refresh token lasts as long as the one access token made from it.
 fn new_family(
     refresh_token: Option<crate::secret::Digest>,
@@ -145,6 +155,7 @@ fn new_family(
         refresh_token,
         idle_ends: now + idle,
         absolute_ends: now + absolute,
+        hears_until: None,
     }
 }
 

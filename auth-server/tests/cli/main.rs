@@ -4,10 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod audit;
+mod back_channel;
 mod client;
 mod configuration;
 mod harness;
 #[cfg(unix)]
 mod nodes;
+#[path = "../http/harness/receiver.rs"]
+#[expect(dead_code, reason = "the tests over HTTP use all of it")]
+mod receiver;
 mod session;
 mod user;

@@ -34,6 +34,12 @@ async fn disc_1_to_6_the_metadata_names_what_is_there() {
         serde_json::json!(["authorization_code", "refresh_token", "client_credentials"])
     );
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
+    for supported in [
+        "backchannel_logout_supported",
+        "backchannel_logout_session_supported",
+    ] {
+        assert_eq!(metadata[supported], true);
+    }
     assert_eq!(
         metadata["id_token_signing_alg_values_supported"],
         serde_json::json!(["ES256"])

@@ -3,6 +3,7 @@
 mod answer;
 mod apis;
 mod browser;
+mod receiver;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 pub(crate) use answer::{Answer, Tokens, peek};
 pub(crate) use apis::{DESK, MAIL_API, NOTES_API};
 pub(crate) use browser::{Authorization, Browser, app_authorization, authorization};
+pub(crate) use receiver::{Receiver, Reserved};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const SECRET: &str = "a secret: with % and +";
@@ -244,6 +246,11 @@ impl Server {
 
     pub(crate) async fn verified_id_token(&self, token: &str) -> Value {
         self.verified(&Verifier::id_token(&self.issuer, "bff"), token)
+            .await
+    }
+
+    pub(crate) async fn verified_logout_token(&self, client_id: &str, token: &str) -> Value {
+        self.verified(&Verifier::logout_token(&self.issuer, client_id), token)
             .await
     }
 

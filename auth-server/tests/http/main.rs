@@ -11,6 +11,7 @@
 )]
 
 mod authorization;
+mod back_channel;
 mod claims;
 mod client_credentials;
 mod cluster;

@@ -122,6 +122,7 @@ async fn who_waits_for_the_writer_until_the_end_comes_too_late() {
         refresh_token: None,
         idle_ends: at(1000),
         absolute_ends: at(1000),
+        hears_until: None,
     };
     let writing = store.begin().await.unwrap();
     let mut redeemed = pin!(store.redeem_code(&claim, FamilyId::generate(), compose, &clock));
