@@ -256,7 +256,7 @@ mod tests {
     use super::*;
     use crate::config::{PasswordConfig, SignInLifetimes};
     use crate::secret::Digest;
-    use crate::store::{NewSignIn, SessionOwner, SignInStored, StoredSession};
+    use crate::store::{CredentialsVersion, NewSignIn, SessionOwner, SignInStored, StoredSession};
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -289,6 +289,7 @@ mod tests {
             let sign_in = NewSignIn {
                 key: &key,
                 session,
+                credentials: CredentialsVersion::default(),
                 former: None,
                 code: None,
             };

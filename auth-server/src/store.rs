@@ -31,7 +31,7 @@ pub use live::LiveSession;
 pub(crate) use live::Whose;
 pub(crate) use outbox::Notification;
 pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, StoredSession};
-pub(crate) use user::{UserAdded, UserChange, UserKey};
+pub(crate) use user::{CredentialsVersion, UserAdded, UserChange, UserKey};
 
 use attempt::Lanes;
 use db::{Pool, Transaction};

@@ -28,10 +28,11 @@ fn claims_at(stack: &Stack, target: &str) -> Value {
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-async fn fetch_both(stack: &Stack, notes: &Browser, files: &Browser) {
+async fn fetch_all(stack: &Stack, notes: &Browser, files: &Browser) {
     let calls = [
         notes.fetch("/notes/lab/a").spawn(),
         files.fetch("/files/lab/b").spawn(),
+        notes.fetch("/api/lab/c").spawn(),
     ];
     for call in calls {
         call.await.unwrap().assert_status(200);
@@ -39,6 +40,8 @@ async fn fetch_both(stack: &Stack, notes: &Browser, files: &Browser) {
     assert_eq!(claims_at(stack, "/lab/a")["aud"], "https://notes.example");
     assert_eq!(claims_at(stack, "/lab/b")["aud"], "https://files.example");
     assert_eq!(claims_at(stack, "/lab/b")["scope"], "notes:read");
+    // A route that has stood there since before there were audiences gets nobody else's token.
+    assert_eq!(claims_at(stack, "/lab/c")["aud"], "https://notes.example");
 }
 
 /// (57) The provider revokes everything when a refresh token is used twice: that all is well after three rounds shows that
@@ -74,9 +77,9 @@ fn with_two_audiences(deployment: Deployment) -> Deployment {
 
 async fn three_rounds(stack: &Stack, notes: &Browser, files: &Browser) {
     for round in 1..=3 {
-        fetch_both(stack, notes, files).await;
+        fetch_all(stack, notes, files).await;
         // Each node has what the other one brought home.
-        fetch_both(stack, files, notes).await;
+        fetch_all(stack, files, notes).await;
         assert_eq!(stack.provider().grants("refresh_token"), 2 * round);
         stack.let_access_tokens_expire().await;
     }

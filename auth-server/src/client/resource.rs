@@ -54,11 +54,6 @@ impl Resources {
         self.apis().find(|resource| resource.identifier == identifier)
     }
 
-    /// Whether the client may ask for it at all; what was granted is another question.
-    pub(crate) fn knows(&self, identifier: &str) -> bool {
-        identifier == self.user_info || self.find(identifier).is_some()
-    }
-
     /// Every API, the default one first.
     pub fn apis(&self) -> impl Iterator<Item = &Resource> {
         std::iter::once(&self.default).chain(&self.others)

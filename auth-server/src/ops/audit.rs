@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     WrongPassword,
     /// The password was right.
     Disabled,
+    /// It was right until somebody changed it, while it was being judged.
+    PasswordChanged,
 }
 
 impl Failure {
@@ -36,6 +38,7 @@ impl Failure {
             Self::UnknownUser => "unknown_user",
             Self::WrongPassword => "wrong_password",
             Self::Disabled => "disabled",
+            Self::PasswordChanged => "password_changed",
         }
     }
 }

@@ -124,8 +124,8 @@ async fn answer(
         password: SecretString::from(form.get("password").unwrap_or_default()),
         address,
     };
-    let user = match sign_in(&shared.store, &shared.checker, attempt, now).await? {
-        SignIn::Welcome(user) => user,
+    let (user, credentials) = match sign_in(&shared.store, &shared.checker, attempt, now).await? {
+        SignIn::Welcome(user, credentials) => (user, credentials),
         SignIn::Refused | SignIn::Throttled => return show_again(SignInProblem::Refused),
         SignIn::Busy => return Ok(unavailable(&shared.stylesheet)),
     };
@@ -137,11 +137,11 @@ async fn answer(
         }
         NextStep::Refuse(error) => (None, request.address.with_error(issuer, &error)),
     };
-    let stored = begin(session, shared, &signed_in, code).await?;
+    let stored = begin(session, shared, &signed_in, credentials, code).await?;
     tell(&stored, &user.id, &request.client.id, address);
     match stored {
         SignInStored::Now(_) => Ok(see_other(&location)),
-        SignInStored::UserDisabled => show_again(SignInProblem::Refused),
+        SignInStored::UserDisabled | SignInStored::PasswordChanged => show_again(SignInProblem::Refused),
     }
 }
 
@@ -153,6 +153,7 @@ fn tell(stored: &SignInStored, user_id: &str, client_id: &str, address: std::net
     match stored {
         SignInStored::Now(sid) => audit::signed_in(Subject { user_id, sid }, from),
         SignInStored::UserDisabled => audit::sign_in_failed(Some(user_id), Failure::Disabled, from),
+        SignInStored::PasswordChanged => audit::sign_in_failed(Some(user_id), Failure::PasswordChanged, from),
     }
 }
 

@@ -23,7 +23,10 @@ use crate::grant::code::NewCode;
 use crate::ops::audit;
 use crate::secret::{Digest, base64url, random_bytes};
 use crate::state::Shared;
-use crate::store::{FormerSession, NewSignIn, SessionOwner, SignInStored, Store, StoreError, StoredSession};
+use crate::store::{
+    CredentialsVersion, FormerSession, NewSignIn, SessionOwner, SignInStored, Store, StoreError,
+    StoredSession,
+};
 
 /// Sent over TLS or to loopback only, invisible to scripts, and out of reach of sibling domains.
 pub(crate) const COOKIE_NAME: &str = "__Host-Http-signin";
@@ -72,6 +75,7 @@ pub(crate) async fn begin(
     session: &Session,
     shared: &Shared,
     begun: &SignedIn,
+    credentials: CredentialsVersion,
     code: Option<NewCode>,
 ) -> anyhow::Result<SignInStored> {
     let former = signed_in(session);
@@ -92,6 +96,7 @@ pub(crate) async fn begin(
     let sign_in = NewSignIn {
         key: &Digest::of(key.as_bytes()),
         session: stored(begun)?,
+        credentials,
         former,
         code,
     };

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::throttle::{Buckets, logged_network};
 use crate::ops::audit::{self, Failure, Origin};
-use crate::store::{Store, StoreError};
+use crate::store::{CredentialsVersion, Store, StoreError};
 use crate::user::password::{Checked, HashingError, PasswordChecker, Place};
 use crate::user::{User, UserName};
 
@@ -25,8 +25,8 @@ pub(crate) struct Attempt<'a> {
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum SignIn {
-    /// It is this user.
-    Welcome(User),
+    /// It is this user, by this password.
+    Welcome(User, CredentialsVersion),
     /// Unknown user, wrong password or disabled user: which one is nobody's business.
     Refused,
     /// Too many wrong passwords before: the password was not looked at, which is nobody's business either.
@@ -61,7 +61,7 @@ pub(crate) async fn sign_in(
         judged => judged,
     };
     let outcome = match &judged {
-        Ok(SignIn::Welcome(_) | SignIn::Refused | SignIn::Throttled) => return judged,
+        Ok(SignIn::Welcome(..) | SignIn::Refused | SignIn::Throttled) => return judged,
         Ok(SignIn::Busy) => "busy",
         Err(_) => "failed",
     };
@@ -98,12 +98,12 @@ async fn judge(
         return Ok(SignIn::Throttled);
     }
     match check(store, checker, place, name.as_ref(), &attempt.password).await {
-        Ok(Verdict::Right(user)) => {
+        Ok(Verdict::Right(user, credentials)) => {
             let given_back = [buckets.account, buckets.address];
             store
                 .forgive_attempt(&[buckets.account_and_address], &given_back)
                 .await?;
-            Ok(SignIn::Welcome(user))
+            Ok(SignIn::Welcome(user, credentials))
         }
         Ok(Verdict::Wrong(user_id, failure)) => {
             audit::sign_in_failed(user_id.as_deref(), failure, from);
@@ -123,7 +123,7 @@ async fn judge(
 
 /// What a name and a password are worth together.
 enum Verdict {
-    Right(User),
+    Right(User, CredentialsVersion),
     /// Whose name it is, if anybody's.
     Wrong(Option<String>, Failure),
 }
@@ -164,14 +164,23 @@ async fn check(
             Err(error) => tracing::warn!(%error, "a password could not be hashed anew"),
         }
     }
-    Ok(Verdict::Right(found.user))
+    Ok(Verdict::Right(found.user, found.credentials))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PasswordConfig;
+    use std::time::Duration;
+
+    use crate::config::{PasswordConfig, SignInLifetimes};
+    use crate::secret::Digest;
+    use crate::store::{NewSignIn, SessionOwner, SignInStored, StoredSession, UserChange, Whose};
     use crate::user::password::{Cost, hash};
+
+    const LIFETIMES: SignInLifetimes = SignInLifetimes {
+        idle: Duration::from_secs(60),
+        absolute: Duration::from_secs(60),
+    };
 
     const CONFIG: PasswordConfig = PasswordConfig {
         cores: 1,
@@ -229,7 +238,7 @@ mod tests {
         writing.rollback().await.unwrap();
         drop(taken);
         let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
-        assert!(matches!(outcome, SignIn::Welcome(_)));
+        assert!(matches!(outcome, SignIn::Welcome(..)));
     }
 
     #[tokio::test]
@@ -249,7 +258,7 @@ mod tests {
         writing.rollback().await.unwrap();
         drop(taken);
         let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 2]).await;
-        assert!(matches!(outcome, SignIn::Welcome(_)));
+        assert!(matches!(outcome, SignIn::Welcome(..)));
     }
 
     #[tokio::test]
@@ -278,11 +287,11 @@ mod tests {
         assert_eq!(stored().await, before);
 
         let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
-        assert!(matches!(outcome, SignIn::Welcome(_)));
+        assert!(matches!(outcome, SignIn::Welcome(..)));
         let after = stored().await;
         assert!(after.starts_with("$argon2id$v=19$m=20480,t=2,p=1$"), "{after}");
         let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
-        assert!(matches!(outcome, SignIn::Welcome(_)));
+        assert!(matches!(outcome, SignIn::Welcome(..)));
         assert_eq!(stored().await, after);
 
         // Whoever changed the password in between is not overruled.
@@ -292,6 +301,73 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(stored().await, after);
+    }
+
+    /// What a sign-in comes to that is stored after something else was done.
+    async fn stored_after(stage: &Stage, outcome: SignIn) -> SignInStored {
+        let SignIn::Welcome(user, credentials) = outcome else {
+            panic!("the password is right")
+        };
+        let sign_in = NewSignIn {
+            key: &Digest::of(b"key"),
+            session: StoredSession {
+                state: "{}".to_owned(),
+                owner: SessionOwner {
+                    sid: "s".to_owned(),
+                    user_id: user.id,
+                    auth_time: NOW,
+                },
+            },
+            credentials,
+            former: None,
+            code: None,
+        };
+        stage.store.sign_in(sign_in, LIFETIMES, NOW).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_by_a_password_that_is_changed_meanwhile_is_not_stored() {
+        let stage = Stage::with_alice().await;
+        let checker = PasswordChecker::new(&CONFIG, &[]);
+        for ends_sessions in [true, false] {
+            let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
+            // The same password again: it is the change that counts, not what it changed to.
+            let hash = hash("correct horse".into(), Cost::of(&CONFIG)).await.unwrap();
+            let change = UserChange::Password {
+                hash: &hash,
+                ends_sessions,
+            };
+            stage.store.change_user("u1", change, NOW).await.unwrap();
+            let stored = stored_after(&stage, outcome).await;
+            assert_eq!(stored, SignInStored::PasswordChanged);
+            let sessions = stage.store.live_sessions(Whose::Everybody, "", 9, NOW).await;
+            assert_eq!(sessions.unwrap(), []);
+        }
+        let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
+        stage
+            .store
+            .change_user("u1", UserChange::Disable, NOW)
+            .await
+            .unwrap();
+        assert_eq!(stored_after(&stage, outcome).await, SignInStored::UserDisabled);
+    }
+
+    #[tokio::test]
+    async fn a_password_that_is_hashed_anew_is_still_the_same_password() {
+        let stage = Stage::with_alice().await;
+        let dearer = PasswordConfig {
+            memory_mib: 20,
+            ..CONFIG
+        };
+        let (checker, renewing) = [CONFIG, dearer]
+            .map(|config| PasswordChecker::new(&config, &[]))
+            .into();
+        let before = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
+        // Of two sign-ins at once the other one renews the hash.
+        let other = stage.attempt(&renewing, "correct horse", [192, 0, 2, 1]).await;
+        assert!(matches!(other, SignIn::Welcome(..)));
+        let stored = stored_after(&stage, before).await;
+        assert_eq!(stored, SignInStored::Now("s".to_owned()));
     }
 
     #[tokio::test]
@@ -305,7 +381,7 @@ mod tests {
         // A right password gives back what it claimed, however often.
         for _ in 0..3 {
             let outcome = stage.attempt(&checker, "correct horse", [192, 0, 2, 1]).await;
-            assert!(matches!(outcome, SignIn::Welcome(_)));
+            assert!(matches!(outcome, SignIn::Welcome(..)));
         }
         let outcome = stage.attempt(&checker, "wrong", [192, 0, 2, 1]).await;
         assert!(matches!(outcome, SignIn::Refused));

@@ -14,9 +14,11 @@ use crate::grant::target::Named;
 /// How exchanging a code turned out.
 #[derive(Debug)]
 #[must_use]
-pub(crate) enum Redeemed {
+pub(crate) enum Redeemed<E> {
     /// This request, and no other, has it; the family is stored.
     Now(RedeemedCode),
+    /// It is this request's, which does not fit what it stands for. Nothing was changed: it may come again.
+    Unfit(E),
     /// It had been exchanged before: the family made from it has been ended (RFC 6749 §4.1.2).
     Replayed {
         /// Whose it was.
@@ -79,15 +81,16 @@ impl Store {
     }
 
     /// Exchanges a code for a family. The code is claimed by one conditional update, in one transaction with the
-    /// family's row: a replay always finds the family that it has to end. What the family is like depends on what
-    /// the code stands for, so it is composed once that is known. The clock is read once the writer is free.
-    pub(crate) async fn redeem_code(
+    /// family's row: a replay always finds the family that it has to end. What the family is like, and whether there
+    /// is to be one, depends on what the code stands for, so it is composed once that is known. The clock is read once
+    /// the writer is free.
+    pub(crate) async fn redeem_code<E>(
         &self,
         claim: &CodeClaim<'_>,
         family_id: FamilyId,
-        compose: impl FnOnce(&RedeemedCode) -> NewFamily,
+        compose: impl FnOnce(&RedeemedCode) -> Result<NewFamily, E>,
         clock: &dyn Clock,
-    ) -> Result<Redeemed, StoreError> {
+    ) -> Result<Redeemed<E>, StoreError> {
         let mut transaction = self.begin().await?;
         let now = clock.now();
         let claimed = sqlx::query(
@@ -108,7 +111,13 @@ impl Store {
         .await?;
         if let Some(row) = claimed {
             let redeemed = redeemed_of(&row)?;
-            let family = compose(&redeemed);
+            let family = match compose(&redeemed) {
+                Ok(family) => family,
+                Err(unfit) => {
+                    transaction.rollback().await?;
+                    return Ok(Redeemed::Unfit(unfit));
+                }
+            };
             insert_family(&mut transaction, family_id, &family, claim.client_id, &redeemed).await?;
             if let Some(until) = family.hears_until {
                 let (sid, user_id) = (&redeemed.sid, &redeemed.user_id);

@@ -158,14 +158,15 @@ impl Store {
         Ok(rotated.rows_affected() == 1)
     }
 
-    /// Ends a family; ending it twice keeps the first reason. Its idle time ends, too: sweeping looks at nothing else.
+    /// Ends a family, and says whether it did: ending it twice keeps the first reason. Its idle time ends, too: sweeping
+    /// looks at nothing else.
     pub(crate) async fn end_family(
         &self,
         id: FamilyId,
         reason: EndReason,
         now: UnixTime,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
+    ) -> Result<bool, StoreError> {
+        let ended = sqlx::query(
             "UPDATE family SET ended_at = $1, end_reason = $2, idle_ends = CASE WHEN idle_ends < $1 THEN idle_ends ELSE $1 END
              WHERE id = $3 AND ended_at IS NULL",
         )
@@ -174,7 +175,7 @@ impl Store {
         .bind(id.as_bytes())
         .execute(&self.writer)
         .await?;
-        Ok(())
+        Ok(ended.rows_affected() == 1)
     }
 
     /// Signs out: ends everything that came from a sign-in session.

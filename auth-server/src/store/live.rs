@@ -21,7 +21,8 @@ pub struct LiveSession {
     pub auth_time: UnixTime,
     /// Until when the browser stays signed in without any use; `None` when it is not, and only grants live on.
     pub browser_until: Option<UnixTime>,
-    /// The clients that hold a live grant, each once, in order.
+    /// The clients that hold a live grant, each once, in order. With neither a browser nor a grant, a code is on its way
+    /// to one.
     pub clients: Vec<String>,
     /// When the last of those grants ends without any use.
     pub grants_until: Option<UnixTime>,
@@ -42,6 +43,8 @@ pub(super) fn next_sids(whose: Whose<'_>) -> String {
         "SELECT sid FROM sign_in_session WHERE sid > $1 AND idle_ends > $2 AND {narrowed}
          UNION
          SELECT sid FROM family WHERE sid > $1 AND idle_ends > $2 AND ended_at IS NULL AND {narrowed}
+         UNION
+         SELECT sid FROM authorization_code WHERE sid > $1 AND expires_at > $2 AND used_at IS NULL AND {narrowed}
          ORDER BY sid LIMIT $3"
     )
 }
@@ -102,18 +105,21 @@ impl Store {
 
     async fn live_session(&self, sid: String, now: UnixTime) -> Result<Option<LiveSession>, StoreError> {
         let rows = sqlx::query(
-            "SELECT user_id, auth_time, idle_ends, NULL AS client_id FROM sign_in_session
+            "SELECT 'browser' AS held, user_id, auth_time, idle_ends, NULL AS client_id FROM sign_in_session
                 WHERE sid = $1 AND idle_ends > $2
              UNION ALL
-             SELECT user_id, auth_time, idle_ends, client_id FROM family
-                WHERE sid = $1 AND idle_ends > $2 AND ended_at IS NULL",
+             SELECT 'grant', user_id, auth_time, idle_ends, client_id FROM family
+                WHERE sid = $1 AND idle_ends > $2 AND ended_at IS NULL
+             UNION ALL
+             SELECT 'code', user_id, auth_time, expires_at, client_id FROM authorization_code
+                WHERE sid = $1 AND expires_at > $2 AND used_at IS NULL",
         )
         .bind(&sid)
         .bind(now.as_secs())
         .fetch_all(&self.reader)
         .await?;
         let mut session: Option<LiveSession> = None;
-        let mut clients = BTreeSet::new();
+        let mut clients = BTreeSet::<String>::new();
         for row in rows {
             let idle_ends = UnixTime::from_secs(row.try_get("idle_ends")?);
             let auth_time = UnixTime::from_secs(row.try_get("auth_time")?);
@@ -127,13 +133,15 @@ impl Store {
             });
             // A password that was typed again leaves earlier grants with the earlier time.
             session.auth_time = session.auth_time.max(auth_time);
-            let client: Option<String> = row.try_get("client_id")?;
-            let until = match client {
-                None => &mut session.browser_until,
-                Some(client) => {
-                    clients.insert(client);
+            let held: String = row.try_get("held")?;
+            let until = match held.as_str() {
+                "browser" => &mut session.browser_until,
+                "grant" => {
+                    clients.insert(row.try_get("client_id")?);
                     &mut session.grants_until
                 }
+                // On its way to a client, or nowhere.
+                _ => continue,
             };
             *until = (*until).max(Some(idle_ends));
         }

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::code::insert_code;
 use super::db::Transaction;
 use super::family::end_session_and_grants;
-use super::{Store, StoreError, outbox};
+use super::{CredentialsVersion, Store, StoreError, outbox};
 use crate::config::SignInLifetimes;
 use crate::grant::code::NewCode;
 use crate::grant::family::EndReason;
@@ -37,6 +37,8 @@ pub(crate) struct NewSignIn<'s> {
     /// What the browser's new cookie is known by.
     pub(crate) key: &'s Digest,
     pub(crate) session: StoredSession,
+    /// What the password was judged by.
+    pub(crate) credentials: CredentialsVersion,
     /// What the browser had before.
     pub(crate) former: Option<FormerSession<'s>>,
     /// The code for the client that asked; it gets the `sid` that the session has in the end.
@@ -58,8 +60,10 @@ pub(crate) enum FormerSession<'s> {
 pub(crate) enum SignInStored {
     /// The session has this `sid`.
     Now(String),
-    /// The user was disabled since the password was judged; nothing was changed.
+    /// The user was disabled since the password was judged, or is gone; nothing was changed.
     UserDisabled,
+    /// The password was changed since it was judged; nothing was changed.
+    PasswordChanged,
 }
 
 impl Store {
@@ -99,7 +103,7 @@ impl Store {
 
     /// Writes down a sign-in in one step: the former session goes on or ends, the browser has its new key, the client
     /// its code. No `sid` that was ended comes back, however the sign-out and the password met. For a user who was
-    /// disabled since the password was judged, nothing of this is done.
+    /// disabled, or got another password, since the password was judged, nothing of this is done.
     pub(crate) async fn sign_in(
         &self,
         sign_in: NewSignIn<'_>,
@@ -107,6 +111,12 @@ impl Store {
         now: UnixTime,
     ) -> Result<SignInStored, StoreError> {
         let mut transaction = self.begin().await?;
+        let (user_id, credentials) = (&sign_in.session.owner.user_id, sign_in.credentials);
+        if !hold_user(&mut transaction, user_id, credentials).await? {
+            let overtaken = overtaken_by(&mut transaction, user_id).await?;
+            transaction.rollback().await?;
+            return Ok(overtaken);
+        }
         let session = match sign_in.former {
             Some(FormerSession::OfSameUser(key, going_on)) => {
                 let is_live = retire_key(&mut transaction, key, now).await?;
@@ -124,10 +134,7 @@ impl Store {
             }
             None => sign_in.session,
         };
-        if !insert_session(&mut transaction, sign_in.key, &session, lifetimes, now).await? {
-            transaction.rollback().await?;
-            return Ok(SignInStored::UserDisabled);
-        }
+        insert_session(&mut transaction, sign_in.key, &session, lifetimes, now).await?;
         let sid = session.owner.sid;
         if let Some(mut code) = sign_in.code {
             code.sid.clone_from(&sid);
@@ -147,20 +154,37 @@ impl Store {
     }
 }
 
-/// `false` when the user is disabled or gone: nothing was stored.
+/// Whether the password that was judged is still the one of a user who may sign in. If it is, it stays so until the end of
+/// the transaction: who changes either waits for it, and then finds the session to end. An update that changes nothing is
+/// what both databases have for that.
+async fn hold_user(
+    transaction: &mut Transaction,
+    user_id: &str,
+    credentials: CredentialsVersion,
+) -> Result<bool, StoreError> {
+    let held = sqlx::query(
+        "UPDATE \"user\" SET credentials_version = credentials_version
+         WHERE id = $1 AND disabled_at IS NULL AND credentials_version = $2",
+    )
+    .bind(user_id)
+    .bind(credentials.as_stored())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(held.rows_affected() == 1)
+}
+
 async fn insert_session(
     transaction: &mut Transaction,
     key: &Digest,
     session: &StoredSession,
     lifetimes: SignInLifetimes,
     now: UnixTime,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     let absolute_ends = now + lifetimes.absolute;
     let idle_ends = (now + lifetimes.idle).min(absolute_ends);
-    let inserted = sqlx::query(
+    sqlx::query(
         "INSERT INTO sign_in_session (key_digest, sid, state, idle_ends, absolute_ends, user_id, auth_time)
-         SELECT $1, $2, $3, $4, $5, $6, $7
-         WHERE EXISTS (SELECT 1 FROM \"user\" WHERE id = $6 AND disabled_at IS NULL)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(key.as_bytes())
     .bind(&session.owner.sid)
@@ -171,7 +195,19 @@ async fn insert_session(
     .bind(session.owner.auth_time.as_secs())
     .execute(&mut **transaction)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(())
+}
+
+/// What a sign-in was too late for.
+async fn overtaken_by(transaction: &mut Transaction, user_id: &str) -> Result<SignInStored, StoreError> {
+    let enabled = sqlx::query("SELECT 1 FROM \"user\" WHERE id = $1 AND disabled_at IS NULL")
+        .bind(user_id)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    Ok(match enabled {
+        Some(_) => SignInStored::PasswordChanged,
+        None => SignInStored::UserDisabled,
+    })
 }
 
 /// Shortens the life of a replaced key; `false` when it is over already, and with it the session.

@@ -2,6 +2,7 @@ mod operators;
 mod outbox;
 mod sessions;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -95,6 +96,7 @@ async fn sign_in(
     let sign_in = NewSignIn {
         key,
         session: session(sid),
+        credentials: CredentialsVersion::default(),
         former: None,
         code,
     };
@@ -124,18 +126,20 @@ async fn family(store: &Store) -> (RefreshToken, Code) {
     (first, code)
 }
 
-async fn redeem(store: &Store, code: &Code, first: &RefreshToken, now: i64) -> Redeemed {
+async fn redeem(store: &Store, code: &Code, first: &RefreshToken, now: i64) -> Redeemed<Infallible> {
     let claim = CodeClaim {
         digest: code.digest(),
         client_id: "bff",
         redirect_uri: "https://a.example",
         challenge: Some(challenge()),
     };
-    let compose = |_: &_| NewFamily {
-        refresh_token: Some(first.digest()),
-        idle_ends: at(1000),
-        absolute_ends: at(2000),
-        hears_until: None,
+    let compose = |_: &_| {
+        Ok(NewFamily {
+            refresh_token: Some(first.digest()),
+            idle_ends: at(1000),
+            absolute_ends: at(2000),
+            hears_until: None,
+        })
     };
     store
         .redeem_code(&claim, first.family(), compose, &ManualClock::new(at(now)))

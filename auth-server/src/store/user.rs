@@ -13,7 +13,18 @@ use crate::user::{User, UserName, UserRecord};
 pub(crate) struct StoredUser {
     pub(crate) user: User,
     pub(crate) password_hash: String,
+    pub(crate) credentials: CredentialsVersion,
     pub(crate) is_disabled: bool,
+}
+
+/// Which of a user's passwords something was proven by. Another hash of the same password leaves it alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CredentialsVersion(i64);
+
+impl CredentialsVersion {
+    pub(super) const fn as_stored(self) -> i64 {
+        self.0
+    }
 }
 
 /// How adding a user turned out.
@@ -77,7 +88,7 @@ impl Store {
     /// The user of that name, disabled or not: whoever asks has a password to judge first.
     pub(crate) async fn user_by_name(&self, name: &UserName) -> Result<Option<StoredUser>, StoreError> {
         let row = sqlx::query(
-            "SELECT id, name, email, full_name, password_hash, disabled_at
+            "SELECT id, name, email, full_name, password_hash, credentials_version, disabled_at
              FROM \"user\" WHERE name = $1",
         )
         .bind(name.as_str())
@@ -88,6 +99,7 @@ impl Store {
             Ok(StoredUser {
                 user: user_of(&row)?,
                 password_hash: row.try_get("password_hash")?,
+                credentials: CredentialsVersion(row.try_get("credentials_version")?),
                 is_disabled: disabled_at.is_some(),
             })
         })
@@ -175,7 +187,7 @@ impl Store {
             ),
             UserChange::Enable => ("UPDATE \"user\" SET disabled_at = NULL WHERE id = $1", None, None),
             UserChange::Password { hash, ends_sessions } => (
-                "UPDATE \"user\" SET password_hash = $2 WHERE id = $1",
+                "UPDATE \"user\" SET password_hash = $2, credentials_version = credentials_version + 1 WHERE id = $1",
                 Some(hash),
                 ends_sessions.then_some(EndReason::PasswordChanged),
             ),

@@ -23,11 +23,7 @@ pub(crate) async fn exchange(
     form: &Params,
 ) -> Result<TokenResponse, TokenError> {
     let (code, redirect_uri, challenge) = read(form, client)?;
-    // Looked at before the code is spent.
     let resource = resource::asked(form)?;
-    if resource.is_some_and(|resource| !client.resources.knows(resource)) {
-        return Err(TokenError::InvalidTarget);
-    }
     let now = shared.now();
     let code = Code::parse(code).ok_or(TokenError::InvalidGrant)?;
     let claim = CodeClaim {
@@ -38,14 +34,16 @@ pub(crate) async fn exchange(
     };
     let family = FamilyId::generate();
     let first = RefreshToken::generate(family);
+    // Before the code is spent: a request that does not fit the grant costs its client nothing.
     let compose = |redeemed: &RedeemedCode| {
+        asked_of(client, redeemed, resource)?;
         let refresh_token = gets_refresh_token(client, &redeemed.scope).then(|| first.digest());
         let family = new_family(refresh_token, &shared.config.tokens, now);
-        NewFamily {
+        Ok(NewFamily {
             hears_until: hears_of_the_end(client, &redeemed.scope)
                 .then(|| family.absolute_ends.max(now + shared.config.sign_in.absolute)),
             ..family
-        }
+        })
     };
     let outcome = shared
         .store
@@ -57,12 +55,7 @@ pub(crate) async fn exchange(
         .user_by_id(&redeemed.user_id)
         .await?
         .ok_or(TokenError::InvalidGrant)?;
-    let scope = ScopeSet::parse(&redeemed.scope).map_err(|_| TokenError::InvalidGrant)?;
-    let scope = client.still_allows(&scope);
-    if scope.is_empty() {
-        return Err(TokenError::InvalidGrant);
-    }
-    let target = Target::for_user(&client.resources, &redeemed.resources, &scope, resource)?;
+    let (scope, target) = asked_of(client, &redeemed, resource)?;
     let grant = UserGrant {
         client,
         user: &user,
@@ -90,7 +83,7 @@ pub(crate) async fn exchange(
 }
 
 /// The code that was won; a replay is told of.
-fn won(outcome: Redeemed, client: &Client) -> Result<RedeemedCode, TokenError> {
+fn won(outcome: Redeemed<TokenError>, client: &Client) -> Result<RedeemedCode, TokenError> {
     match outcome {
         Redeemed::Now(redeemed) => Ok(redeemed),
         Redeemed::Replayed { user_id, sid } => {
@@ -101,8 +94,24 @@ fn won(outcome: Redeemed, client: &Client) -> Result<RedeemedCode, TokenError> {
             audit::code_replayed(who, &client.id);
             Err(TokenError::InvalidGrant)
         }
+        Redeemed::Unfit(error) => Err(error),
         Redeemed::Refused => Err(TokenError::InvalidGrant),
     }
+}
+
+/// What is left of the granted scope, and what the access token is to be for.
+fn asked_of<'c>(
+    client: &'c Client,
+    redeemed: &RedeemedCode,
+    resource: Option<&str>,
+) -> Result<(ScopeSet, Target<'c>), TokenError> {
+    let scope = ScopeSet::parse(&redeemed.scope).map_err(|_| TokenError::InvalidGrant)?;
+    let scope = client.still_allows(&scope);
+    if scope.is_empty() {
+        return Err(TokenError::InvalidGrant);
+    }
+    let target = Target::for_user(&client.resources, &redeemed.resources, &scope, resource)?;
+    Ok((scope, target))
 }
 
 /// The code, the redirect URI, and the challenge that the verifier belongs to. Whether the request had one is judged where

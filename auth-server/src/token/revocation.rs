@@ -32,10 +32,13 @@ pub(crate) async fn revoke(shared: &Shared, client: &Client, form: &Params) -> R
         return Ok(());
     }
     // An older token of the family ends it, too: whoever holds one wants the grant gone.
-    shared
+    let ended = shared
         .store
         .end_family(token.family(), EndReason::Revoked, shared.now())
         .await?;
+    if !ended {
+        return Ok(());
+    }
     let who = Subject {
         user_id: &family.user_id,
         sid: &family.sid,

@@ -175,6 +175,18 @@ async fn the_trail_tells_of_sessions_that_end_without_an_answered_question() {
 }
 
 #[tokio::test]
+async fn the_trail_tells_of_a_revocation_only_if_something_ended() {
+    let folder = Folder::with_user(WITH_CLIENT, "alice");
+    let server = Process::start(&folder);
+    let (_, tokens) = server.tokens("alice").await;
+    for _ in 0..2 {
+        let answer = server.call("/revoke", &[("token", &tokens.refresh)]).await;
+        assert_eq!(answer.status(), 200);
+    }
+    only(&trail(&server.terminate()), "revoked");
+}
+
+#[tokio::test]
 async fn the_trail_tells_of_guesses_that_are_not_looked_at() {
     // The filter asks for nothing but the server's greeting, and keeps the trail all the same.
     let configuration = WITH_CLIENT.replace("info,auth_server=trace", "off,auth_server::app=info");

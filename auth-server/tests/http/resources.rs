@@ -137,6 +137,40 @@ async fn a_grant_for_a_resource_stays_with_it() {
     widened.assert_oauth_error(400, "invalid_target");
 }
 
+/// What cannot be had is judged before the code is spent, and leaves nothing behind.
+#[tokio::test]
+async fn a_code_outlives_requests_for_what_its_grant_is_not_for() {
+    let server = Server::start_with_apis().await;
+    let asked = desk_authorization()
+        .with("resource", MAIL)
+        .with("scope", "openid offline_access mail:send");
+    let asked = code(&server, &asked).await;
+    let narrow = desk_authorization().with("scope", "offline_access notes:read");
+    let narrow = code(&server, &narrow).await;
+    for (code, resource, error) in [
+        (&asked, NOTES, "invalid_target"),
+        (&narrow, MAIL, "invalid_scope"),
+        (&narrow, server.issuer.as_str(), "invalid_target"),
+    ] {
+        exchange(&server, code, &[("resource", resource)])
+            .await
+            .assert_oauth_error(400, error);
+    }
+    let families: i64 = sqlx::query_scalar("SELECT count(*) FROM family")
+        .fetch_one(&server.open_database().await)
+        .await
+        .unwrap();
+    assert_eq!(families, 0);
+    assert_eq!(
+        target(&exchange(&server, &asked, &[("resource", MAIL)]).await).0,
+        MAIL
+    );
+    assert_eq!(target(&exchange(&server, &narrow, &[]).await).0, NOTES);
+    exchange(&server, &narrow, &[])
+        .await
+        .assert_oauth_error(400, "invalid_grant");
+}
+
 /// Codes of a session are stored another way than those of a typed password.
 #[tokio::test]
 async fn a_silent_grant_for_a_resource_stays_with_it_too() {

@@ -27,12 +27,14 @@ pub(super) fn read(
     let mut routes = Vec::new();
     let mut prefixes = HashSet::new();
     let mut whole = true;
-    for section in root.sections("route") {
+    for (index, section) in root.sections("route").into_iter().enumerate() {
         match read_route(section, base_path, provider, &mut prefixes) {
-            Some(route) => routes.push(route),
+            Some(route) => routes.push((index, route)),
             None => whole = false,
         }
     }
+    whole &= audiences_are_told_apart(root, &routes, provider);
+    let mut routes: Vec<_> = routes.into_iter().map(|(_, route)| route).collect();
     if let Some(upstream) = dev_server {
         if prefixes.contains("/") {
             let rule = "gets nothing, since the route of prefix / takes what is left over";
@@ -42,6 +44,32 @@ pub(super) fn read(
         routes.push(everything_else(upstream));
     }
     whole.then(|| RouteTable::new(routes))
+}
+
+/// A refresh that names no `resource` gets a token for whichever API the provider picks among those of the login (RFC 8707
+/// §2.2). As soon as a route of sessions says whom its token is for, the others have to say so, too: each could be handed
+/// the token of another one.
+fn audiences_are_told_apart(
+    root: &mut Section<'_>,
+    routes: &[(usize, Route)],
+    provider: &ProviderFacts,
+) -> bool {
+    if provider.audiences != Some(Audiences::Resource) {
+        return true;
+    }
+    let of_sessions = routes
+        .iter()
+        .filter(|(_, route)| matches!(route.access, Access::Session | Access::Optional));
+    let (told, untold): (Vec<_>, Vec<_>) =
+        of_sessions.partition(|(_, route)| route.target.audience.is_some());
+    if told.is_empty() {
+        return true;
+    }
+    for (index, _) in &untold {
+        let rule = "is missing: another route with a session has one, and this one could get its token";
+        root.fault(&format!("route[{index}].audience"), None, rule);
+    }
+    untold.is_empty()
 }
 
 fn read_route(

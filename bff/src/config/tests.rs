@@ -364,6 +364,43 @@ fn what_a_route_asks_of_the_provider_is_judged() {
     assert!(faults("both", "")[0].starts_with("provider.audiences"));
 }
 
+/// (RFC 8707) What a token is for that nobody was named for is the provider's choice among those that the login named.
+#[test]
+fn where_one_route_has_an_audience_each_of_a_session_needs_one() {
+    let (_ring, text) = minimal();
+    let faults = |audiences: &str, rules: [&str; 2]| {
+        let text = text.replace("[session]", &format!("audiences = \"{audiences}\"\n[session]"));
+        let [first, second] = rules;
+        faults_of(&format!(
+            "{text}[[route]]\nprefix = \"/x\"\nupstream = \"http://x\"\n{first}\n\
+             [[route]]\nprefix = \"/y\"\nupstream = \"http://y\"\n{second}\n"
+        ))
+    };
+    let told = "audience = \"https://x.example\"";
+    for untold in ["", "access = \"optional\"", "scopes = [\"profile\"]"] {
+        let faults = faults("resource", [untold, told]);
+        assert!(
+            faults.len() == 1 && faults[0].starts_with("route[0].audience"),
+            "{untold}: {faults:?}"
+        );
+    }
+    let nothing = Vec::<String>::new();
+    for other in [
+        "audience = \"https://y.example\"",
+        "access = \"anonymous\"",
+        "access = \"service\"",
+    ] {
+        assert_eq!(faults("resource", [told, other]), nothing, "{other}");
+    }
+    let of_service = "access = \"service\"\naudience = \"https://x.example\"";
+    assert_eq!(faults("resource", ["", of_service]), nothing, "it is in no login");
+    assert_eq!(
+        faults("exchange", ["", told]),
+        nothing,
+        "the login's token is for one API"
+    );
+}
+
 #[test]
 fn a_missing_client_secret_hides_no_other_fault() {
     let (_ring, text) = minimal();

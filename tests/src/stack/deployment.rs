@@ -399,10 +399,22 @@ fn routes(deployment: &Deployment, upstream: &str, app: &str) -> String {
         .routes
         .iter()
         .map(|(prefix, rules)| (*prefix, rules.as_str()));
+    // Where one route of sessions has an audience, each needs one.
+    let told_apart =
+        deployment.audiences == "resource" && further.clone().any(|(_, rules)| rules.contains("audience"));
     for (prefix, rules) in standing.into_iter().chain(further) {
+        let is_untold = !rules.contains("audience")
+            && ["session", "optional"]
+                .iter()
+                .any(|access| rules.contains(&format!("access = \"{access}\"")));
+        if told_apart && is_untold {
+            let _ = write!(file, "[[route]]\naudience = \"{AUDIENCE}\"\n");
+        } else {
+            file.push_str("[[route]]\n");
+        }
         let _ = write!(
             file,
-            "[[route]]\nprefix = \"{prefix}\"\nstrip_prefix = true\ntimeout = \"{upstream_timeout}\"\n{rules}\n"
+            "prefix = \"{prefix}\"\nstrip_prefix = true\ntimeout = \"{upstream_timeout}\"\n{rules}\n"
         );
         if !rules.contains("upstream") {
             let _ = writeln!(file, "upstream = \"{upstream}\"");

@@ -118,11 +118,13 @@ async fn who_waits_for_the_writer_until_the_end_comes_too_late() {
         challenge: Some(challenge()),
     };
     let clock = ManualClock::new(at(59));
-    let compose = |_: &_| NewFamily {
-        refresh_token: None,
-        idle_ends: at(1000),
-        absolute_ends: at(1000),
-        hears_until: None,
+    let compose = |_: &_| -> Result<_, Infallible> {
+        Ok(NewFamily {
+            refresh_token: None,
+            idle_ends: at(1000),
+            absolute_ends: at(1000),
+            hears_until: None,
+        })
     };
     let writing = store.begin().await.unwrap();
     let mut redeemed = pin!(store.redeem_code(&claim, FamilyId::generate(), compose, &clock));

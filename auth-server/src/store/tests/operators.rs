@@ -90,6 +90,7 @@ async fn x_9_a_sign_in_that_is_overtaken_by_disabling_leaves_the_former_session(
     let began = NewSignIn {
         key: &former,
         session: of_bob,
+        credentials: CredentialsVersion::default(),
         former: None,
         code: None,
     };
@@ -99,6 +100,7 @@ async fn x_9_a_sign_in_that_is_overtaken_by_disabling_leaves_the_former_session(
     let overtaken = NewSignIn {
         key: &Digest::of(b"key"),
         session: session("s"),
+        credentials: CredentialsVersion::default(),
         former: Some(FormerSession::OfAnotherUser("t")),
         code: Some(new_code(&Code::generate())),
     };
@@ -181,6 +183,42 @@ async fn a_session_is_a_browser_its_grants_or_both() {
         .unwrap();
     let left = store.live_sessions(Whose::Everybody, "", 9, at(2)).await.unwrap();
     assert_eq!(left.len(), 1);
+}
+
+/// The browser that the code was given to has been signed out by time.
+#[tokio::test]
+async fn a_code_on_its_way_is_a_session_without_a_browser_too() {
+    let (store, _folder) = store().await;
+    let code = Code::generate();
+    add_code(&store, &new_code(&code)).await;
+    for whose in [Whose::Everybody, Whose::User("u"), Whose::Sid("s")] {
+        let found = store.live_sessions(whose, "", 9, at(59)).await.unwrap();
+        let expected = LiveSession {
+            sid: "s".to_owned(),
+            user_id: "u".to_owned(),
+            auth_time: at(0),
+            browser_until: None,
+            clients: Vec::new(),
+            grants_until: None,
+        };
+        assert_eq!(found, [expected], "{whose:?}");
+        assert!(
+            store
+                .live_sessions(whose, "", 9, at(60))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+    let ended = store.end_sign_ins(&["s"], EndReason::Operator, at(1));
+    ended.await.unwrap();
+    let left = store.live_sessions(Whose::Everybody, "", 9, at(2)).await.unwrap();
+    assert!(left.is_empty());
+    let first = RefreshToken::generate(FamilyId::generate());
+    assert!(matches!(
+        redeem(&store, &code, &first, 3).await,
+        Redeemed::Refused
+    ));
 }
 
 #[tokio::test]

@@ -117,6 +117,7 @@ async fn notes_last_as_long_as_what_they_are_about() {
     let again = NewSignIn {
         key: &keys[1],
         session: session("fresh"),
+        credentials: CredentialsVersion::default(),
         former: Some(FormerSession::OfSameUser(&keys[0], session("s"))),
         code: None,
     };

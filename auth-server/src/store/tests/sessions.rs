@@ -38,6 +38,7 @@ async fn a_sid_goes_on_only_while_its_session_is_live() {
             let sign_in = NewSignIn {
                 key: &keys[former + 1],
                 session: session("fresh"),
+                credentials: CredentialsVersion::default(),
                 former: Some(FormerSession::OfSameUser(&keys[former], session("s"))),
                 code: None,
             };
