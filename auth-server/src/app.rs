@@ -16,9 +16,11 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::discovery::endpoint::Published;
+use crate::discovery::endpoint::Metadata;
 use crate::http::Outbound;
+use crate::key::Keeper;
 use crate::logout::notifier::Notifier;
+use crate::ops::rotation::Rotation;
 use crate::ops::{health, middleware, sweeper};
 use crate::page::Stylesheet;
 use crate::signin::form_token::FormTokens;
@@ -68,27 +70,26 @@ pub struct StopHandle(Vec<ServerHandle>);
 /// When the keys are missing, damaged or readable by others, when the database cannot be opened, or when a socket
 /// cannot be used.
 pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
-    let keys = key::file::load_or_create(&config.keys_path)?;
+    let keys = key::file::load_or_create(&config.keys.path)?;
     let store = Store::open(&config.storage_path)
         .await
         .with_context(|| format!("cannot open {}", config.storage_path.display()))?;
-    let key_set = keys.signer.key_set();
     let issuer = &config.issuer;
-    let published = Published {
-        metadata: discovery::metadata::document(issuer, &config.clients)
-            .to_string()
-            .into(),
-        key_set: key_set.clone().into(),
-    };
-    let own_tokens = OwnTokens::new(&key_set, issuer.as_str(), &config.clients)?;
+    let metadata = Metadata::new(discovery::metadata::document(issuer, &config.clients).to_string());
+    let keeper = Keeper::new(store.clone(), keys.sealing_key(), config.keys.policy());
+    let algorithms = config.clients.algorithms();
+    let rotation = Rotation::start(keeper, &keys.legacy, algorithms, Arc::clone(&clock)).await?;
+    let signer = Arc::clone(rotation.signer());
+    let own_tokens = OwnTokens::new(Arc::clone(&signer), issuer.as_str(), &config.clients);
     let cookie_key = keys.cookie_key();
     let forms = FormTokens::new(&keys.form_key());
     let workers = config.server.workers;
     let shared = web::Data::new(Shared {
         clock: Arc::clone(&clock),
         store: store.clone(),
-        signer: keys.signer,
         outbound: Outbound::new(config.outbound.clone()),
+        rotation: Arc::new(rotation),
+        signer,
         own_tokens,
         checker: PasswordChecker::new(&config.passwords, &store.sample_password_hashes().await?),
         forms,
@@ -101,7 +102,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         listeners.public,
         workers,
         &shared,
-        &published,
+        &metadata,
         &cookie_key,
     )?];
     if let Some(listener) = listeners.management {
@@ -175,16 +176,17 @@ fn public_server(
     listener: TcpListener,
     workers: usize,
     shared: &web::Data<Shared>,
-    published: &Published,
+    metadata: &Metadata,
     cookie_key: &Zeroizing<[u8; 64]>,
 ) -> io::Result<actix_web::dev::Server> {
     let shared = shared.clone();
-    let published = web::Data::new(published.clone());
+    let metadata = web::Data::new(metadata.clone());
     let cookie_key = cookie_key.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
-            .app_data(published.clone())
+            .app_data(metadata.clone())
+            .wrap(from_fn(middleware::current_keys))
             .wrap(from_fn(middleware::secure_headers))
             .wrap(from_fn(middleware::access_log))
             .configure(|routes| add_routes(routes, &shared, &cookie_key))
@@ -224,16 +226,26 @@ fn add_routes(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>, cooki
     let issuer = &shared.config.issuer;
     let at = |path: &str| issuer.endpoint_path(path);
     let method_not_allowed = || web::route().to(token::endpoint::method_not_allowed);
-    let metadata = || web::get().to(discovery::endpoint::metadata);
+    let metadata = |path: String| {
+        web::resource(path)
+            .route(web::get().to(discovery::endpoint::metadata))
+            .route(web::head().to(discovery::endpoint::metadata))
+            .default_service(method_not_allowed())
+    };
     routes
-        .route(&at("/.well-known/openid-configuration"), metadata())
-        .route(&at("/.well-known/oauth-authorization-server"), metadata())
+        .service(metadata(at("/.well-known/openid-configuration")))
+        .service(metadata(at("/.well-known/oauth-authorization-server")))
         // RFC 8414 §3.1: the issuer's path comes after the well-known part.
-        .route(
-            &format!("/.well-known/oauth-authorization-server{}", issuer.path()),
-            metadata(),
+        .service(metadata(format!(
+            "/.well-known/oauth-authorization-server{}",
+            issuer.path()
+        )))
+        .service(
+            web::resource(at("/jwks"))
+                .route(web::get().to(discovery::endpoint::key_set))
+                .route(web::head().to(discovery::endpoint::key_set))
+                .default_service(method_not_allowed()),
         )
-        .route(&at("/jwks"), web::get().to(discovery::endpoint::key_set))
         .service(
             web::resource(at("/token"))
                 .route(web::post().to(token::endpoint::token))

@@ -12,6 +12,7 @@ pub(crate) mod authentication;
 pub(crate) mod redirect_uri;
 pub(crate) mod resource;
 
+pub use crate::key::SigningAlgorithm;
 pub use redirect_uri::RedirectUri;
 pub use resource::{Resource, Resources};
 
@@ -40,6 +41,26 @@ pub struct Client {
     pub require_pkce: bool,
     /// Whether its authorization requests have to be pushed (RFC 9126 §6).
     pub require_pushed_requests: bool,
+    /// How its tokens are signed.
+    pub signing: ClientSigning,
+}
+
+/// How the tokens of a client are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientSigning {
+    /// `id_token_signed_response_alg` (OIDC Dynamic Client Registration §2).
+    pub id_token: SigningAlgorithm,
+    /// What the APIs verify that it calls.
+    pub access_token: SigningAlgorithm,
+}
+
+impl Default for ClientSigning {
+    fn default() -> Self {
+        Self {
+            id_token: SigningAlgorithm::Es256,
+            access_token: SigningAlgorithm::Es256,
+        }
+    }
 }
 
 /// How a client is told of sign-outs (OpenID Connect Back-Channel Logout 1.0 §2.2).
@@ -155,6 +176,15 @@ impl Clients {
         self.0.get(id)
     }
 
+    /// The algorithms that sign for them.
+    pub(crate) fn algorithms(&self) -> Vec<SigningAlgorithm> {
+        let is_used = |algorithm: &SigningAlgorithm| {
+            let mut signing = self.iter().map(|client| client.signing);
+            signing.any(|signing| [signing.id_token, signing.access_token].contains(algorithm))
+        };
+        SigningAlgorithm::ALL.into_iter().filter(is_used).collect()
+    }
+
     /// All of them, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
         self.0.values()
@@ -189,6 +219,7 @@ impl Client {
             },
             require_pkce: true,
             require_pushed_requests: false,
+            signing: ClientSigning::default(),
         }
     }
 }

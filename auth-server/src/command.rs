@@ -5,6 +5,7 @@
 
 pub(crate) mod client;
 mod input;
+pub(crate) mod key;
 mod log;
 pub(crate) mod output;
 pub(crate) mod serve;

@@ -11,6 +11,7 @@ use crate::http::Targets;
 
 mod client;
 mod issuer;
+mod keys;
 mod logout;
 mod outbound;
 mod passwords;
@@ -19,6 +20,7 @@ mod resource;
 mod tests;
 
 pub use issuer::Issuer;
+pub use keys::KeyConfig;
 pub use logout::LogoutConfig;
 pub use passwords::PasswordConfig;
 
@@ -38,8 +40,8 @@ pub struct Config {
     pub management_listen: Option<SocketAddr>,
     /// `[storage] path`: the SQLite file.
     pub storage_path: PathBuf,
-    /// `[keys] path`: the private keys, mode 0600.
-    pub keys_path: PathBuf,
+    /// `[keys]`.
+    pub keys: KeyConfig,
     /// `[tokens]`.
     pub tokens: TokenLifetimes,
     /// `[sign_in]`.
@@ -139,6 +141,12 @@ impl OperatorConfig {
         &self.0.clients
     }
 
+    /// `[keys]`.
+    #[must_use]
+    pub fn keys(&self) -> &KeyConfig {
+        &self.0.keys
+    }
+
     /// `[passwords]`.
     #[must_use]
     pub fn passwords(&self) -> &PasswordConfig {
@@ -169,7 +177,7 @@ impl Config {
         let server = ServerConfig::parse(root.section("server"));
         let management_listen = parse_management(root.section("management"));
         let storage_path = parse_path(root.section("storage"), "auth-server.sqlite3");
-        let keys_path = parse_path(root.section("keys"), "auth-server-keys.json");
+        let keys = KeyConfig::parse(root.section("keys"));
         let tokens = TokenLifetimes::parse(root.section("tokens"));
         let sign_in = SignInLifetimes::parse(root.section("sign_in"));
         let logout = LogoutConfig::parse(root.section("logout"));
@@ -189,7 +197,7 @@ impl Config {
                 server: server?,
                 management_listen: management_listen?,
                 storage_path: storage_path?,
-                keys_path: keys_path?,
+                keys: keys?,
                 tokens: tokens?,
                 sign_in: sign_in?,
                 logout: logout?,
@@ -296,12 +304,16 @@ fn parse_management(mut section: Section<'_>) -> Option<Option<SocketAddr>> {
 }
 
 fn parse_path(mut section: Section<'_>, default: &str) -> Option<PathBuf> {
-    let path = section.parsed_or("path", default, |path| match path {
-        "" => Err("must not be empty"),
-        path => Ok(PathBuf::from(path)),
-    });
+    let path = section.parsed_or("path", default, some_path);
     section.finish();
     path
+}
+
+fn some_path(path: &str) -> Result<PathBuf, &'static str> {
+    match path {
+        "" => Err("must not be empty"),
+        path => Ok(PathBuf::from(path)),
+    }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {

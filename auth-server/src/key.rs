@@ -1,13 +1,29 @@
-//! The private keys: made at first start, kept in one file of mode 0600, never in the database.
+//! The keys. One secret, the root key, rests in a file of mode 0600; from it come the keys of cookies and forms, and the
+//! one that seals the signing keys, which rest in the database and change there.
 
+mod algorithm;
 pub(crate) mod file;
+pub(crate) mod keeper;
+mod pair;
+pub(crate) mod phase;
+pub(crate) mod ring;
+mod seal;
 pub(crate) mod signer;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::path::PathBuf;
 
 use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
 
+pub use algorithm::SigningAlgorithm;
+pub(crate) use keeper::Keeper;
+pub(crate) use pair::SigningKey;
+pub(crate) use phase::Instants;
+pub use phase::Phase;
+pub(crate) use ring::KeyRing;
+pub(crate) use seal::SealingKey;
 pub(crate) use signer::Signer;
 
 /// Why there are no keys to start with.
@@ -46,16 +62,22 @@ pub(crate) enum KeyError {
     Generation,
 }
 
-/// Everything secret that this server signs and seals with.
+/// The root key, and what a file of the version before holds beside it.
 pub(crate) struct Keys {
-    /// Signs tokens.
-    pub(crate) signer: Signer,
+    /// The first one signed; the others were published. Newer files hold none.
+    pub(crate) legacy: Vec<LegacyKey>,
     root: Zeroizing<[u8; 64]>,
 }
 
+/// A signing key out of the key file.
+pub(crate) struct LegacyKey {
+    pub(crate) signing: SigningKey,
+    pub(crate) pkcs8: Zeroizing<Vec<u8>>,
+}
+
 impl Keys {
-    pub(crate) fn new(signer: Signer, root: Zeroizing<[u8; 64]>) -> Self {
-        Self { signer, root }
+    pub(crate) fn new(legacy: Vec<LegacyKey>, root: Zeroizing<[u8; 64]>) -> Self {
+        Self { legacy, root }
     }
 
     /// The key that seals the sign-in cookie.
@@ -66,6 +88,14 @@ impl Keys {
     /// The key that binds forms to a browser.
     pub(crate) fn form_key(&self) -> Zeroizing<[u8; 64]> {
         self.derive(b"auth-server form token")
+    }
+
+    /// The key that seals the signing keys in the database.
+    pub(crate) fn sealing_key(&self) -> SealingKey {
+        let derived = self.derive(b"auth-server signing keys");
+        let mut key = Zeroizing::new([0; 32]);
+        key.copy_from_slice(&derived[..32]);
+        SealingKey::new(&key)
     }
 
     fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 64]> {

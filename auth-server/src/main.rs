@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use resource_server::settings::{Environment, Faults, process_environment};
 
 use command::client::ClientCommand;
+use command::key::KeyCommand;
 use command::output::{say, say_error};
 use command::session::SessionCommand;
 use command::user::UserCommand;
@@ -46,6 +47,9 @@ enum Command {
     /// Shows the clients of the configuration.
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Looks after the keys that sign tokens, beside a running server or without one.
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +83,7 @@ fn carry_out(path: &Path, check_config: bool, command: Command) -> Result<anyhow
         Command::User(command) => command::user::run(command, &read(path, OperatorConfig::parse)?),
         Command::Session(command) => command::session::run(&command, &read(path, OperatorConfig::parse)?),
         Command::Client(command) => command::client::run(&command, &read(path, OperatorConfig::parse)?),
+        Command::Key(command) => command::key::run(&command, &read(path, OperatorConfig::parse)?),
     })
 }
 

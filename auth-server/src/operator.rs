@@ -1,5 +1,7 @@
-//! What operators do to users and to what is signed in. It works on the database, which a running server may be using:
+//! What operators do to users, to what is signed in and to signing keys. It works on the database, which a running server may be using:
 //! what is changed here counts there at once, since a server keeps nothing of it in memory.
+
+mod key;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::sync::Arc;
 use resource_server::time::Clock;
 use secrecy::SecretString;
 
-use crate::config::OperatorConfig;
+use crate::config::{KeyConfig, OperatorConfig};
 use crate::grant::family::EndReason;
 use crate::ops::audit;
 pub use crate::store::LiveSession;
@@ -17,6 +19,8 @@ use crate::user::{
     AddUserError, HashingError, InvalidUserName, NewUser, UnfitPassword, User, UserName, UserRecord, add_to,
     password,
 };
+
+pub use key::{Phase, SigningAlgorithm, SigningKeyChange, SigningKeyRecord};
 
 /// How many users or sessions are read, or sessions ended, at once.
 const PAGE: u32 = 200;
@@ -61,6 +65,9 @@ pub enum OperatorError {
     /// The password could not be hashed.
     #[error("the password could not be hashed")]
     Hashing(#[source] HashingError),
+    /// The signing keys are not as they have to be for this.
+    #[error(transparent)]
+    SigningKeys(Box<dyn std::error::Error + Send + Sync>),
     /// The database failed.
     #[error("the database could not be used")]
     Store(#[from] StoreError),
@@ -73,6 +80,7 @@ pub struct Administration {
     clock: Arc<dyn Clock>,
     /// Of new passwords.
     cost: Cost,
+    keys: KeyConfig,
 }
 
 impl Administration {
@@ -86,7 +94,13 @@ impl Administration {
     ) -> Result<Self, OperatorError> {
         let store = Store::open(config.storage_path()).await?;
         let cost = Cost::of(config.passwords());
-        Ok(Self { store, clock, cost })
+        let keys = config.keys().clone();
+        Ok(Self {
+            store,
+            clock,
+            cost,
+            keys,
+        })
     }
 
     /// Opens the database. One that is not there is not made: the path is wrong.
@@ -305,6 +319,11 @@ mod tests {
             }),
             store,
             clock: Arc::new(ManualClock::new(NOW)),
+            keys: KeyConfig {
+                path: folder.path().join("keys.json"),
+                rotate_every: Duration::from_secs(24 * 3600),
+                verifier_cache: Duration::from_secs(3600),
+            },
         };
         let first = administration.users(None).await.unwrap();
         let rest = administration

@@ -5,4 +5,5 @@ pub(crate) mod body;
 pub(crate) mod headers;
 pub(crate) mod health;
 pub(crate) mod middleware;
+pub(crate) mod rotation;
 pub(crate) mod sweeper;

@@ -7,6 +7,7 @@ use resource_server::time::{Clock, UnixTime};
 use crate::config::Config;
 use crate::http::Outbound;
 use crate::key::Signer;
+use crate::ops::rotation::Rotation;
 use crate::page::Stylesheet;
 use crate::signin::form_token::FormTokens;
 use crate::store::Store;
@@ -19,10 +20,11 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Store,
-    pub(crate) signer: Signer,
     /// Calls addresses that clients registered.
     #[allow(dead_code, reason = "the endpoints that call come next")]
     pub(crate) outbound: Outbound,
+    pub(crate) rotation: Arc<Rotation>,
+    pub(crate) signer: Arc<Signer>,
     pub(crate) own_tokens: OwnTokens,
     pub(crate) checker: PasswordChecker,
     pub(crate) forms: FormTokens,

@@ -12,6 +12,7 @@ mod live;
 mod opening;
 mod outbox;
 mod session;
+mod signing_key;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use live::LiveSession;
 pub(crate) use live::Whose;
 pub(crate) use outbox::Notification;
 pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, StoredSession};
+pub(crate) use signing_key::{Replacement, StoredKey};
 pub(crate) use user::{CredentialsVersion, UserAdded, UserChange, UserKey};
 
 use attempt::Lanes;

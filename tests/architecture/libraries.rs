@@ -130,8 +130,8 @@ pub(crate) const JSONWEBTOKEN: &[(&str, &Library)] = &[
         "auth-server",
         &Library {
             crates: &["jsonwebtoken"],
-            home: &["key"],
-            because: "only a signing key signs",
+            home: &[],
+            because: "a signing key signs by itself, and `resource_server::verifier` verifies",
         },
     ),
     (

@@ -59,6 +59,8 @@ pub(crate) fn run(command: &ClientCommand, config: &OperatorConfig) -> anyhow::R
             "backchannel_logout_session_required": back_channel.map(|channel| channel.session_required),
             "audience": audience,
             "resources": apis.collect::<Vec<_>>(),
+            "id_token_signed_response_alg": client.signing.id_token.as_str(),
+            "access_token_signing_alg": client.signing.access_token.as_str(),
         });
         table.add(row, object);
     }

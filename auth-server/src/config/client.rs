@@ -2,7 +2,10 @@ use resource_server::settings::Section;
 use secrecy::ExposeSecret;
 
 use super::{ClientSecrets, Issuer};
-use crate::client::{BackChannel, Client, Clients, Grant, Kind, RedirectUri, Resource, Resources};
+use crate::client::{
+    BackChannel, Client, ClientSigning, Clients, Grant, Kind, RedirectUri, Resource, Resources,
+    SigningAlgorithm,
+};
 use crate::http::target;
 use crate::scope::{OFFLINE_ACCESS, OPENID, ScopeSet};
 use crate::secret::{Digest, random_bytes};
@@ -65,6 +68,7 @@ fn parse(
     let require_pkce = section.switch_or("require_pkce", true);
     let require_pushed = section.switch_or("require_pushed_authorization_requests", false);
     let resources = parse_resources(section, issuer.map_or("issuer", Issuer::as_str), resources);
+    let signing = parse_signing(section);
 
     let client = Client {
         id: id?,
@@ -78,6 +82,7 @@ fn parse(
         resources: resources?,
         require_pkce: require_pkce?,
         require_pushed_requests: require_pushed?,
+        signing: signing?,
     };
     check_combination(section, &client);
     Some(client)
@@ -263,6 +268,16 @@ fn parse_scopes(section: &mut Section<'_>) -> Option<ScopeSet> {
             None
         }
     }
+}
+
+fn parse_signing(section: &mut Section<'_>) -> Option<ClientSigning> {
+    let parse = |name: &str| SigningAlgorithm::parse(name).ok_or("must be \"ES256\", \"EdDSA\" or \"RS256\"");
+    let id_token = section.parsed_or("id_token_signed_response_alg", "ES256", parse);
+    let access_token = section.parsed_or("access_token_signing_alg", "ES256", parse);
+    Some(ClientSigning {
+        id_token: id_token?,
+        access_token: access_token?,
+    })
 }
 
 /// Rules about two keys at once.

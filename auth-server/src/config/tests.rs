@@ -64,6 +64,7 @@ fn the_example_names_every_key() {
 const SOURCES: &[&str] = &[
     include_str!("../config.rs"),
     include_str!("client.rs"),
+    include_str!("keys.rs"),
     include_str!("resource.rs"),
     include_str!("outbound.rs"),
     include_str!("passwords.rs"),
@@ -261,6 +262,29 @@ fn resources_are_described_once_and_clients_name_described_ones() {
     assert!(!told.contains("introspected_by[0]"), "{told}");
     let introspector = format!("{notes}introspected_by = [\"a\"]");
     assert_eq!(faults(&introspector, "grants = []"), "");
+}
+
+#[test]
+fn keys_change_no_sooner_than_verifiers_can_know() {
+    let keys = |keys: &str| {
+        let toml = format!("issuer = \"http://127.0.0.1:9000\"\n[keys]\n{keys}");
+        Config::parse(&toml, &no_variables).map(|config| config.keys)
+    };
+    let longest = keys("rotate_every = \"30d\"\nverifier_cache = \"7d\"").unwrap();
+    assert_eq!(longest.rotate_every, 30 * DAY);
+    assert!(keys("rotate_every = \"1h 6m\"").is_ok());
+    let faults = keys("rotate_every = \"1h 5m\"").unwrap_err().to_string();
+    assert!(
+        faults.contains("keys.rotate_every: must be at least 1h 6m"),
+        "{faults}"
+    );
+    for wrong in [
+        "rotate_every = \"59m\"",
+        "verifier_cache = \"31d\"",
+        "path = \"\"",
+    ] {
+        assert!(keys(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

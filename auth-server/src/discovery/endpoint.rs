@@ -1,34 +1,70 @@
-//! The metadata documents and the key set over HTTP. All are made at start and the same for everybody.
+//! The metadata documents and the key set over HTTP, the same for everybody.
 
-use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::{self, EntityTag, Header as _, IfNoneMatch};
+use actix_web::{HttpRequest, HttpResponse, web};
 
-/// Verifiers look again after this long.
-const CACHE_CONTROL: &str = "public, max-age=300";
+use crate::key::phase::KEY_SET_MAX_AGE;
+use crate::secret::{Digest, base64url};
+use crate::state::Shared;
 
-/// What is published, as bytes.
+/// The metadata document, made once at start.
 #[derive(Debug, Clone)]
-pub(crate) struct Published {
-    pub(crate) metadata: web::Bytes,
-    pub(crate) key_set: web::Bytes,
+pub(crate) struct Metadata {
+    bytes: web::Bytes,
+    etag: String,
+}
+
+impl Metadata {
+    pub(crate) fn new(document: String) -> Self {
+        Self {
+            etag: base64url(&Digest::of(document.as_bytes()).as_bytes()[..16]),
+            bytes: document.into(),
+        }
+    }
 }
 
 /// `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`.
-pub(crate) async fn metadata(published: web::Data<Published>) -> HttpResponse {
-    public("application/json", published.metadata.clone())
+pub(crate) async fn metadata(request: HttpRequest, metadata: web::Data<Metadata>) -> HttpResponse {
+    public(&request, "application/json", &metadata.etag, || {
+        metadata.bytes.clone()
+    })
 }
 
 /// `/jwks`.
-pub(crate) async fn key_set(published: web::Data<Published>) -> HttpResponse {
-    public("application/jwk-set+json", published.key_set.clone())
+pub(crate) async fn key_set(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+    let ring = shared.signer.ring();
+    let document = ring.document();
+    public(&request, "application/jwk-set+json", &document.etag, || {
+        web::Bytes::copy_from_slice(&document.bytes)
+    })
 }
 
-/// Nothing secret and nothing personal: any page may read it.
-fn public(content_type: &str, body: web::Bytes) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(content_type)
-        .insert_header((header::CACHE_CONTROL, CACHE_CONTROL))
+/// Nothing secret and nothing personal: any page may read it. Who has it already is told so (RFC 9110 §13.1.2).
+fn public(
+    request: &HttpRequest,
+    content_type: &str,
+    etag: &str,
+    body: impl FnOnce() -> web::Bytes,
+) -> HttpResponse {
+    let tag = EntityTag::new_strong(etag.to_owned());
+    let is_known = match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
+        Err(_) => false,
+    };
+    let mut response = if is_known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    let max_age = format!("public, max-age={}", KEY_SET_MAX_AGE.as_secs());
+    response
+        .insert_header((header::CACHE_CONTROL, max_age))
+        .insert_header((header::ETAG, tag))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"))
-        .body(body)
+        .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"));
+    if is_known {
+        return response.finish();
+    }
+    response.content_type(content_type).body(body())
 }

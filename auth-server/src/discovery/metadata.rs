@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Clients, Grant};
 use crate::config::Issuer;
-use crate::key::signer::SIGNING_ALGORITHM;
+use crate::key::SigningAlgorithm;
 use crate::token::claims::ACR_OF_PASSWORD;
 
 /// The document, made once at start.
@@ -27,7 +27,8 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "response_modes_supported": ["query"],
         "grant_types_supported": Grant::ALL.map(Grant::as_str),
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [SIGNING_ALGORITHM],
+        // What a client can be registered for. Discovery §3 wants RS256 among them, whether or not one is.
+        "id_token_signing_alg_values_supported": SigningAlgorithm::ALL.map(SigningAlgorithm::as_str),
         "token_endpoint_auth_methods_supported": client_authentication,
         "revocation_endpoint_auth_methods_supported": client_authentication,
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],

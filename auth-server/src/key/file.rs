@@ -4,27 +4,27 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::signer::{SIGNING_ALGORITHM, SigningKey};
-use super::{KeyError, Keys, Signer};
+use super::{KeyError, Keys, LegacyKey, SigningAlgorithm, SigningKey};
 use crate::secret::{base64url, random_bytes};
 
-const VERSION: u32 = 1;
+/// Before there was a table of signing keys, they rested in the file, beside the root key.
+const WITH_SIGNING_KEYS: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The file's JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
     version: u32,
-    /// The first one signs; the others are published until no token of theirs is left.
+    /// Of files of the version before: the first one signed, the others were published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     signing_keys: Vec<StoredSigningKey>,
-    /// 64 bytes from which the keys of cookies and forms are derived.
+    /// 64 bytes from which the keys of cookies, of forms and of what is sealed are derived.
     root_key: String,
 }
 
@@ -46,17 +46,18 @@ impl Drop for Stored {
 
 /// Reads the keys, making them first if the file is not there.
 pub(crate) fn load_or_create(path: &Path) -> Result<Keys, KeyError> {
-    match read(path) {
+    match load(path) {
         Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             create(path)?;
             tracing::info!(path = %path.display(), "made new keys");
-            read(path)
+            load(path)
         }
         outcome => outcome,
     }
 }
 
-fn read(path: &Path) -> Result<Keys, KeyError> {
+/// Reads the keys.
+pub(crate) fn load(path: &Path) -> Result<Keys, KeyError> {
     let failed = |source| KeyError::File {
         path: path.to_owned(),
         action: "read",
@@ -100,12 +101,15 @@ fn refuse_exposed(_path: &Path, _file: &File) -> Result<(), KeyError> {
 
 fn parse(text: &str) -> Result<Keys, &'static str> {
     let stored: Stored = serde_json::from_str(text).map_err(|_| "it is not the JSON that was written")?;
-    if stored.version != VERSION {
-        return Err("its version is unknown");
+    match (stored.version, stored.signing_keys.is_empty()) {
+        (VERSION, true) | (WITH_SIGNING_KEYS, false) => {}
+        (VERSION, false) => return Err("a file of this version has no signing keys"),
+        (WITH_SIGNING_KEYS, true) => return Err("it has no signing key"),
+        _ => return Err("its version is unknown"),
     }
-    let mut signing_keys = Vec::with_capacity(stored.signing_keys.len());
+    let mut legacy = Vec::with_capacity(stored.signing_keys.len());
     for key in &stored.signing_keys {
-        if key.alg != SIGNING_ALGORITHM {
+        if key.alg != SigningAlgorithm::Es256.as_str() {
             return Err("a signing key has an unknown algorithm");
         }
         let pkcs8 = Zeroizing::new(
@@ -113,12 +117,10 @@ fn parse(text: &str) -> Result<Keys, &'static str> {
                 .decode(&key.pkcs8)
                 .map_err(|_| "a signing key is not base64")?,
         );
-        signing_keys.push(SigningKey::from_pkcs8(&pkcs8).ok_or("a signing key is not a P-256 key")?);
+        let signing = SigningKey::from_pkcs8(SigningAlgorithm::Es256, &pkcs8);
+        let signing = signing.ok_or("a signing key is not a P-256 key")?;
+        legacy.push(LegacyKey { signing, pkcs8 });
     }
-    if signing_keys.is_empty() {
-        return Err("it has no signing key");
-    }
-    let active = signing_keys.remove(0);
     let mut root = Zeroizing::new([0; 64]);
     let decoded = Zeroizing::new(
         STANDARD
@@ -129,7 +131,7 @@ fn parse(text: &str) -> Result<Keys, &'static str> {
         return Err("the root key has not 64 bytes");
     }
     root.copy_from_slice(&decoded);
-    Ok(Keys::new(Signer::new(active, signing_keys), root))
+    Ok(Keys::new(legacy, root))
 }
 
 /// Writes the file beside its place and links it there: it is whole from the first moment, and when another
@@ -155,15 +157,10 @@ fn create(path: &Path) -> Result<(), KeyError> {
 }
 
 fn generate() -> Result<Zeroizing<String>, KeyError> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-        .map_err(|_| KeyError::Generation)?;
     let root = Zeroizing::new(random_bytes::<64>());
     let stored = Stored {
         version: VERSION,
-        signing_keys: vec![StoredSigningKey {
-            alg: SIGNING_ALGORITHM.to_owned(),
-            pkcs8: STANDARD.encode(pkcs8.as_ref()),
-        }],
+        signing_keys: Vec::new(),
         root_key: STANDARD.encode(root.as_slice()),
     };
     serde_json::to_string_pretty(&stored)
@@ -194,7 +191,7 @@ mod tests {
         let path = folder.path().join("keys.json");
         let made = load_or_create(&path).unwrap();
         let found = load_or_create(&path).unwrap();
-        assert_eq!(made.signer.key_set(), found.signer.key_set());
+        assert!(made.legacy.is_empty() && found.legacy.is_empty());
         assert_eq!(made.cookie_key(), found.cookie_key());
         assert_ne!(made.cookie_key(), made.form_key());
         assert_eq!(
@@ -221,6 +218,27 @@ mod tests {
                 matches!(load_or_create(&path), Err(KeyError::Exposed { .. })),
                 "{mode:o}"
             );
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_version_before_gives_its_signing_keys() {
+        let keys: Vec<_> = (0..2)
+            .map(|_| super::super::pair::generate(SigningAlgorithm::Es256).unwrap())
+            .collect();
+        let list = keys
+            .iter()
+            .map(|key| serde_json::json!({ "alg": "ES256", "pkcs8": STANDARD.encode(key.as_slice()) }));
+        let file = |version: u32, keys: &[serde_json::Value]| {
+            let root = STANDARD.encode([7; 64]);
+            serde_json::json!({ "version": version, "signing_keys": keys, "root_key": root }).to_string()
+        };
+        let list: Vec<_> = list.collect();
+        let found = parse(&file(1, &list)).unwrap();
+        assert_eq!(found.legacy.len(), 2);
+        assert_eq!(found.legacy[0].pkcs8, keys[0]);
+        for (version, keys) in [(1, &list[..0]), (2, &list), (3, &list[..0])] {
+            assert!(parse(&file(version, keys)).is_err(), "{version}");
         }
     }
 

@@ -1,27 +1,21 @@
-//! Signs tokens with ES256 and publishes the keys that verify them.
+//! Signs tokens with the keys in force, which change while the server runs.
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use arc_swap::ArcSwap;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::secret::{Digest, base64url};
+use super::{KeyRing, SigningAlgorithm};
+use crate::secret::base64url;
 
-/// The one algorithm of this server's signatures.
-pub(crate) const SIGNING_ALGORITHM: &str = "ES256";
-
-/// One private key.
-pub(crate) struct SigningKey {
-    kid: String,
-    key: EncodingKey,
-    x: String,
-    y: String,
-}
-
-/// The keys: the first one signs, all are published.
+/// The keys in force. A request that has taken them up goes on with them; the next one sees newer ones.
+#[derive(Debug)]
 pub(crate) struct Signer {
-    active: SigningKey,
-    others: Vec<SigningKey>,
+    ring: ArcSwap<KeyRing>,
+    /// Algorithms that were asked for and had no key, a bit each.
+    missing: AtomicU8,
 }
 
 /// The `typ` of a token, so that one kind never passes for another (RFC 8725 §3.11).
@@ -36,112 +30,106 @@ pub(crate) enum TokenType {
     LogoutToken,
 }
 
-/// A token that could not be signed, which only a broken key or library explains.
+impl TokenType {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::IdToken => "JWT",
+            Self::LogoutToken => "logout+jwt",
+        }
+    }
+}
+
+/// A token that could not be signed.
 #[derive(Debug, thiserror::Error)]
-#[error("a token could not be signed")]
-pub(crate) struct SigningError(#[source] jsonwebtoken::errors::Error);
-
-impl SigningKey {
-    /// Takes up a PKCS#8 P-256 key; `None` when it is something else.
-    pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Option<Self> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
-        // SEC 1 §2.3.3: an uncompressed point is 4, x, y.
-        let coordinates = pair.public_key().as_ref().strip_prefix(&[4])?;
-        let (x, y) = coordinates.split_at_checked(32)?;
-        let (x, y) = (base64url(x), base64url(y));
-        Some(Self {
-            kid: thumbprint(&x, &y),
-            key: EncodingKey::from_ec_der(pkcs8),
-            x,
-            y,
-        })
-    }
-
-    fn jwk(&self) -> serde_json::Value {
-        json!({
-            "kty": "EC", "crv": "P-256", "use": "sig", "alg": SIGNING_ALGORITHM,
-            "kid": self.kid, "x": self.x, "y": self.y,
-        })
-    }
+pub(crate) enum SigningError {
+    /// A client has been registered for an algorithm that nobody used before; its key is made soon.
+    #[error("there is no key for {0} yet")]
+    NoKey(SigningAlgorithm),
+    /// Claims that are no JSON, which no claims of ours are.
+    #[error("the claims could not be written")]
+    Claims(#[source] serde_json::Error),
+    /// Only a broken library explains it.
+    #[error("the signature could not be made")]
+    Signature,
 }
 
 impl Signer {
-    /// Signs with `active` and publishes the others beside it.
-    pub(crate) fn new(active: SigningKey, others: Vec<SigningKey>) -> Self {
-        Self { active, others }
+    pub(crate) fn new(ring: KeyRing) -> Self {
+        Self {
+            ring: ArcSwap::from_pointee(ring),
+            missing: AtomicU8::new(0),
+        }
     }
 
-    /// Signs claims.
+    /// The keys in force at this moment.
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        self.ring.load_full()
+    }
+
+    /// Puts other keys in force.
+    pub(crate) fn replace(&self, ring: KeyRing) {
+        self.ring.store(Arc::new(ring));
+    }
+
+    /// Signs claims by the algorithm that the client is registered for.
     pub(crate) fn sign(
         &self,
         token_type: TokenType,
+        algorithm: SigningAlgorithm,
         claims: &impl Serialize,
     ) -> Result<String, SigningError> {
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(self.active.kid.clone());
-        header.typ = Some(
-            match token_type {
-                TokenType::AccessToken => "at+jwt",
-                TokenType::IdToken => "JWT",
-                TokenType::LogoutToken => "logout+jwt",
-            }
-            .to_owned(),
-        );
-        jsonwebtoken::encode(&header, claims, &self.active.key).map_err(SigningError)
+        let ring = self.ring.load();
+        let Some(key) = ring.active(algorithm) else {
+            self.missing.fetch_or(1 << algorithm.index(), Ordering::Relaxed);
+            return Err(SigningError::NoKey(algorithm));
+        };
+        let header =
+            json!({ "alg": algorithm.as_str(), "kid": key.public().kid, "typ": token_type.as_str() });
+        let claims = serde_json::to_vec(claims).map_err(SigningError::Claims)?;
+        // RFC 7515 §7.1.
+        let mut token = base64url(header.to_string().as_bytes());
+        token.push('.');
+        token.push_str(&base64url(&claims));
+        let signature = key.sign(token.as_bytes()).ok_or(SigningError::Signature)?;
+        token.push('.');
+        token.push_str(&base64url(&signature));
+        Ok(token)
     }
 
-    /// The JWK Set (RFC 7517 §5), public parts only.
-    pub(crate) fn key_set(&self) -> Vec<u8> {
-        let keys: Vec<_> = std::iter::once(&self.active)
-            .chain(&self.others)
-            .map(SigningKey::jwk)
-            .collect();
-        json!({ "keys": keys }).to_string().into_bytes()
+    /// Whether an algorithm was asked for in vain.
+    pub(crate) fn lacks_any(&self) -> bool {
+        self.missing.load(Ordering::Relaxed) != 0
     }
-}
 
-impl std::fmt::Debug for Signer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Signer")
-            .field("kid", &self.active.kid)
-            .finish_non_exhaustive()
+    /// Takes note of the algorithms that were asked for in vain since the last time.
+    pub(crate) fn take_missing(&self) -> Vec<SigningAlgorithm> {
+        let missing = self.missing.swap(0, Ordering::Relaxed);
+        let is_missing = |algorithm: &SigningAlgorithm| missing & 1 << algorithm.index() != 0;
+        SigningAlgorithm::ALL.into_iter().filter(is_missing).collect()
     }
-}
-
-/// RFC 7638: members in alphabetical order, without white space.
-fn thumbprint(x: &str, y: &str) -> String {
-    let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    base64url(Digest::of(canonical.as_bytes()).as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{self, NOW};
     use super::*;
-    use aws_lc_rs::rand::SystemRandom;
-
-    fn key() -> SigningKey {
-        let pkcs8 =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
-        SigningKey::from_pkcs8(pkcs8.as_ref()).unwrap()
-    }
 
     #[test]
-    fn the_key_set_has_public_members_only() {
-        let signer = Signer::new(key(), vec![key()]);
-        let set: serde_json::Value = serde_json::from_slice(&signer.key_set()).unwrap();
-        let keys = set["keys"].as_array().unwrap();
-        assert_eq!(keys.len(), 2);
-        assert_ne!(keys[0]["kid"], keys[1]["kid"]);
-        for key in keys {
-            let mut members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
-            members.sort_unstable();
-            assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_p256_key_is_refused() {
-        assert!(SigningKey::from_pkcs8(b"").is_none());
-        assert!(SigningKey::from_pkcs8(&[0x30, 0x03, 0x02, 0x01, 0x00]).is_none());
+    fn an_algorithm_without_a_key_is_noted_once() {
+        let sealing = testing::sealing_key();
+        let keys = [testing::active(SigningAlgorithm::Es256, &sealing)];
+        let signer = Signer::new(KeyRing::open(&keys, &sealing, NOW).unwrap());
+        let claims = json!({ "sub": "alice" });
+        let sign = |algorithm| signer.sign(TokenType::IdToken, algorithm, &claims);
+        assert!(sign(SigningAlgorithm::Es256).is_ok() && !signer.lacks_any());
+        let refused = sign(SigningAlgorithm::Rs256);
+        assert!(matches!(
+            refused,
+            Err(SigningError::NoKey(SigningAlgorithm::Rs256))
+        ));
+        assert!(signer.lacks_any());
+        assert_eq!(signer.take_missing(), [SigningAlgorithm::Rs256]);
+        assert!(!signer.lacks_any() && signer.take_missing().is_empty());
     }
 }

@@ -248,6 +248,8 @@ async fn send(shared: &Shared, notification: &Notification) -> Result<u16, Unsen
     let client = client.ok_or(Unsent::Unwanted)?;
     let back_channel = client.back_channel.as_ref().ok_or(Unsent::Unwanted)?;
     let issuer = &shared.config.issuer;
+    // Nobody may have asked this node anything since a key was withdrawn.
+    Arc::clone(&shared.rotation).keep_up().await;
     let token = logout_token(issuer, client, notification, &shared.signer, shared.now())?;
     let form = [("logout_token", token.as_str())];
     Ok(shared.outbound.post_form(&back_channel.uri, &form).await?)

@@ -54,5 +54,5 @@ pub(super) fn logout_token(
         jti: random_handle(),
         events: BTreeMap::from([(EVENT, Nothing {})]),
     };
-    signer.sign(TokenType::LogoutToken, &claims)
+    signer.sign(TokenType::LogoutToken, client.signing.id_token, &claims)
 }

@@ -141,3 +141,8 @@ pub(crate) fn password_changed(user_id: &str) {
 pub(crate) fn session_ended_by_operator(user_id: &str, sid: &str) {
     tracing::info!(target: TARGET, { user.id = user_id, sid }, "session ended by operator");
 }
+
+/// By itself when it was time, or by hand.
+pub(crate) fn signing_key_changed(kid: &str, algorithm: &str, phase: &str) {
+    tracing::info!(target: TARGET, { key.id = kid, key.algorithm = algorithm, key.phase = phase }, "signing key changed");
+}

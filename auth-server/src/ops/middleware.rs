@@ -1,5 +1,6 @@
 //! What happens around every request: headers, the access log, and outages of the session store.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -59,6 +60,17 @@ pub(crate) async fn access_log(
     let duration_ms = began.elapsed().as_millis();
     tracing::info!(target: "auth_server::access", %method, path, status, duration_ms, "request");
     outcome
+}
+
+/// Sees to it that a request meets the signing keys as they are.
+pub(crate) async fn current_keys(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if let Some(shared) = request.app_data::<web::Data<Shared>>() {
+        Arc::clone(&shared.rotation).keep_up().await;
+    }
+    next.call(request).await
 }
 
 /// actix-session answers a failing store with 500. An outage is ours and passes: 503, and the cookie stays.

@@ -3,8 +3,9 @@
 use serde::{Serialize, Serializer};
 
 use crate::grant::claims::{ClaimSet, UserClaim};
+use crate::key::SigningAlgorithm;
 use crate::scope::ScopeSet;
-use crate::secret::{Digest, base64url};
+use crate::secret::base64url;
 use crate::user::User;
 
 /// The claim by which an access token names what it was made from (see `FamilyId::handle`).
@@ -90,9 +91,9 @@ fn one_or_several<S: Serializer>(audience: &[&str], serializer: S) -> Result<S::
     }
 }
 
-/// OIDC Core §3.1.3.6: the left half of the digest that the signature uses; SHA-256 for ES256.
-pub(crate) fn at_hash(access_token: &str) -> String {
-    base64url(&Digest::of(access_token.as_bytes()).as_bytes()[..16])
+/// OIDC Core §3.1.3.6: the left half of the digest that the ID token's signature uses.
+pub(crate) fn at_hash(access_token: &str, algorithm: SigningAlgorithm) -> String {
+    base64url(&algorithm.left_half(access_token))
 }
 
 #[cfg(test)]
@@ -152,6 +153,11 @@ mod tests {
     #[test]
     fn the_example_of_oidc_core_appendix_a_3() {
         let access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
-        assert_eq!(at_hash(access_token), "77QmUPtjPfzWtF2AnpK9RQ");
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256] {
+            assert_eq!(at_hash(access_token, algorithm), "77QmUPtjPfzWtF2AnpK9RQ");
+        }
+        // Ed25519 uses SHA-512, whose half is longer.
+        let long = at_hash(access_token, SigningAlgorithm::EdDsa);
+        assert_eq!(long.len(), 43);
     }
 }

@@ -55,7 +55,7 @@ impl TokenError {
             Self::UnsupportedTokenType => ("unsupported_token_type", 400),
             Self::TooLarge => ("invalid_request", 413),
             Self::TooSlow => ("invalid_request", 408),
-            Self::Unavailable(_) => ("temporarily_unavailable", 503),
+            Self::Unavailable(_) | Self::Internal(SigningError::NoKey(_)) => ("temporarily_unavailable", 503),
             Self::Internal(_) => ("server_error", 500),
         }
     }

@@ -73,7 +73,7 @@ impl Issuance<'_> {
             grant_id: Some(base64url(&grant.family.handle())),
             ..self.access_token(grant.client, &grant.user.id, grant.target)
         };
-        let access_token = self.signer.sign(TokenType::AccessToken, &claims)?;
+        let access_token = self.sign_access_token(grant.client, &claims)?;
         let id_token = if grant.scope.contains(OPENID) {
             Some(self.id_token(grant, &access_token)?)
         } else {
@@ -93,8 +93,17 @@ impl Issuance<'_> {
         target: &Target<'_>,
     ) -> Result<TokenResponse, TokenError> {
         let claims = self.access_token(client, &client.id, target);
-        let access_token = self.signer.sign(TokenType::AccessToken, &claims)?;
+        let access_token = self.sign_access_token(client, &claims)?;
         Ok(self.response(access_token, target))
+    }
+
+    fn sign_access_token(
+        &self,
+        client: &Client,
+        claims: &AccessTokenClaims<'_>,
+    ) -> Result<String, SigningError> {
+        self.signer
+            .sign(TokenType::AccessToken, client.signing.access_token, claims)
     }
 
     fn response(&self, access_token: String, target: &Target<'_>) -> TokenResponse {
@@ -130,6 +139,7 @@ impl Issuance<'_> {
 
     fn id_token(&self, grant: &UserGrant<'_>, access_token: &str) -> Result<String, SigningError> {
         let asked = grant.claims.allowed_by(&grant.client.scopes);
+        let algorithm = grant.client.signing.id_token;
         let claims = IdTokenClaims {
             iss: self.config.issuer.as_str(),
             sub: &grant.user.id,
@@ -141,11 +151,11 @@ impl Issuance<'_> {
             acr: ACR_OF_PASSWORD,
             amr: AMR_OF_PASSWORD,
             sid: grant.sid,
-            at_hash: at_hash(access_token),
+            at_hash: at_hash(access_token, algorithm),
             nonce: grant.nonce,
             about: UserClaims::of(grant.user, grant.scope, &asked.id_token),
         };
-        self.signer.sign(TokenType::IdToken, &claims)
+        self.signer.sign(TokenType::IdToken, algorithm, &claims)
     }
 
     fn in_the_future(&self, by: Duration) -> i64 {

@@ -1,16 +1,17 @@
 //! Verifies tokens that this server issued itself and that come back to it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use resource_server::claims::Claims;
-use resource_server::jwks::{JwksError, KeySet};
 use resource_server::time::UnixTime;
-use resource_server::verifier::{Algorithm, MAX_TOKEN_BYTES, Verifier};
+use resource_server::verifier::{MAX_TOKEN_BYTES, Verifier};
 
 use crate::client::Clients;
+use crate::key::{Signer, SigningAlgorithm};
 
 /// An ID token says who a logout is for long after it expired (RP-Initiated Logout §4). Ten years are always.
 const HINT_LEEWAY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -18,7 +19,7 @@ const HINT_LEEWAY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The verifiers of every audience that this server issues tokens for.
 #[derive(Debug)]
 pub(crate) struct OwnTokens {
-    keys: KeySet,
+    signer: Arc<Signer>,
     access_tokens: HashMap<String, Verifier>,
     /// Of the tokens that open `/userinfo`: their audience is the issuer.
     user_info: Verifier,
@@ -34,9 +35,10 @@ pub(crate) struct IdTokenHint {
 }
 
 impl OwnTokens {
-    pub(crate) fn new(key_set: &[u8], issuer: &str, clients: &Clients) -> Result<Self, JwksError> {
-        let verifier =
-            |audience: &str| Verifier::access_token(issuer, audience).algorithms(&[Algorithm::Es256]);
+    pub(crate) fn new(signer: Arc<Signer>, issuer: &str, clients: &Clients) -> Self {
+        // Whatever a client is registered for today: its tokens of yesterday may be of another algorithm.
+        let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::verified);
+        let verifier = |audience: &str| Verifier::access_token(issuer, audience).algorithms(&algorithms);
         let apis = clients.iter().flat_map(|client| client.resources.apis());
         let audiences = apis.map(|api| api.identifier.as_str()).chain([issuer]);
         let access_tokens = audiences.map(|audience| (audience.to_owned(), verifier(audience)));
@@ -44,15 +46,15 @@ impl OwnTokens {
             let verifier = Verifier::id_token(issuer, &client.id);
             (
                 client.id.clone(),
-                verifier.algorithms(&[Algorithm::Es256]).leeway(HINT_LEEWAY),
+                verifier.algorithms(&algorithms).leeway(HINT_LEEWAY),
             )
         });
-        Ok(Self {
-            keys: KeySet::parse(key_set)?,
+        Self {
+            signer,
             access_tokens: access_tokens.collect(),
             user_info: verifier(issuer),
             id_tokens: id_tokens.collect(),
-        })
+        }
     }
 
     /// The claims of a live access token of ours, whichever API it is for.
@@ -61,12 +63,14 @@ impl OwnTokens {
         let verifier = claimed
             .iter()
             .find_map(|audience| self.access_tokens.get(audience))?;
-        verifier.verify(token, &self.keys, now).ok()
+        verifier.verify(token, self.signer.ring().published(), now).ok()
     }
 
     /// The claims of a live access token that is meant for `/userinfo`.
     pub(crate) fn user_info_token(&self, token: &str, now: UnixTime) -> Option<Claims> {
-        self.user_info.verify(token, &self.keys, now).ok()
+        self.user_info
+            .verify(token, self.signer.ring().published(), now)
+            .ok()
     }
 
     /// What a genuine ID token of ours says, even if it has expired.
@@ -76,7 +80,7 @@ impl OwnTokens {
         let claims = self
             .id_tokens
             .get(&client_id)?
-            .verify(token, &self.keys, now)
+            .verify(token, self.signer.ring().of_hints(), now)
             .ok()?;
         let sid = claims
             .get("sid")

@@ -8,6 +8,7 @@ mod back_channel;
 mod client;
 mod configuration;
 mod harness;
+mod key;
 #[cfg(unix)]
 mod nodes;
 #[path = "../http/harness/receiver.rs"]

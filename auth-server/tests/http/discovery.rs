@@ -42,7 +42,8 @@ async fn disc_1_to_6_the_metadata_names_what_is_there() {
     }
     assert_eq!(
         metadata["id_token_signing_alg_values_supported"],
-        serde_json::json!(["ES256"])
+        serde_json::json!(["ES256", "EdDSA", "RS256"]),
+        "Discovery §3 wants RS256 among them"
     );
 }
 
@@ -78,6 +79,29 @@ async fn jwks_1_to_3_the_keys_are_public_named_and_cacheable() {
             (key["use"].as_str(), key["alg"].as_str()),
             (Some("sig"), Some("ES256"))
         );
+    }
+}
+
+#[tokio::test]
+async fn what_is_published_answers_head_and_nothing_but_reading() {
+    let server = Server::start().await;
+    for path in [
+        "/jwks",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        let whole = server.get(path).await;
+        let head = server.send(server.request(Method::HEAD, path)).await;
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+        for header in ["etag", "cache-control", "content-type", "content-length"] {
+            assert_eq!(head.header(header), whole.header(header), "{path} {header}");
+        }
+        let known = server
+            .request(Method::GET, path)
+            .header("if-none-match", whole.header("etag"));
+        assert_eq!(server.send(known).await.status, 304, "{path}");
+        let posted = server.send(server.request(Method::POST, path)).await;
+        assert_eq!(posted.status, 405, "{path}");
     }
 }
 

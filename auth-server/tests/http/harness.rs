@@ -3,6 +3,7 @@
 mod answer;
 mod apis;
 mod browser;
+mod old_keys;
 mod receiver;
 
 use std::net::TcpListener;
@@ -26,6 +27,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 pub(crate) use answer::{Answer, Tokens, peek};
 pub(crate) use apis::{DESK, MAIL_API, NOTES_API};
 pub(crate) use browser::{Authorization, Browser, app_authorization, authorization};
+pub(crate) use old_keys::{OldKeys, signing_input};
 pub(crate) use receiver::{Receiver, Reserved};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -55,7 +57,12 @@ impl Server {
 
     /// Starts with a path in the issuer and with more configuration before the clients.
     pub(crate) async fn start_below(path: &str, settings: &str) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::start_in(tempfile::tempdir().unwrap(), path, settings).await
+    }
+
+    /// Starts in a folder that may hold a key file already.
+    pub(crate) async fn start_in(folder: tempfile::TempDir, path: &str, settings: &str) -> Self {
+        let folder = Arc::new(folder);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
         let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
@@ -119,6 +126,23 @@ impl Server {
         Self::run(self.issuer.clone(), listener, clock, self.toml.clone(), folder).await
     }
 
+    /// What comes of starting another server on the same files.
+    pub(crate) async fn start_again_beside(&self) -> anyhow::Result<()> {
+        let config = Config::parse(&self.toml, &|_| Some(SECRET.to_owned())).unwrap();
+        let listeners = Listeners {
+            public: TcpListener::bind("127.0.0.1:0").unwrap(),
+            management: None,
+        };
+        let running = auth_server::start(config, listeners, Arc::new(self.clock.clone())).await?;
+        running.stop().await;
+        Ok(())
+    }
+
+    /// A file of the server's.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Stops the server and starts it again on what it has left, at another port.
     pub(crate) async fn restarted(self) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -155,7 +179,7 @@ impl Server {
     pub(crate) async fn administration(&self) -> Administration {
         let folder = self.folder.path().display();
         let toml = format!(
-            "issuer = \"{}\"\nstorage.path = \"{folder}/db.sqlite3\"",
+            "issuer = \"{}\"\nstorage.path = \"{folder}/db.sqlite3\"\nkeys.path = \"{folder}/keys.json\"",
             self.issuer
         );
         let config = OperatorConfig::parse(&toml, &|_| None).unwrap();
@@ -254,7 +278,7 @@ impl Server {
             .await
     }
 
-    async fn verified(&self, verifier: &Verifier, token: &str) -> Value {
+    pub(crate) async fn verified(&self, verifier: &Verifier, token: &str) -> Value {
         let keys = KeySet::parse(self.get("/jwks").await.body.as_bytes()).unwrap();
         let claims = verifier.verify(token, &keys, self.clock.now()).unwrap();
         Value::Object(claims.all().clone())

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod algorithms;
 mod authorization;
 mod back_channel;
 mod claims;
@@ -19,8 +20,10 @@ mod code_exchange;
 mod disabled;
 mod discovery;
 mod flood;
+mod forgeries;
 mod harness;
 mod introspection;
+mod keys;
 mod logout;
 mod native_client;
 mod outage;

@@ -1,0 +1,142 @@
+//! Keeps the keys in force up to date with the database.
+//!
+//! Every second, by the clock, the next request looks at the database before it is served: it carries out what is due, and
+//! sees what another node or an operator has done. So a key that is withdrawn anywhere is believed nowhere a second
+//! later, and a server that nobody asks anything has nothing to do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use resource_server::time::{Clock, UnixTime};
+use tokio::sync::Mutex;
+
+use super::audit;
+use crate::key::keeper::{Change, KeeperError};
+use crate::key::phase::LOOK_EVERY;
+use crate::key::{Keeper, KeyRing, LegacyKey, Phase, Signer, SigningAlgorithm};
+use crate::store::StoredKey;
+
+/// How long a request waits for the look that it began. When the database takes longer, the keys known so far serve.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The keys in force, and what keeps them so.
+#[derive(Debug)]
+pub(crate) struct Rotation {
+    keeper: Keeper,
+    signer: Arc<Signer>,
+    clock: Arc<dyn Clock>,
+    /// Before this second nobody looks.
+    next_look: AtomicI64,
+    /// Held by who looks.
+    seen: Arc<Mutex<Seen>>,
+    has_failed: AtomicBool,
+}
+
+/// What the keys in force were made from.
+#[derive(Debug)]
+struct Seen {
+    wanted: Vec<SigningAlgorithm>,
+    keys: Vec<StoredKey>,
+    phases: Vec<Phase>,
+}
+
+impl Seen {
+    fn is(&self, keys: &[StoredKey], now: UnixTime) -> bool {
+        self.keys == keys && self.phases == phases(keys, now)
+    }
+}
+
+fn phases(keys: &[StoredKey], now: UnixTime) -> Vec<Phase> {
+    keys.iter().map(|key| key.instants.phase(now)).collect()
+}
+
+impl Rotation {
+    /// Takes over what an older key file holds, does what is due, and opens the keys.
+    pub(crate) async fn start(
+        keeper: Keeper,
+        legacy: &[LegacyKey],
+        mut wanted: Vec<SigningAlgorithm>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, KeeperError> {
+        // What nobody chooses is ready all the same for clients that are added while the server runs.
+        if !wanted.contains(&SigningAlgorithm::Es256) {
+            wanted.push(SigningAlgorithm::Es256);
+        }
+        let now = clock.now();
+        tell(&keeper.take_over(legacy, now).await?);
+        let (keys, changes) = keeper.look_after(&wanted, now).await?;
+        tell(&changes);
+        let ring = KeyRing::open(&keys, keeper.sealing(), now)?;
+        let phases = phases(&keys, now);
+        Ok(Self {
+            keeper,
+            signer: Arc::new(Signer::new(ring)),
+            clock,
+            next_look: AtomicI64::new((now + LOOK_EVERY).as_secs()),
+            seen: Arc::new(Mutex::new(Seen { wanted, keys, phases })),
+            has_failed: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn signer(&self) -> &Arc<Signer> {
+        &self.signer
+    }
+
+    /// Looks at the database if it is time; whoever comes meanwhile goes on with the keys known so far.
+    pub(crate) async fn keep_up(self: Arc<Self>) {
+        let now = self.clock.now();
+        if !self.is_due(now) {
+            return;
+        }
+        let Ok(mut seen) = Arc::clone(&self.seen).try_lock_owned() else {
+            return;
+        };
+        // In a task of its own: a client that goes away does not take it along.
+        let look = tokio::spawn(async move {
+            self.next_look
+                .store((now + LOOK_EVERY).as_secs(), Ordering::Relaxed);
+            match self.look(&mut seen, now).await {
+                Ok(()) if self.has_failed.swap(false, Ordering::Relaxed) => {
+                    tracing::info!("the signing keys can be looked after again");
+                }
+                Err(error) if !self.has_failed.swap(true, Ordering::Relaxed) => {
+                    tracing::error!(%error, cause = ?error, "the signing keys could not be looked after");
+                }
+                Ok(()) | Err(_) => {}
+            }
+        });
+        // Whatever came of it has been told.
+        let _ = tokio::time::timeout(PATIENCE, look).await;
+    }
+
+    /// A look that seems further away than it can be means that the clock was set back.
+    fn is_due(&self, now: UnixTime) -> bool {
+        let next = UnixTime::from_secs(self.next_look.load(Ordering::Relaxed));
+        now >= next || next > now + LOOK_EVERY || self.signer.lacks_any()
+    }
+
+    async fn look(&self, seen: &mut Seen, now: UnixTime) -> Result<(), KeeperError> {
+        for algorithm in self.signer.take_missing() {
+            if !seen.wanted.contains(&algorithm) {
+                seen.wanted.push(algorithm);
+            }
+        }
+        let (keys, changes) = self.keeper.look_after(&seen.wanted, now).await?;
+        tell(&changes);
+        if !seen.is(&keys, now) {
+            self.signer
+                .replace(KeyRing::open(&keys, self.keeper.sealing(), now)?);
+            seen.phases = phases(&keys, now);
+            seen.keys = keys;
+            tracing::info!("other signing keys are in force");
+        }
+        Ok(())
+    }
+}
+
+fn tell(changes: &[Change]) {
+    for change in changes {
+        audit::signing_key_changed(&change.kid, change.algorithm.as_str(), change.now.as_str());
+    }
+}
