@@ -301,7 +301,7 @@ fn add_pages(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>, cookie
         )
         .service(
             page("/continue")
-                .route(web::post().to(authorize::endpoint::submit))
+                .route(web::post().to(authorize::question::submit))
                 .default_service(start_again()),
         )
         .service(

@@ -4,5 +4,6 @@ pub(crate) mod claims_parameter;
 pub(crate) mod endpoint;
 pub(crate) mod interaction;
 pub(crate) mod issue;
+pub(crate) mod question;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -41,6 +41,8 @@ pub struct Client {
     pub require_pkce: bool,
     /// Whether its authorization requests have to be pushed (RFC 9126 §6).
     pub require_pushed_requests: bool,
+    /// Whether its users are asked.
+    pub consent: Consent,
     /// How its tokens are signed.
     pub signing: ClientSigning,
 }
@@ -61,6 +63,15 @@ impl Default for ClientSigning {
             access_token: SigningAlgorithm::Es256,
         }
     }
+}
+
+/// Whether users are asked before a client gets what it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// No: it belongs to those who run this server.
+    None,
+    /// Whenever it wants more than they have allowed it before.
+    Required,
 }
 
 /// How a client is told of sign-outs (OpenID Connect Back-Channel Logout 1.0 §2.2).
@@ -220,6 +231,7 @@ impl Client {
             require_pkce: true,
             require_pushed_requests: false,
             signing: ClientSigning::default(),
+            consent: Consent::None,
         }
     }
 }

@@ -8,6 +8,7 @@ use resource_server::settings::{Document, Environment, Faults, Section};
 
 use crate::client::{Clients, Resource};
 use crate::http::Targets;
+use crate::scope::ScopeWords;
 
 mod client;
 mod issuer;
@@ -16,6 +17,7 @@ mod logout;
 mod outbound;
 mod passwords;
 mod resource;
+mod scope;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub logout: LogoutConfig,
     /// Every `[[resource]]`.
     pub resources: Vec<Resource>,
+    /// Every `[[scope]]`.
+    pub scope_words: ScopeWords,
     /// `[passwords]`.
     pub passwords: PasswordConfig,
     /// Every `[[client]]`.
@@ -183,6 +187,7 @@ impl Config {
         let logout = LogoutConfig::parse(root.section("logout"));
         let passwords = PasswordConfig::parse(root.section("passwords"));
         let resources = resource::parse_all(&mut root, issuer.as_ref());
+        let scope_words = scope::parse_all(&mut root);
         let clients = client::parse_all(&mut root, issuer.as_ref(), resources.as_deref(), secrets);
         if let (Some(resources), Some(clients)) = (&resources, &clients) {
             resource::check_introspection(&root, resources, clients);
@@ -202,6 +207,7 @@ impl Config {
                 sign_in: sign_in?,
                 logout: logout?,
                 resources: resources?,
+                scope_words: scope_words?,
                 passwords: passwords?,
                 clients: clients?,
                 outbound: outbound?,

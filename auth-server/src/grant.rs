@@ -2,6 +2,7 @@
 
 pub(crate) mod claims;
 pub(crate) mod code;
+pub(crate) mod consent;
 pub(crate) mod family;
 pub(crate) mod pkce;
 pub(crate) mod refresh_token;

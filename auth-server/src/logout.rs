@@ -4,5 +4,5 @@
 mod delivery;
 pub(crate) mod endpoint;
 pub(crate) mod notifier;
-mod request;
+pub(crate) mod request;
 mod token;

@@ -1,6 +1,6 @@
 //! Sets of scopes (RFC 6749 §3.3).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The scope by which a request becomes an OpenID request.
@@ -107,6 +107,31 @@ impl ScopeSet {
     /// The scopes, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
+    }
+}
+
+/// What scopes mean, in the words that the configuration has for them.
+#[derive(Debug, Clone, Default)]
+pub struct ScopeWords(BTreeMap<String, Words>);
+
+/// One meaning.
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    pub(crate) text: String,
+    /// In other languages, by their tags.
+    pub(crate) translated: Vec<(&'static str, String)>,
+}
+
+impl ScopeWords {
+    pub(crate) fn new(words: BTreeMap<String, Words>) -> Self {
+        Self(words)
+    }
+
+    /// What a scope means, in a language if it is there.
+    pub(crate) fn find(&self, scope: &str, language: &str) -> Option<&str> {
+        let words = self.0.get(scope)?;
+        let translated = words.translated.iter().find(|(tag, _)| *tag == language);
+        Some(translated.map_or(words.text.as_str(), |(_, text)| text.as_str()))
     }
 }
 

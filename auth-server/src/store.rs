@@ -6,6 +6,7 @@
 
 mod attempt;
 mod code;
+mod consent;
 mod db;
 mod family;
 mod live;

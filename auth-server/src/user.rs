@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 pub use name::{InvalidUserName, UserName};
 pub use password::{HashingError, LONGEST as LONGEST_PASSWORD, SHORTEST as SHORTEST_PASSWORD, UnfitPassword};
+pub use strength::Weakness;
 
 use crate::config::Config;
 use crate::secret::random_handle;

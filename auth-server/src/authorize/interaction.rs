@@ -13,18 +13,29 @@ pub(crate) enum NextStep {
     IssueCode,
     /// The sign-in page.
     SignIn,
-    /// A page that asks whether to go on. Any program on a device can pretend to be a public client there, so its
-    /// request never passes unseen (RFC 8252 §8.6).
-    Confirm,
+    /// A page that asks the user.
+    Ask(Question),
     /// Nothing that the client would accept can be done.
     Refuse(AuthorizationError),
 }
 
-/// Judges a request. `hinted_user` is the subject of a genuine `id_token_hint`.
+/// What the user is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// Whether to go on. Any program on a device can pretend to be a public client there, so its request never passes
+    /// unseen (RFC 8252 §8.6).
+    Confirm,
+    /// Whether the client may have what it asks for. Whoever says so goes on, too.
+    Consent,
+}
+
+/// Judges a request. `hinted_user` is the subject of a genuine `id_token_hint`, and `is_allowed` whether the client needs
+/// nothing from the user who is signed in that it does not have.
 pub(crate) fn next_step(
     request: &AuthorizationRequest<'_>,
     signed_in: Option<&SignedIn>,
     hinted_user: Option<&str>,
+    is_allowed: bool,
     now: UnixTime,
 ) -> NextStep {
     let will_do = signed_in.is_some_and(|signed_in| {
@@ -36,11 +47,24 @@ pub(crate) fn next_step(
         let asks_anew = request.prompt == Prompt::Login || request.max_age.is_some_and(|age| age.is_zero());
         is_recent && is_hinted && !asks_anew
     });
-    match (will_do, request.prompt) {
-        (true, _) if request.is_client_assured() => NextStep::IssueCode,
-        (true, Prompt::None) => NextStep::Refuse(interaction_required()),
-        (true, Prompt::IfNeeded | Prompt::Login) => NextStep::Confirm,
-        (false, _) => without_session(request),
+    if !will_do {
+        return without_session(request);
+    }
+    match (question(request, is_allowed), request.prompt) {
+        (None, _) => NextStep::IssueCode,
+        (Some(Question::Confirm), Prompt::None) => NextStep::Refuse(interaction_required()),
+        (Some(Question::Consent), Prompt::None) => NextStep::Refuse(consent_required()),
+        (Some(question), Prompt::IfNeeded | Prompt::Login) => NextStep::Ask(question),
+    }
+}
+
+fn question(request: &AuthorizationRequest<'_>, is_allowed: bool) -> Option<Question> {
+    if request.wants_consent || !is_allowed {
+        Some(Question::Consent)
+    } else if request.is_client_assured() {
+        None
+    } else {
+        Some(Question::Confirm)
     }
 }
 
@@ -52,16 +76,28 @@ pub(crate) fn without_session(request: &AuthorizationRequest<'_>) -> NextStep {
     }
 }
 
-/// Judges what comes after a right password: the user may be another one than the client asked for.
+/// Judges a request for which the user has just taken back what was allowed.
+pub(crate) fn without_consent(request: &AuthorizationRequest<'_>) -> NextStep {
+    match request.prompt {
+        Prompt::None => NextStep::Refuse(consent_required()),
+        Prompt::IfNeeded | Prompt::Login => NextStep::Ask(Question::Consent),
+    }
+}
+
+/// Judges what comes after a right password: the user may be another one than the client asked for. Who has just typed it
+/// need not confirm that they meant to.
 pub(crate) fn after_password(
     request: &AuthorizationRequest<'_>,
     user_id: &str,
     hinted_user: Option<&str>,
+    is_allowed: bool,
 ) -> NextStep {
-    if is_wanted(request, user_id, hinted_user) {
-        NextStep::IssueCode
-    } else {
-        NextStep::Refuse(login_required())
+    if !is_wanted(request, user_id, hinted_user) {
+        return NextStep::Refuse(login_required());
+    }
+    match question(request, is_allowed) {
+        None | Some(Question::Confirm) => NextStep::IssueCode,
+        Some(Question::Consent) => NextStep::Ask(Question::Consent),
     }
 }
 
@@ -70,13 +106,14 @@ fn is_wanted(request: &AuthorizationRequest<'_>, user_id: &str, hinted_user: Opt
     hinted_user.is_none_or(|hinted| hinted == user_id) && request.claims.accepts(user_id)
 }
 
-/// Judges what comes after the question of [`NextStep::Confirm`]; everything but a question stays as it is.
-pub(crate) fn after_answer(step: NextStep, answer: Option<&str>) -> NextStep {
-    match (step, answer) {
-        (NextStep::Confirm, Some("continue")) => NextStep::IssueCode,
-        (NextStep::Confirm, Some("switch")) => NextStep::SignIn,
-        (NextStep::Confirm, Some("cancel")) => NextStep::Refuse(access_denied()),
-        (step, _) => step,
+/// Judges the answer to a question. Whether a password had to be typed for the request was judged before the question was
+/// asked, and is not judged again: a client that wants a fresh one would never get past the time that reading takes.
+pub(crate) fn after_answer(question: Question, answer: Option<&str>) -> NextStep {
+    match answer {
+        Some("continue") => NextStep::IssueCode,
+        Some("switch") => NextStep::SignIn,
+        Some("cancel") => NextStep::Refuse(access_denied()),
+        _ => NextStep::Ask(question),
     }
 }
 
@@ -93,6 +130,11 @@ fn interaction_required() -> AuthorizationError {
     AuthorizationError::new(code, "the user has to confirm requests of this client")
 }
 
+fn consent_required() -> AuthorizationError {
+    let code = AuthorizationErrorCode::ConsentRequired;
+    AuthorizationError::new(code, "the user has to allow what is asked for")
+}
+
 fn login_required() -> AuthorizationError {
     AuthorizationError::new(AuthorizationErrorCode::LoginRequired, "the user has to sign in")
 }
@@ -102,7 +144,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::client::{Client, Clients, Kind, RedirectUri};
+    use crate::client::{Client, Clients, Consent, Kind, RedirectUri};
     use crate::params::Params;
 
     fn step(changes: &str, signed_in_at: Option<i64>, hinted: Option<&str>, now: i64) -> &'static str {
@@ -125,7 +167,11 @@ mod tests {
                 .to_vec(),
             ..Client::for_tests("app")
         };
-        let clients = Clients::new(vec![Client::for_tests("bff"), app]);
+        let stranger = Client {
+            consent: Consent::Required,
+            ..Client::for_tests("stranger")
+        };
+        let clients = Clients::new(vec![Client::for_tests("bff"), app, stranger]);
         let query = self::query(query);
         let request = AuthorizationRequest::parse(&Params::parse(query.as_bytes()), &clients).unwrap();
         let signed_in = signed_in_at.map(|seconds| SignedIn {
@@ -133,10 +179,18 @@ mod tests {
             sid: "s".to_owned(),
             auth_time: UnixTime::from_secs(seconds),
         });
-        match next_step(&request, signed_in.as_ref(), hinted, UnixTime::from_secs(now)) {
+        // Nothing was allowed to anybody.
+        let is_allowed = request.client.consent == Consent::None;
+        let now = UnixTime::from_secs(now);
+        named(next_step(&request, signed_in.as_ref(), hinted, is_allowed, now))
+    }
+
+    fn named(step: NextStep) -> &'static str {
+        match step {
             NextStep::IssueCode => "code",
             NextStep::SignIn => "page",
-            NextStep::Confirm => "confirm",
+            NextStep::Ask(Question::Confirm) => "confirm",
+            NextStep::Ask(Question::Consent) => "consent",
             NextStep::Refuse(error) => error.code.as_str(),
         }
     }
@@ -208,18 +262,51 @@ mod tests {
 
     #[test]
     fn a_right_password_of_the_wrong_user_is_no_answer() {
+        assert_eq!(typed("", None, true), "code");
+        assert_eq!(typed(&wanting("alice"), Some("alice"), true), "code");
+        assert_eq!(typed("", Some("bob"), true), "login_required");
+        assert_eq!(typed(&wanting("bob"), None, true), "login_required");
+    }
+
+    /// What comes after alice has typed her password.
+    fn typed(changes: &str, hinted: Option<&str>, is_allowed: bool) -> &'static str {
         let clients = Clients::new(vec![Client::for_tests("bff")]);
-        let after = |claims: &str, hinted| {
-            let query = query(&format!(
-                "client_id=bff&redirect_uri=https://app.example/cb{claims}"
-            ));
-            let request = AuthorizationRequest::parse(&Params::parse(query.as_bytes()), &clients).unwrap();
-            after_password(&request, "alice", hinted) == NextStep::IssueCode
-        };
-        assert!(after("", None));
-        assert!(after(&wanting("alice"), Some("alice")));
-        assert!(!after("", Some("bob")));
-        assert!(!after(&wanting("bob"), None));
+        let who = "client_id=bff&redirect_uri=https://app.example/cb&prompt=login";
+        let query = query(&format!("{who}{changes}"));
+        let request = AuthorizationRequest::parse(&Params::parse(query.as_bytes()), &clients).unwrap();
+        named(after_password(&request, "alice", hinted, is_allowed))
+    }
+
+    #[test]
+    fn who_was_not_allowed_to_is_asked_for_or_told() {
+        let stranger = "client_id=stranger&redirect_uri=https://app.example/cb";
+        assert_eq!(step_of(stranger, Some(0), None, 0), "consent");
+        assert_eq!(step_of(stranger, None, None, 0), "page");
+        let with = |prompt| step_of(&format!("{stranger}&prompt={prompt}"), Some(0), None, 0);
+        assert_eq!(with("none"), "consent_required");
+        assert_eq!(with("login"), "page");
+        assert_eq!(with("login+consent"), "page");
+        assert_eq!(typed("", None, false), "consent");
+        assert_eq!(typed("", Some("bob"), false), "login_required");
+    }
+
+    #[test]
+    fn prompt_consent_asks_whatever_was_allowed() {
+        assert_eq!(step("&prompt=consent", Some(0), None, 0), "consent");
+        assert_eq!(step("&prompt=consent", None, None, 0), "page");
+        assert_eq!(step("&prompt=consent+login", Some(0), None, 0), "page");
+    }
+
+    #[test]
+    fn an_answer_counts_and_anything_else_asks_again() {
+        for question in [Question::Confirm, Question::Consent] {
+            let after = |answer| after_answer(question, answer);
+            assert_eq!(after(Some("continue")), NextStep::IssueCode);
+            assert_eq!(after(Some("switch")), NextStep::SignIn);
+            assert_eq!(named(after(Some("cancel"))), "access_denied");
+            assert_eq!(after(Some("")), NextStep::Ask(question));
+            assert_eq!(after(None), NextStep::Ask(question));
+        }
     }
 
     fn wanting(sub: &str) -> String {

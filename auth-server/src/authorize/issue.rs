@@ -1,6 +1,7 @@
 //! Makes a code and says where the browser takes it.
 
 use super::request::AuthorizationRequest;
+use crate::client::Consent;
 use crate::grant::code::{Code, NewCode};
 use crate::signin::session::SignedIn;
 use crate::state::Shared;
@@ -17,20 +18,56 @@ pub(crate) fn code_after_password(
     (stored, location(shared, request, &code))
 }
 
-/// Issues a code for a session as the request brought it; `None` when the session is over by now.
+/// How issuing a code turned out.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Issued {
+    /// The URL to send the browser to.
+    Now(String),
+    /// The session is over by now.
+    SessionOver,
+    /// What the user had allowed is taken back by now.
+    ConsentOver,
+}
+
+/// Issues a code for a session as the request brought it.
 pub(crate) async fn issue_code_of_session(
     shared: &Shared,
     request: &AuthorizationRequest<'_>,
     signed_in: &SignedIn,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Issued, StoreError> {
     let code = Code::generate();
     let stored = new_code(shared, request, signed_in, &code);
-    Ok(
-        match shared.store.add_code_of_session(&stored, shared.now()).await? {
-            CodeAdded::Now => Some(location(shared, request, &code)),
-            CodeAdded::SessionOver => None,
-        },
-    )
+    let (store, now) = (&shared.store, shared.now());
+    let added = match request.client.consent {
+        Consent::None => store.add_code_of_session(&stored, now).await?,
+        Consent::Required => store.add_code_of_consent(&stored, &request.asked(), now).await?,
+    };
+    Ok(issued(added, || location(shared, request, &code)))
+}
+
+/// Issues a code for what the user has just allowed, which is remembered where it is asked for.
+pub(crate) async fn issue_code_of_answer(
+    shared: &Shared,
+    request: &AuthorizationRequest<'_>,
+    signed_in: &SignedIn,
+) -> Result<Issued, StoreError> {
+    let code = Code::generate();
+    let stored = new_code(shared, request, signed_in, &code);
+    let (store, now) = (&shared.store, shared.now());
+    let added = match request.client.consent {
+        Consent::None => store.add_code_of_session(&stored, now).await?,
+        Consent::Required => store.allow(&stored, &request.asked(), now).await?,
+    };
+    Ok(issued(added, || location(shared, request, &code)))
+}
+
+fn issued(added: CodeAdded, location: impl FnOnce() -> String) -> Issued {
+    match added {
+        CodeAdded::Now => Issued::Now(location()),
+        CodeAdded::SessionOver => Issued::SessionOver,
+        CodeAdded::ConsentOver => Issued::ConsentOver,
+    }
 }
 
 fn new_code(

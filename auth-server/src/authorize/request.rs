@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::claims_parameter::ClaimsParameter;
 use super::response::{AuthorizationError, AuthorizationErrorCode as Code, ReturnAddress};
 use crate::client::{Client, Clients, Grant, Kind};
+use crate::grant::consent::Asked;
 use crate::grant::pkce::CodeChallenge;
 use crate::grant::target::Named;
 use crate::params::Params;
@@ -29,10 +30,6 @@ pub(crate) struct AuthorizationRequest<'c> {
     pub(crate) challenge: Option<CodeChallenge>,
     pub(crate) prompt: Prompt,
     /// Whether the user is to be asked for consent even if it was given before.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the consent page and the languages of pages")
-    )]
     pub(crate) wants_consent: bool,
     pub(crate) max_age: Option<Duration>,
     pub(crate) login_hint: Option<String>,
@@ -40,10 +37,6 @@ pub(crate) struct AuthorizationRequest<'c> {
     /// Which claims were asked for by name, and about whom.
     pub(crate) claims: ClaimsParameter,
     /// The languages that pages should be in, the best first.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the consent page and the languages of pages")
-    )]
     pub(crate) ui_locales: Vec<String>,
 }
 
@@ -100,14 +93,16 @@ impl<'c> AuthorizationRequest<'c> {
         matches!(self.client.kind, Kind::Confidential { .. }) || self.address.is_owned()
     }
 
-    /// What a code for it would tell and allow, as far as scopes say it: those that were asked for, and those that bring
-    /// the claims that were asked for by name. This is what a person has to agree to.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the consent page and the languages of pages")
-    )]
-    pub(crate) fn asked_of_user(&self) -> ScopeSet {
-        self.scope.joined_with(&self.claims.asked.scopes())
+    /// What a code for it would tell and allow: the scopes that were asked for, and those that bring the claims that were
+    /// asked for by name. This is what a person has to agree to.
+    pub(crate) fn asked(&self) -> Asked {
+        let scope = self.scope.joined_with(&self.claims.asked.scopes());
+        Asked::of(self.client, &scope, &self.resources)
+    }
+
+    /// The languages that its pages should be in, the best first.
+    pub(crate) fn languages(&self) -> String {
+        self.ui_locales.join(" ")
     }
 
     /// What the client is told about an `id_token_hint` that is not genuine.

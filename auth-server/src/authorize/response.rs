@@ -22,6 +22,7 @@ pub(crate) enum AuthorizationErrorCode {
     InteractionRequired,
     /// Of the specification "OpenID Connect Core Error Code unmet_authentication_requirements".
     UnmetAuthenticationRequirements,
+    ConsentRequired,
     RequestNotSupported,
     RequestUriNotSupported,
     RegistrationNotSupported,
@@ -39,6 +40,7 @@ impl AuthorizationErrorCode {
             Self::LoginRequired => "login_required",
             Self::InteractionRequired => "interaction_required",
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            Self::ConsentRequired => "consent_required",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",
@@ -83,6 +85,18 @@ impl ReturnAddress {
     /// been taken by any program on the device (RFC 8252 §8.6).
     pub(crate) fn is_owned(&self) -> bool {
         self.redirect_uri.starts_with("https://")
+    }
+
+    /// The host that the browser goes on to; `None` when it stays on the device, with whichever program is there.
+    pub(crate) fn host(&self) -> Option<String> {
+        let url = url::Url::parse(&self.redirect_uri).ok()?;
+        let is_on_device = match url.host()? {
+            url::Host::Domain(name) => name == "localhost",
+            url::Host::Ipv4(address) => address.is_loopback(),
+            url::Host::Ipv6(address) => address.is_loopback(),
+        };
+        let is_web = matches!(url.scheme(), "http" | "https");
+        (is_web && !is_on_device).then(|| url.host_str().map(str::to_owned))?
     }
 
     /// What a Content-Security-Policy has to allow so that a form here may end at the client.

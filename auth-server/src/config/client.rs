@@ -3,7 +3,7 @@ use secrecy::ExposeSecret;
 
 use super::{ClientSecrets, Issuer};
 use crate::client::{
-    BackChannel, Client, ClientSigning, Clients, Grant, Kind, RedirectUri, Resource, Resources,
+    BackChannel, Client, ClientSigning, Clients, Consent, Grant, Kind, RedirectUri, Resource, Resources,
     SigningAlgorithm,
 };
 use crate::http::target;
@@ -69,6 +69,7 @@ fn parse(
     let require_pushed = section.switch_or("require_pushed_authorization_requests", false);
     let resources = parse_resources(section, issuer.map_or("issuer", Issuer::as_str), resources);
     let signing = parse_signing(section);
+    let consent = parse_consent(section);
 
     let client = Client {
         id: id?,
@@ -83,9 +84,18 @@ fn parse(
         require_pkce: require_pkce?,
         require_pushed_requests: require_pushed?,
         signing: signing?,
+        consent: consent?,
     };
     check_combination(section, &client);
     Some(client)
+}
+
+fn parse_consent(section: &mut Section<'_>) -> Option<Consent> {
+    section.parsed_or("consent", "none", |consent| match consent {
+        "none" => Ok(Consent::None),
+        "required" => Ok(Consent::Required),
+        _ => Err("must be \"none\" or \"required\""),
+    })
 }
 
 /// RFC 6749 appendix A.1.

@@ -31,6 +31,7 @@ fn the_defaults_of_the_example_are_the_real_ones() {
     let without_clients = Config {
         clients: Clients::default(),
         resources: Vec::new(),
+        scope_words: ScopeWords::default(),
         ..example
     };
     assert_eq!(format!("{without_clients:?}"), format!("{default:?}"));
@@ -66,6 +67,7 @@ const SOURCES: &[&str] = &[
     include_str!("client.rs"),
     include_str!("keys.rs"),
     include_str!("resource.rs"),
+    include_str!("scope.rs"),
     include_str!("outbound.rs"),
     include_str!("passwords.rs"),
     include_str!("logout.rs"),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::client::{Clients, Grant};
 use crate::config::Issuer;
 use crate::key::SigningAlgorithm;
+use crate::page::language::Language;
 use crate::token::claims::ACR_OF_PASSWORD;
 
 /// The document, made once at start.
@@ -34,6 +35,7 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "select_account", "consent"],
+        "ui_locales_supported": Language::ALL.map(Language::tag),
         "claims_supported": [
             "iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid",
             "name", "preferred_username", "email", "email_verified",

@@ -87,6 +87,8 @@ pub(crate) enum EndReason {
     CodeReplay,
     /// The client revoked it (RFC 7009).
     Revoked,
+    /// The user took back what the client was allowed.
+    TakenBack,
     /// The user signed out.
     SignedOut,
     /// An operator ended the sign-in.
@@ -103,6 +105,7 @@ impl EndReason {
             Self::Reuse => "reuse",
             Self::CodeReplay => "code_replay",
             Self::Revoked => "revoked",
+            Self::TakenBack => "taken_back",
             Self::SignedOut => "signed_out",
             Self::Operator => "operator",
             Self::UserDisabled => "user_disabled",

@@ -5,16 +5,17 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::request::{LogoutRefusal, LogoutRequest, NextStep};
-use crate::authorize::endpoint::{bad_form, unread_form};
 use crate::ops::audit;
 use crate::ops::body::read_form;
-use crate::page::SignOutPage;
 use crate::page::endpoint::{
     as_navigation, came_without_cookies, mark_of, message, page_response, see_other, send, unavailable,
+    unread_form,
 };
+use crate::page::texts::Notice;
+use crate::page::{FormTag, Look, SignOutPage};
 use crate::params::Params;
 use crate::signin::endpoint::is_own_form;
-use crate::signin::form_token::Form;
+use crate::signin::form_token::{Binding, Form};
 use crate::signin::middleware::signed_in;
 use crate::state::Shared;
 use crate::store::StoreError;
@@ -29,14 +30,15 @@ pub(crate) async fn end_session(
     let params = if http_request.method() == Method::POST {
         match read_form(&http_request, payload).await {
             Ok(params) => params,
-            Err(error) => return unread_form(&shared, &error),
+            Err(error) => return unread_form(Look::of(&http_request, &shared, None), &error),
         }
     } else {
         Params::parse(http_request.query_string().as_bytes())
     };
+    let look = Look::of(&http_request, &shared, params.get("ui_locales"));
     let request = match parse(&params, &shared) {
         Ok(request) => request,
-        Err(refusal) => return refuse(&shared, refusal),
+        Err(refusal) => return message(look, StatusCode::BAD_REQUEST, Notice::SignOutRefused(refusal)),
     };
     let signed_in = signed_in(&session);
     // Before anything is said: only the navigation that follows can tell who is signed in here.
@@ -44,12 +46,12 @@ pub(crate) async fn end_session(
         return as_navigation(&shared, "/end_session", &params);
     }
     match request.next_step(signed_in.as_ref()) {
-        NextStep::EndNow(sid) => finish(end(&shared, &session, sid).await, &shared, &request),
+        NextStep::EndNow(sid) => finish(end(&shared, &session, sid).await, look, &request),
         NextStep::EndLeftovers { sid, client_id } => {
-            finish(end_leftovers(&shared, sid, client_id).await, &shared, &request)
+            finish(end_leftovers(&shared, sid, client_id).await, look, &request)
         }
-        NextStep::Ask => ask(&http_request, &shared, &request, &params),
-        NextStep::NothingToEnd => done(&shared, &request),
+        NextStep::Ask => ask(&http_request, &shared, look, &request, &params),
+        NextStep::NothingToEnd => done(look, &request),
     }
 }
 
@@ -60,25 +62,27 @@ pub(crate) async fn submit(
     session: Session,
     shared: web::Data<Shared>,
 ) -> HttpResponse {
-    let Ok(form) = read_form(&http_request, payload).await else {
-        return bad_form(&shared);
+    let form = match read_form(&http_request, payload).await {
+        Ok(form) => form,
+        Err(error) => return unread_form(Look::of(&http_request, &shared, None), &error),
     };
     let params = Params::parse(form.get("request").unwrap_or_default().as_bytes());
+    let look = Look::of(&http_request, &shared, params.get("ui_locales"));
     let request = match parse(&params, &shared) {
         Ok(request) => request,
-        Err(refusal) => return refuse(&shared, refusal),
+        Err(refusal) => return message(look, StatusCode::BAD_REQUEST, Notice::SignOutRefused(refusal)),
     };
     let Some(signed_in) = signed_in(&session) else {
-        return done(&shared, &request);
+        return done(look, &request);
     };
     if !is_own_form(&http_request, &form, &shared, Form::SignOut) {
-        return ask(&http_request, &shared, &request, &params);
+        return ask(&http_request, &shared, look, &request, &params);
     }
     match form.get("action") {
-        Some("sign-out") => finish(end(&shared, &session, &signed_in.sid).await, &shared, &request),
-        Some("stay") => stayed(&shared),
+        Some("sign-out") => finish(end(&shared, &session, &signed_in.sid).await, look, &request),
+        Some("stay") => message(look, StatusCode::OK, Notice::StillSignedIn),
         // No answer, or two.
-        _ => ask(&http_request, &shared, &request, &params),
+        _ => ask(&http_request, &shared, look, &request, &params),
     }
 }
 
@@ -104,64 +108,50 @@ async fn end_leftovers(shared: &Shared, sid: &str, client_id: &str) -> Result<()
     Ok(())
 }
 
-fn finish(ended: Result<(), StoreError>, shared: &Shared, request: &LogoutRequest<'_>) -> HttpResponse {
+fn finish(ended: Result<(), StoreError>, look: Look<'_>, request: &LogoutRequest<'_>) -> HttpResponse {
     match ended {
-        Ok(()) => done(shared, request),
+        Ok(()) => done(look, request),
         Err(error) => {
             tracing::error!(%error, cause = ?error, "a sign-out failed");
-            unavailable(&shared.stylesheet)
+            unavailable(look)
         }
     }
 }
 
-fn done(shared: &Shared, request: &LogoutRequest<'_>) -> HttpResponse {
+fn done(look: Look<'_>, request: &LogoutRequest<'_>) -> HttpResponse {
     match request.return_to() {
         Some(location) => see_other(location),
-        None => {
-            let text = "You can close this page.";
-            message(&shared.stylesheet, StatusCode::OK, "You are signed out", text)
-        }
+        None => message(look, StatusCode::OK, Notice::SignedOut),
     }
-}
-
-fn stayed(shared: &Shared) -> HttpResponse {
-    let text = "Nothing was changed. You can close this page.";
-    message(
-        &shared.stylesheet,
-        StatusCode::OK,
-        "You are still signed in",
-        text,
-    )
 }
 
 fn ask(
     http_request: &HttpRequest,
     shared: &Shared,
+    look: Look<'_>,
     request: &LogoutRequest<'_>,
     params: &Params,
 ) -> HttpResponse {
     let form_target = request
         .return_to()
         .and_then(crate::authorize::response::csp_source);
-    let mut response = page_response(&shared.stylesheet, StatusCode::OK, form_target.as_deref());
+    let mut response = page_response(look, StatusCode::OK, form_target.as_deref());
     let mark = mark_of(http_request, &mut response);
     let encoded = params.encode_without(&[]);
-    let page = SignOutPage {
-        style: shared.stylesheet.text,
-        action: &shared.config.issuer.endpoint_path("/sign-out"),
-        client_name: request.client.map(|client| client.name.as_str()),
+    let binding = Binding {
+        form: Form::SignOut,
+        mark: &mark,
+        session: None,
         request: &encoded,
-        form_token: &shared.forms.make(Form::SignOut, &mark, &encoded),
+    };
+    let page = SignOutPage {
+        look,
+        form: FormTag {
+            action: &shared.config.issuer.endpoint_path("/sign-out"),
+            request: &encoded,
+            token: &shared.forms.make(binding, shared.now()),
+        },
+        client_name: request.client.map(|client| client.name.as_str()),
     };
     send(response, &page)
-}
-
-fn refuse(shared: &Shared, refusal: LogoutRefusal) -> HttpResponse {
-    let text = format!("{refusal} You are still signed in, and nothing was sent anywhere.");
-    message(
-        &shared.stylesheet,
-        StatusCode::BAD_REQUEST,
-        "This sign-out request cannot be followed",
-        &text,
-    )
 }

@@ -14,10 +14,10 @@ pub(crate) struct Subject<'s> {
     pub(crate) sid: &'s str,
 }
 
-/// Where an attempt came from, and for which client.
+/// Where an attempt came from, and for which client: none when it was for the account page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin<'o> {
-    pub(crate) client_id: &'o str,
+    pub(crate) client_id: Option<&'o str>,
     pub(crate) network: &'o str,
 }
 
@@ -119,6 +119,20 @@ pub(crate) fn client_not_told_of_end(
         { user.id = who.user_id, sid = who.sid, client.id = client_id, attempts, complaint },
         "client not told of sign-out"
     );
+}
+
+/// The user has allowed a client what it asked for.
+pub(crate) fn allowed(who: Subject<'_>, client_id: &str, scope: &str) {
+    tracing::info!(
+        target: TARGET,
+        { user.id = who.user_id, sid = who.sid, client.id = client_id, scope },
+        "allowed"
+    );
+}
+
+/// The user has taken that back: whatever the client held has been ended.
+pub(crate) fn taken_back(who: Subject<'_>, client_id: &str) {
+    tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "taken back");
 }
 
 pub(crate) fn user_added(user_id: &str) {

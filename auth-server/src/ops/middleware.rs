@@ -10,6 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, web};
 
 use super::headers::{ALWAYS, POLICY_WITHOUT_PAGE, STRICT_TRANSPORT_SECURITY};
+use crate::page::Look;
 use crate::page::endpoint::unavailable;
 use crate::signin::middleware::is_outage;
 use crate::state::Shared;
@@ -84,7 +85,8 @@ pub(crate) async fn outage_is_503(
         (Ok(response), _) => Ok(response.map_into_left_body()),
         (Err(error), Some(shared)) if is_outage(&error) => {
             tracing::error!(cause = ?error, "the sign-in sessions are out of reach");
-            Ok(ServiceResponse::new(http_request, unavailable(&shared.stylesheet)).map_into_right_body())
+            let look = Look::of(&http_request, &shared, None);
+            Ok(ServiceResponse::new(http_request, unavailable(look)).map_into_right_body())
         }
         (Err(error), _) => Err(error),
     }

@@ -1,26 +1,51 @@
 //! Sends pages.
 
-use actix_web::http::header;
+use actix_web::http::header::{self, AcceptLanguage, Header as _, Quality};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use askama::Template;
 
-use super::{MessagePage, Stylesheet};
+use super::language::Language;
+use super::texts::Notice;
+use super::{Look, MessagePage};
+use crate::ops::body::BodyError;
 use crate::params::Params;
 use crate::signin::form_token::BrowserMark;
 use crate::signin::middleware::{browser_mark, is_from_another_site, mark_cookie};
 use crate::state::Shared;
 
+impl<'s> Look<'s> {
+    /// How the pages look to whoever sent this, whose client may have asked for `ui_locales`.
+    pub(crate) fn of(request: &HttpRequest, shared: &'s Shared, ui_locales: Option<&str>) -> Self {
+        // A header that cannot be read says nothing.
+        let accepted = AcceptLanguage::parse(request).map_or_else(|_| Vec::new(), |header| header.0);
+        let mut accepted: Vec<_> = accepted
+            .into_iter()
+            .filter(|accepted| accepted.quality > Quality::ZERO)
+            .collect();
+        accepted.sort_by(|one, other| other.quality.cmp(&one.quality));
+        let tags = accepted.iter().filter_map(|accepted| accepted.item.item());
+        Self {
+            stylesheet: &shared.stylesheet,
+            language: Language::choose(ui_locales, tags.map(|tag| tag.as_str())),
+        }
+    }
+}
+
 /// The start of a page's answer. The headers that all answers share are added by the middleware.
 pub(crate) fn page_response(
-    stylesheet: &Stylesheet,
+    look: Look<'_>,
     status: StatusCode,
     form_target: Option<&str>,
 ) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     response
-        .insert_header((header::CONTENT_SECURITY_POLICY, stylesheet.policy(form_target)))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            look.stylesheet.policy(form_target),
+        ))
         .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::CONTENT_LANGUAGE, look.language.tag()))
         .content_type("text/html; charset=utf-8");
     response
 }
@@ -37,30 +62,28 @@ pub(crate) fn send(mut response: HttpResponseBuilder, page: &impl Template) -> H
 }
 
 /// A page that says one thing.
-pub(crate) fn message(stylesheet: &Stylesheet, status: StatusCode, title: &str, text: &str) -> HttpResponse {
-    let response = page_response(stylesheet, status, None);
-    send(
-        response,
-        &MessagePage {
-            style: stylesheet.text,
-            title,
-            text,
-        },
-    )
+pub(crate) fn message(look: Look<'_>, status: StatusCode, notice: Notice) -> HttpResponse {
+    let (title, text) = (look.language.texts().notice)(notice);
+    let page = MessagePage {
+        look,
+        title,
+        text: &text,
+    };
+    send(page_response(look, status, None), &page)
 }
 
 /// What is shown when the database or the password check is out of reach.
-pub(crate) fn unavailable(stylesheet: &Stylesheet) -> HttpResponse {
-    let mut response = message(
-        stylesheet,
-        StatusCode::SERVICE_UNAVAILABLE,
-        "Please try again in a moment",
-        "The server cannot answer right now. Nothing was lost: reload this page in a few seconds.",
-    );
+pub(crate) fn unavailable(look: Look<'_>) -> HttpResponse {
+    let mut response = message(look, StatusCode::SERVICE_UNAVAILABLE, Notice::Unavailable);
     response
         .headers_mut()
         .insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
     response
+}
+
+/// A form that did not arrive whole, is too large, or is none.
+pub(crate) fn unread_form(look: Look<'_>, error: &BodyError) -> HttpResponse {
+    message(look, error.status(), Notice::UnreadForm)
 }
 
 /// Sends the browser on with a GET, whatever it came with (RFC 9700 §4.12: never 307).
@@ -94,17 +117,12 @@ pub(crate) fn mark_of(request: &HttpRequest, response: &mut HttpResponseBuilder)
 
 /// Any other method at an address that answers forms, as when its URL is opened from the history.
 pub(crate) async fn start_again(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
-    let takes_links = ["/authorize", "/end_session"]
+    let takes_links = ["/authorize", "/end_session", "/account", "/account/password"]
         .iter()
         .any(|path| request.path().ends_with(path));
     let allowed = if takes_links { "GET, POST" } else { "POST" };
-    let text = "This address only takes forms. Please go back to the application and start again from there.";
-    let mut response = message(
-        &shared.stylesheet,
-        StatusCode::METHOD_NOT_ALLOWED,
-        "Please start again",
-        text,
-    );
+    let look = Look::of(&request, &shared, None);
+    let mut response = message(look, StatusCode::METHOD_NOT_ALLOWED, Notice::StartAgain);
     response
         .headers_mut()
         .insert(header::ALLOW, header::HeaderValue::from_static(allowed));
@@ -112,12 +130,7 @@ pub(crate) async fn start_again(request: HttpRequest, shared: web::Data<Shared>)
 }
 
 /// Any address that is not in the table.
-pub(crate) async fn nothing_here(shared: web::Data<Shared>) -> HttpResponse {
-    let text = "Please go back to the application that brought you here.";
-    message(
-        &shared.stylesheet,
-        StatusCode::NOT_FOUND,
-        "There is nothing here",
-        text,
-    )
+pub(crate) async fn nothing_here(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+    let look = Look::of(&request, &shared, None);
+    message(look, StatusCode::NOT_FOUND, Notice::NothingHere)
 }

@@ -1,31 +1,32 @@
 //! The sign-in page and `POST /sign-in`.
 
 use actix_session::Session;
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::SecretString;
 
-use super::form_token::Form;
+use super::form_token::{Binding, Form};
 use super::middleware::{begin, browser_mark, is_from_another_site};
 use super::service::{Attempt, SignIn, sign_in};
 use super::session::SignedIn;
 use super::throttle::{client_address, logged_network};
-use crate::authorize::endpoint::{hinted_user, refuse, unread_form};
+use crate::authorize::endpoint::{carry_out, hinted_user, refuse};
 use crate::authorize::interaction::{NextStep, access_denied, after_password};
 use crate::authorize::issue::code_after_password;
+use crate::authorize::question::is_allowed;
 use crate::authorize::request::AuthorizationRequest;
+use crate::client::Consent;
 use crate::ops::audit::{self, Failure, Origin, Subject};
 use crate::ops::body::read_form;
-use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable};
-use crate::page::{SignInPage, SignInProblem};
+use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable, unread_form};
+use crate::page::{FormTag, Look, SignInPage, SignInProblem, SignInPurpose};
 use crate::params::Params;
 use crate::state::Shared;
 use crate::store::SignInStored;
 
 /// An attempt that went wrong: what is said about it, and the name to leave in the field.
 pub(crate) struct Failed<'f> {
-    problem: SignInProblem,
-    username: &'f str,
+    pub(crate) problem: SignInProblem,
+    pub(crate) username: &'f str,
 }
 
 /// The page, with the authorization request in it: until somebody signs in, nothing is stored here.
@@ -36,24 +37,25 @@ pub(crate) fn show_page(
     params: &Params,
     failed: Option<&Failed<'_>>,
 ) -> HttpResponse {
-    let status = match failed.map(|failed| failed.problem) {
-        None => StatusCode::OK,
-        Some(SignInProblem::Refused) => StatusCode::UNPROCESSABLE_ENTITY,
-        Some(SignInProblem::FormExpired) => StatusCode::FORBIDDEN,
-    };
-    let mut response = page_response(
-        &shared.stylesheet,
-        status,
-        request.address.csp_source().as_deref(),
-    );
+    let look = Look::of(http_request, shared, Some(&request.languages()));
+    let status = SignInProblem::status(failed.map(|failed| failed.problem));
+    let mut response = page_response(look, status, request.address.csp_source().as_deref());
     let mark = mark_of(http_request, &mut response);
     let encoded = params.encode_without(&[]);
-    let page = SignInPage {
-        style: shared.stylesheet.text,
-        action: &shared.config.issuer.endpoint_path("/sign-in"),
-        client_name: &request.client.name,
+    let binding = Binding {
+        form: Form::SignIn,
+        mark: &mark,
+        session: None,
         request: &encoded,
-        form_token: &shared.forms.make(Form::SignIn, &mark, &encoded),
+    };
+    let page = SignInPage {
+        look,
+        form: FormTag {
+            action: &shared.config.issuer.endpoint_path("/sign-in"),
+            request: &encoded,
+            token: &shared.forms.make(binding, shared.now()),
+        },
+        purpose: SignInPurpose::Client(&request.client.name),
         username: failed.map_or(request.login_hint.as_deref().unwrap_or_default(), |failed| {
             failed.username
         }),
@@ -71,13 +73,13 @@ pub(crate) async fn submit(
 ) -> HttpResponse {
     let form = match read_form(&http_request, payload).await {
         Ok(form) => form,
-        Err(error) => return unread_form(&shared, &error),
+        Err(error) => return unread_form(Look::of(&http_request, &shared, None), &error),
     };
     match answer(&http_request, &form, &session, &shared).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, cause = ?error, "a sign-in failed");
-            unavailable(&shared.stylesheet)
+            unavailable(Look::of(&http_request, &shared, None))
         }
     }
 }
@@ -93,7 +95,7 @@ async fn answer(
     let params = Params::parse(encoded.as_bytes());
     let request = match AuthorizationRequest::parse(&params, &shared.config.clients) {
         Ok(request) => request,
-        Err(refusal) => return Ok(refuse(shared, &refusal)),
+        Err(refusal) => return Ok(refuse(http_request, shared, &params, &refusal)),
     };
     let username = form.get("username").unwrap_or_default();
     let show_again = |problem| {
@@ -114,12 +116,12 @@ async fn answer(
     }
     let hinted_user = match hinted_user(shared, &request) {
         Ok(hinted_user) => hinted_user,
-        Err(refusal) => return Ok(refuse(shared, &refusal)),
+        Err(refusal) => return Ok(refuse(http_request, shared, &params, &refusal)),
     };
     let now = shared.now();
     let address = address_of(http_request, shared);
     let attempt = Attempt {
-        client_id: &request.client.id,
+        client_id: Some(&request.client.id),
         typed_name: username,
         password: SecretString::from(form.get("password").unwrap_or_default()),
         address,
@@ -127,25 +129,39 @@ async fn answer(
     let (user, credentials) = match sign_in(&shared.store, &shared.checker, attempt, now).await? {
         SignIn::Welcome(user, credentials) => (user, credentials),
         SignIn::Refused | SignIn::Throttled => return show_again(SignInProblem::Refused),
-        SignIn::Busy => return Ok(unavailable(&shared.stylesheet)),
-    };
-    let signed_in = SignedIn::begin(&user.id, now);
-    let (code, location) = match after_password(&request, &user.id, hinted_user.as_deref()) {
-        NextStep::IssueCode | NextStep::SignIn | NextStep::Confirm => {
-            let (code, location) = code_after_password(shared, &request, &signed_in);
-            (Some(code), location)
+        SignIn::Busy => {
+            return Ok(unavailable(Look::of(
+                http_request,
+                shared,
+                Some(&request.languages()),
+            )));
         }
-        NextStep::Refuse(error) => (None, request.address.with_error(issuer, &error)),
+    };
+    let mut signed_in = SignedIn::begin(&user.id, now);
+    let is_allowed = is_allowed(shared, &request, &user.id).await?;
+    let step = after_password(&request, &user.id, hinted_user.as_deref(), is_allowed);
+    // Where consent counts, whether it still does is asked by the step that issues the code.
+    let (code, location) = match (&step, request.client.consent) {
+        (NextStep::IssueCode, Consent::None) => {
+            let (code, location) = code_after_password(shared, &request, &signed_in);
+            (Some(code), Some(location))
+        }
+        _ => (None, None),
     };
     let stored = begin(session, shared, &signed_in, credentials, code).await?;
-    tell(&stored, &user.id, &request.client.id, address);
-    match stored {
-        SignInStored::Now(_) => Ok(see_other(&location)),
-        SignInStored::UserDisabled | SignInStored::PasswordChanged => show_again(SignInProblem::Refused),
+    tell(&stored, &user.id, Some(&request.client.id), address);
+    match (stored, location) {
+        (SignInStored::Now(_), Some(location)) => Ok(see_other(&location)),
+        (SignInStored::Now(sid), None) => {
+            signed_in.sid = sid;
+            Ok(carry_out(http_request, shared, &request, &params, step, Some(signed_in)).await?)
+        }
+        (SignInStored::UserDisabled | SignInStored::PasswordChanged, _) => show_again(SignInProblem::Refused),
     }
 }
 
-fn tell(stored: &SignInStored, user_id: &str, client_id: &str, address: std::net::IpAddr) {
+/// Writes down how storing a sign-in turned out.
+pub(crate) fn tell(stored: &SignInStored, user_id: &str, client_id: Option<&str>, address: std::net::IpAddr) {
     let from = Origin {
         client_id,
         network: &logged_network(address),
@@ -157,15 +173,36 @@ fn tell(stored: &SignInStored, user_id: &str, client_id: &str, address: std::net
     }
 }
 
-/// Whether a form is one of ours, sent by the browser that it was shown in.
+/// Whether a form is one of ours, sent by the browser that it was shown in, whoever was signed in there.
 pub(crate) fn is_own_form(http_request: &HttpRequest, form: &Params, shared: &Shared, kind: Form) -> bool {
-    let token = form.get("form_token").unwrap_or_default();
     let request = form.get("request").unwrap_or_default();
-    !is_from_another_site(http_request)
-        && browser_mark(http_request).is_some_and(|mark| shared.forms.is_genuine(token, kind, &mark, request))
+    is_form_of(http_request, form, shared, kind, None, request)
 }
 
-fn address_of(http_request: &HttpRequest, shared: &Shared) -> std::net::IpAddr {
+/// Whether a form is one of ours, sent by the browser that it was shown in, by who is signed in now, and about this.
+pub(crate) fn is_form_of(
+    http_request: &HttpRequest,
+    form: &Params,
+    shared: &Shared,
+    kind: Form,
+    session: Option<&SignedIn>,
+    request: &str,
+) -> bool {
+    let token = form.get("form_token").unwrap_or_default();
+    !is_from_another_site(http_request)
+        && browser_mark(http_request).is_some_and(|mark| {
+            let binding = Binding {
+                form: kind,
+                mark: &mark,
+                session,
+                request,
+            };
+            shared.forms.is_genuine(token, binding, shared.now())
+        })
+}
+
+/// Where a request comes from, as far as the proxies in front are believed.
+pub(crate) fn address_of(http_request: &HttpRequest, shared: &Shared) -> std::net::IpAddr {
     let peer = http_request
         .peer_addr()
         .map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());

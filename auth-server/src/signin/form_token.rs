@@ -1,7 +1,12 @@
-//! Ties a form to the browser it was shown in, so that nobody else can have a browser submit it (login CSRF).
+//! Ties a form to the browser it was shown in, and to who was signed in there, so that nobody else can have a browser
+//! submit it (CSRF), and nobody answers what another was asked.
+
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use resource_server::time::UnixTime;
 
+use super::session::SignedIn;
 use crate::secret::{base64url, parse_base64url, random_bytes};
 
 /// The random value that a browser keeps in a cookie while it fills in forms.
@@ -36,7 +41,50 @@ impl std::fmt::Debug for BrowserMark {
 pub(crate) enum Form {
     SignIn,
     SignOut,
-    Continue,
+    Confirm,
+    Consent,
+    Account,
+    Password,
+    /// To sign in to the account page, or to confirm who it is before a change there.
+    AccountSignIn,
+    /// No form, but what the account page says after a change.
+    Done,
+}
+
+impl Form {
+    /// How long it may lie open. Nothing is lost by a sign-in or a sign-out that comes late; what somebody agrees to is
+    /// what they have just read.
+    const fn lifetime(self) -> Duration {
+        match self {
+            Self::SignIn | Self::SignOut | Self::AccountSignIn => Duration::from_secs(24 * 3600),
+            Self::Confirm | Self::Consent | Self::Account | Self::Password => Duration::from_secs(30 * 60),
+            Self::Done => Duration::from_secs(60),
+        }
+    }
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::SignIn => 1,
+            Self::SignOut => 2,
+            Self::Confirm => 3,
+            Self::Consent => 8,
+            Self::Account => 4,
+            Self::Password => 5,
+            Self::AccountSignIn => 6,
+            Self::Done => 7,
+        }
+    }
+}
+
+/// What a token is good for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Binding<'b> {
+    pub(crate) form: Form,
+    pub(crate) mark: &'b BrowserMark,
+    /// Who is signed in; `None` where it makes no difference.
+    pub(crate) session: Option<&'b SignedIn>,
+    /// What comes back with the form.
+    pub(crate) request: &'b str,
 }
 
 /// Makes and checks the tokens. Nothing is stored: a form costs the server no memory until it is submitted.
@@ -47,15 +95,23 @@ impl FormTokens {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
     }
 
-    /// The token for a form that carries `request` in this browser.
-    pub(crate) fn make(&self, form: Form, mark: &BrowserMark, request: &str) -> String {
-        base64url(hmac::sign(&self.0, &message(form, mark, request)).as_ref())
+    /// The token for a form that is shown now.
+    pub(crate) fn make(&self, binding: Binding<'_>, now: UnixTime) -> String {
+        let shown_at = now.as_secs().to_be_bytes();
+        let tag = hmac::sign(&self.0, &binding.message(shown_at));
+        base64url(&[shown_at.as_slice(), tag.as_ref()].concat())
     }
 
-    /// Whether the token was made for exactly this form, browser and request.
-    pub(crate) fn is_genuine(&self, token: &str, form: Form, mark: &BrowserMark, request: &str) -> bool {
-        parse_base64url::<32>(token)
-            .is_some_and(|token| hmac::verify(&self.0, &message(form, mark, request), &token).is_ok())
+    /// Whether the token was made for exactly this, and not too long ago.
+    pub(crate) fn is_genuine(&self, token: &str, binding: Binding<'_>, now: UnixTime) -> bool {
+        let Some(token) = parse_base64url::<40>(token) else {
+            return false;
+        };
+        let Some((shown_at, tag)) = token.split_first_chunk::<8>() else {
+            return false;
+        };
+        let age = now.since(UnixTime::from_secs(i64::from_be_bytes(*shown_at)));
+        hmac::verify(&self.0, &binding.message(*shown_at), tag).is_ok() && age < binding.form.lifetime()
     }
 }
 
@@ -65,31 +121,119 @@ impl std::fmt::Debug for FormTokens {
     }
 }
 
-/// Everything before the request has a fixed length, so two messages are equal only if all their parts are.
-fn message(form: Form, mark: &BrowserMark, request: &str) -> Vec<u8> {
-    let form: u8 = match form {
-        Form::SignIn => 1,
-        Form::SignOut => 2,
-        Form::Continue => 3,
-    };
-    [&[form], mark.0.as_slice(), request.as_bytes()].concat()
+impl Binding<'_> {
+    /// Each part has a fixed length, or its length before it, or comes last: two messages are equal only if all their
+    /// parts are.
+    fn message(&self, shown_at: [u8; 8]) -> Vec<u8> {
+        let mut message = [
+            &[self.form.number(), u8::from(self.session.is_some())],
+            shown_at.as_slice(),
+            &self.mark.0,
+        ]
+        .concat();
+        if let Some(session) = self.session {
+            for part in [&session.sid, &session.user_id] {
+                message.extend((part.len() as u64).to_be_bytes());
+                message.extend(part.as_bytes());
+            }
+        }
+        message.extend(self.request.as_bytes());
+        message
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    fn session(user_id: &str, sid: &str) -> SignedIn {
+        SignedIn {
+            user_id: user_id.to_owned(),
+            sid: sid.to_owned(),
+            ..SignedIn::begin(user_id, NOW)
+        }
+    }
+
     #[test]
     fn a_token_is_good_for_its_form_browser_and_request_only() {
         let tokens = FormTokens::new(&[7; 64]);
         let (mine, yours) = (BrowserMark::generate(), BrowserMark::generate());
-        let token = tokens.make(Form::SignIn, &mine, "client_id=a");
+        let binding = Binding {
+            form: Form::SignIn,
+            mark: &mine,
+            session: None,
+            request: "client_id=a",
+        };
+        let token = tokens.make(binding, NOW);
+        let is_good = |binding| tokens.is_genuine(&token, binding, NOW);
 
-        assert!(tokens.is_genuine(&token, Form::SignIn, &mine, "client_id=a"));
-        assert!(!tokens.is_genuine(&token, Form::SignOut, &mine, "client_id=a"));
-        assert!(!tokens.is_genuine(&token, Form::SignIn, &yours, "client_id=a"));
-        assert!(!tokens.is_genuine(&token, Form::SignIn, &mine, "client_id=b"));
-        assert!(!tokens.is_genuine("", Form::SignIn, &mine, "client_id=a"));
-        assert!(!FormTokens::new(&[8; 64]).is_genuine(&token, Form::SignIn, &mine, "client_id=a"));
+        assert!(is_good(binding));
+        let form = Form::SignOut;
+        assert!(!is_good(Binding { form, ..binding }));
+        assert!(!is_good(Binding {
+            mark: &yours,
+            ..binding
+        }));
+        let request = "client_id=b";
+        assert!(!is_good(Binding { request, ..binding }));
+        assert!(!tokens.is_genuine("", binding, NOW));
+        assert!(!FormTokens::new(&[8; 64]).is_genuine(&token, binding, NOW));
+    }
+
+    #[test]
+    fn a_token_is_good_for_one_session_of_one_user() {
+        let tokens = FormTokens::new(&[7; 64]);
+        let mark = BrowserMark::generate();
+        fn binding<'b>(mark: &'b BrowserMark, session: Option<&'b SignedIn>) -> Binding<'b> {
+            Binding {
+                form: Form::Consent,
+                mark,
+                session,
+                request: "client_id=a",
+            }
+        }
+        let alice = session("alice", "s1");
+        let token = tokens.make(binding(&mark, Some(&alice)), NOW);
+        assert!(tokens.is_genuine(&token, binding(&mark, Some(&alice)), NOW));
+        let others = [
+            session("bob", "s1"),
+            session("alice", "s2"),
+            session("alices", "1"),
+        ];
+        for other in &others {
+            assert!(!tokens.is_genuine(&token, binding(&mark, Some(other)), NOW));
+        }
+        assert!(!tokens.is_genuine(&token, binding(&mark, None), NOW));
+        let later = SignedIn {
+            auth_time: NOW + Duration::from_secs(1),
+            ..alice.clone()
+        };
+        assert!(
+            tokens.is_genuine(&token, binding(&mark, Some(&later)), NOW),
+            "the same session"
+        );
+    }
+
+    #[test]
+    fn a_token_ends_and_its_time_cannot_be_changed() {
+        let tokens = FormTokens::new(&[7; 64]);
+        let mark = BrowserMark::generate();
+        for form in [Form::SignIn, Form::Consent, Form::Done] {
+            let binding = Binding {
+                form,
+                mark: &mark,
+                session: None,
+                request: "",
+            };
+            let token = tokens.make(binding, NOW);
+            let ends = NOW + form.lifetime();
+            assert!(tokens.is_genuine(&token, binding, ends - Duration::from_secs(1)));
+            assert!(!tokens.is_genuine(&token, binding, ends));
+            let mut bytes = parse_base64url::<40>(&token).unwrap();
+            bytes[..8].copy_from_slice(&ends.as_secs().to_be_bytes());
+            assert!(!tokens.is_genuine(&base64url(&bytes), binding, ends));
+        }
     }
 }

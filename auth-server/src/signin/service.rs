@@ -14,8 +14,8 @@ use crate::user::{User, UserName};
 /// What somebody sends to sign in.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
-    /// For whose authorization request it is; for the log.
-    pub(crate) client_id: &'a str,
+    /// For whose authorization request it is, if it is for any; for the log.
+    pub(crate) client_id: Option<&'a str>,
     pub(crate) typed_name: &'a str,
     pub(crate) password: SecretString,
     pub(crate) address: IpAddr,
@@ -215,7 +215,7 @@ mod tests {
 
         async fn attempt(&self, checker: &PasswordChecker, password: &str, address: [u8; 4]) -> SignIn {
             let attempt = Attempt {
-                client_id: "bff",
+                client_id: Some("bff"),
                 typed_name: "alice",
                 password: password.into(),
                 address: address.into(),

@@ -38,12 +38,8 @@ pub(crate) enum CodeAdded {
     Now,
     /// The session has ended, or its user is disabled or gone, since the request was read; nothing was stored.
     SessionOver,
-}
-
-impl CodeAdded {
-    fn by(rows: u64) -> Self {
-        if rows == 1 { Self::Now } else { Self::SessionOver }
-    }
+    /// What the user had allowed the client has been taken back since; nothing was stored.
+    ConsentOver,
 }
 
 /// Stores a code for somebody who has just typed the password, in the transaction that writes the session down. That
@@ -58,26 +54,42 @@ pub(super) async fn insert_code(transaction: &mut Transaction, code: &NewCode) -
     Ok(())
 }
 
+/// Stores a code that a session alone vouches for, if the session is live at this very moment, and says whether it is.
+/// A sign-out voids the codes that it finds; one stored after it would survive it.
+pub(super) async fn insert_code_of_session(
+    transaction: &mut Transaction,
+    code: &NewCode,
+    now: UnixTime,
+) -> Result<bool, StoreError> {
+    let insert = sqlx::query(
+        "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
+            nonce, auth_time, expires_at, resources, claims)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+         WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = $6 AND idle_ends > $13)
+            AND EXISTS (SELECT 1 FROM \"user\" WHERE id = $5 AND disabled_at IS NULL)",
+    );
+    let inserted = bind_code(insert, code)
+        .bind(now.as_secs())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
 impl Store {
-    /// Stores a code that a session alone vouches for, if the session is live at this very moment. A sign-out voids
-    /// the codes that it finds; one stored after it would survive it.
+    /// Stores a code for which nothing is asked but a live session.
     pub(crate) async fn add_code_of_session(
         &self,
         code: &NewCode,
         now: UnixTime,
     ) -> Result<CodeAdded, StoreError> {
-        let insert = sqlx::query(
-            "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
-                nonce, auth_time, expires_at, resources, claims)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
-             WHERE EXISTS (SELECT 1 FROM sign_in_session WHERE sid = $6 AND idle_ends > $13)
-                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = $5 AND disabled_at IS NULL)",
-        );
-        let inserted = bind_code(insert, code)
-            .bind(now.as_secs())
-            .execute(&self.writer)
-            .await?;
-        Ok(CodeAdded::by(inserted.rows_affected()))
+        let mut transaction = self.begin().await?;
+        let is_live = insert_code_of_session(&mut transaction, code, now).await?;
+        transaction.commit().await?;
+        Ok(if is_live {
+            CodeAdded::Now
+        } else {
+            CodeAdded::SessionOver
+        })
     }
 
     /// Exchanges a code for a family. The code is claimed by one conditional update, in one transaction with the

@@ -87,7 +87,7 @@ pub(super) async fn end_session_and_grants(
 
 /// Ends the grants of a sign-in session, or only those of one client, has the clients told, and says whether there were
 /// any: the codes first, since one that is exchanged at this moment becomes a family.
-async fn end_grants(
+pub(super) async fn end_grants(
     transaction: &mut Transaction,
     sid: &str,
     only_client: Option<&str>,

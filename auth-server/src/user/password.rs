@@ -7,7 +7,8 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{User, strength};
+use super::User;
+use super::strength::{self, Weakness};
 use crate::config::PasswordConfig;
 use crate::secret::random_bytes;
 
@@ -17,7 +18,7 @@ pub const SHORTEST: usize = 8;
 pub const LONGEST: usize = 256;
 
 /// Why a text is not taken for a password.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 pub enum UnfitPassword {
     /// Fewer than [`SHORTEST`] characters.
     #[error("must have at least {SHORTEST} characters")]
@@ -28,9 +29,9 @@ pub enum UnfitPassword {
     /// The first guess of all.
     #[error("must not be the user name")]
     IsTheName,
-    /// Guessed in no time; the text says why.
+    /// Guessed in no time, and why.
     #[error("is too easy to guess. {0}")]
-    Guessable(String),
+    Guessable(Weakness),
 }
 
 /// A hash that could not be computed or read.

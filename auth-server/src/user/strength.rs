@@ -1,8 +1,9 @@
 //! Whether a password is guessed in no time: by lists of common ones, names, dates, keyboards and repeats, and by what
 //! is known of the user (OWASP ASVS 5.0 §6.2.4, §6.2.11; NIST SP 800-63B §3.1.1.2).
 
-use std::fmt::Write as _;
+use std::fmt;
 
+use zxcvbn::feedback::{Suggestion, Warning};
 use zxcvbn::matching::patterns::MatchPattern;
 use zxcvbn::{Score, zxcvbn};
 
@@ -19,8 +20,28 @@ const ENOUGH: Score = Score::Three;
 /// Shorter pieces of a name stand in too many passwords by chance.
 const SHORTEST_PIECE: usize = 3;
 
-/// Why a password is guessed easily, in sentences for who chose it; `None` if it is not. It quotes nothing of it.
-pub(super) fn weakness(password: &str, user: &User) -> Option<String> {
+/// Why a password is guessed easily. It quotes nothing of it, and says what it says in English.
+#[derive(Debug, PartialEq)]
+pub struct Weakness {
+    /// Names and addresses of its user stand in it.
+    pub(crate) is_known_of_user: bool,
+    pub(crate) warning: Option<Warning>,
+    suggestions: Vec<Suggestion>,
+}
+
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of_user = "It is made of names and addresses of its user.";
+        let of_user = self.is_known_of_user.then(|| of_user.to_owned());
+        let warning = self.warning.map(|warning| warning.to_string());
+        let suggestions = self.suggestions.iter().map(ToString::to_string);
+        let sentences: Vec<_> = of_user.into_iter().chain(warning).chain(suggestions).collect();
+        f.write_str(&sentences.join(" "))
+    }
+}
+
+/// What makes a password one that is guessed easily; `None` if it is not.
+pub(super) fn weakness(password: &str, user: &User) -> Option<Weakness> {
     let password: String = password.chars().take(LOOKED_AT).collect();
     let known = known_of(user);
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -28,25 +49,16 @@ pub(super) fn weakness(password: &str, user: &User) -> Option<String> {
     if estimate.score() >= ENOUGH {
         return None;
     }
-    let mut why = String::new();
-    let is_known = estimate.sequence().iter().any(|found| match &found.pattern {
+    let is_known_of_user = estimate.sequence().iter().any(|found| match &found.pattern {
         MatchPattern::Dictionary(found) => known.contains(&found.matched_word.as_str()),
         _ => false,
     });
-    if is_known {
-        why.push_str(" It is made of names and addresses of its user.");
-    }
-    if let Some(feedback) = estimate.feedback() {
-        // A text that is written into memory takes everything.
-        let _ = match feedback.warning() {
-            Some(warning) => write!(why, " {warning}"),
-            None => Ok(()),
-        };
-        for suggestion in feedback.suggestions() {
-            let _ = write!(why, " {suggestion}");
-        }
-    }
-    Some(why.trim_start().to_owned())
+    let feedback = estimate.feedback();
+    Some(Weakness {
+        is_known_of_user,
+        warning: feedback.and_then(zxcvbn::feedback::Feedback::warning),
+        suggestions: feedback.map_or_else(Vec::new, |feedback| feedback.suggestions().to_vec()),
+    })
 }
 
 /// Names and addresses of a user, whole and in pieces, in lower case.
@@ -79,7 +91,7 @@ mod tests {
             email: Some("rosa@quillfeather.example".to_owned()),
             full_name: Some("Rosamund Thistlewood".to_owned()),
         };
-        weakness(password, &user)
+        weakness(password, &user).map(|weakness| weakness.to_string())
     }
 
     #[test]

@@ -26,7 +26,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 pub(crate) use answer::{Answer, Tokens, peek};
 pub(crate) use apis::{DESK, MAIL_API, NOTES_API};
-pub(crate) use browser::{Authorization, Browser, app_authorization, authorization};
+pub(crate) use browser::{Authorization, Browser, app_authorization, authorization, stranger_authorization};
 pub(crate) use old_keys::{OldKeys, signing_input};
 pub(crate) use receiver::{Receiver, Reserved};
 
@@ -324,6 +324,29 @@ scopes = ["openid", "offline_access", "notes:read"]
 audience = "https://notes.example"
 
 [[client]]
+id = "stranger"
+name = "Stranger & <Sons>"
+secret_env = "SECRET"
+consent = "required"
+redirect_uris = ["https://stranger.example/cb"]
+grants = ["authorization_code", "refresh_token"]
+scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
+audience = "https://notes.example"
+
+[[client]]
+id = "gadget"
+kind = "public"
+consent = "required"
+redirect_uris = ["com.example.gadget:/callback"]
+scopes = ["openid", "notes:read"]
+audience = "https://notes.example"
+
+[[scope]]
+name = "notes:read"
+text = "read your <notes>"
+text_ko = "메모 읽기"
+
+[[client]]
 id = "service"
 secret_env = "SECRET"
 grants = ["client_credentials"]
@@ -345,6 +368,7 @@ pub(crate) enum Credentials<'c> {
 pub(crate) const BFF: Credentials<'static> = Credentials::Basic("bff", SECRET);
 pub(crate) const OTHER: Credentials<'static> = Credentials::Basic("other: 100%", SECRET);
 pub(crate) const APP: Credentials<'static> = Credentials::Public("app");
+pub(crate) const STRANGER: Credentials<'static> = Credentials::Basic("stranger", SECRET);
 pub(crate) const SERVICE: Credentials<'static> = Credentials::Basic("service", SECRET);
 
 /// RFC 6749 §2.3.1: each part is form-urlencoded.

@@ -119,9 +119,9 @@ fn claims_are_no_way_around_the_registration() {
         AuthorizationRequest::parse(&request, &clients).unwrap()
     };
     assert_eq!(of("old").claims.asked.to_string(), "userinfo.email");
-    assert_eq!(of("old").asked_of_user().to_string(), "email openid");
+    assert_eq!(of("old").asked().scope.to_string(), "email openid");
     assert_eq!(of("old").scope.to_string(), "openid");
-    assert_eq!(of("bff").asked_of_user().to_string(), "email openid profile");
+    assert_eq!(of("bff").asked().scope.to_string(), "email openid profile");
     assert_eq!(error_code(&[("claims", "{")]), "invalid_request");
 }
 

@@ -32,6 +32,14 @@ pub(crate) fn app_authorization(redirect_uri: &str) -> Authorization {
         .with("scope", "openid offline_access notes:read")
 }
 
+/// A good request of the client that users are asked about.
+pub(crate) fn stranger_authorization(scope: &str) -> Authorization {
+    authorization()
+        .with("client_id", "stranger")
+        .with("redirect_uri", "https://stranger.example/cb")
+        .with("scope", scope)
+}
+
 impl Authorization {
     pub(crate) fn with(self, name: &str, value: &str) -> Self {
         self.without(name).also(name, value)
