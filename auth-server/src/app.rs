@@ -29,7 +29,7 @@ use crate::state::Shared;
 use crate::store::Store;
 use crate::token::own_tokens::OwnTokens;
 use crate::user::password::PasswordChecker;
-use crate::{authorize, discovery, key, logout, page, signin, token};
+use crate::{account, authorize, discovery, key, logout, page, signin, token};
 
 /// How long requests in flight are waited for when the server stops.
 const GRACE_SECONDS: u64 = 10;
@@ -308,6 +308,23 @@ fn add_pages(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>, cookie
             page("/end_session")
                 .route(web::get().to(logout::endpoint::end_session))
                 .route(web::post().to(logout::endpoint::end_session))
+                .default_service(start_again()),
+        )
+        .service(
+            page("/account")
+                .route(web::get().to(account::endpoint::show))
+                .route(web::post().to(account::endpoint::submit))
+                .default_service(start_again()),
+        )
+        .service(
+            page("/account/sign-in")
+                .route(web::post().to(account::sign_in::submit))
+                .default_service(start_again()),
+        )
+        .service(
+            page("/account/password")
+                .route(web::get().to(account::password::show))
+                .route(web::post().to(account::password::submit))
                 .default_service(start_again()),
         )
         .service(

@@ -4,6 +4,7 @@
 //! revocation, userinfo, discovery and RP-initiated logout; users with passwords and clients from the configuration; one SQLite file. [`start`] runs it in
 //! any tokio runtime, several of them in one process if need be.
 
+mod account;
 mod app;
 mod authorize;
 pub mod client;

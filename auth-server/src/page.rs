@@ -4,6 +4,8 @@ pub(crate) mod endpoint;
 pub(crate) mod language;
 pub(crate) mod texts;
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -11,8 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::scope::ScopeWords;
+use crate::user::{UnfitPassword, User};
 use language::Language;
-use texts::Texts;
+use texts::{Done, Texts};
 
 /// The one stylesheet, written into each page and named in its Content-Security-Policy by its digest.
 #[derive(Debug)]
@@ -165,12 +168,123 @@ pub(crate) enum Permission<'p> {
 }
 
 impl<'p> Permission<'p> {
+    pub(crate) fn text(self) -> &'p str {
+        match self {
+            Self::InWords(text) | Self::Scope(text) => text,
+        }
+    }
+
     /// The scope as the configuration, or else the language, puts it.
     pub(crate) fn of(scope: &'p str, words: &'p ScopeWords, language: Language) -> Self {
         let configured = words.find(scope, language.tag());
         match configured.or_else(|| (language.texts().scope)(scope)) {
             Some(words) => Self::InWords(words),
             None => Self::Scope(scope),
+        }
+    }
+}
+
+/// The page of the own account.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub(crate) struct AccountPage<'p> {
+    pub(crate) look: Look<'p>,
+    /// Where its forms go; each has the token.
+    pub(crate) action: &'p str,
+    pub(crate) token: &'p str,
+    pub(crate) password_path: &'p str,
+    pub(crate) sign_out_path: &'p str,
+    pub(crate) user: &'p User,
+    pub(crate) sessions: Vec<SessionEntry>,
+    pub(crate) has_more_sessions: bool,
+    /// Whether there are sessions beside this one.
+    pub(crate) has_others: bool,
+    pub(crate) applications: Vec<ApplicationEntry>,
+    pub(crate) done: Option<Done>,
+}
+
+impl AccountPage<'_> {
+    fn done(&self) -> Option<&'static str> {
+        self.done.map(self.look.texts().account.done)
+    }
+}
+
+/// A sign-in, as its user sees it.
+#[derive(Debug)]
+pub(crate) struct SessionEntry {
+    pub(crate) sid: String,
+    pub(crate) is_this: bool,
+    /// Browser and system, where they are known.
+    pub(crate) device: Option<String>,
+    /// Whether a browser is still signed in, and not applications alone.
+    pub(crate) is_in_browser: bool,
+    pub(crate) signed_in_at: Instant,
+    pub(crate) clients: Vec<String>,
+}
+
+/// A client that may act for the user.
+#[derive(Debug)]
+pub(crate) struct ApplicationEntry {
+    pub(crate) client_id: String,
+    pub(crate) name: String,
+    pub(crate) permissions: Vec<String>,
+    pub(crate) since: Instant,
+}
+
+/// An instant, for programs and for people.
+#[derive(Debug)]
+pub(crate) struct Instant {
+    pub(crate) exact: String,
+    pub(crate) to_read: String,
+}
+
+/// The page on which users change their passwords.
+#[derive(Template)]
+#[template(path = "password.html")]
+pub(crate) struct PasswordPage<'p> {
+    pub(crate) look: Look<'p>,
+    pub(crate) action: &'p str,
+    pub(crate) token: &'p str,
+    pub(crate) account_path: &'p str,
+    pub(crate) problem: Option<&'p PasswordProblem>,
+}
+
+impl PasswordPage<'_> {
+    /// Whether the problem is about this field.
+    fn is_about(&self, field: &str) -> bool {
+        self.problem.and_then(PasswordProblem::field) == Some(field)
+    }
+}
+
+/// Why a password was not changed.
+#[derive(Debug, PartialEq)]
+pub(crate) enum PasswordProblem {
+    /// The current one is wrong, or there were too many attempts: one text for both.
+    Refused,
+    Differ,
+    Unchanged,
+    Unfit(UnfitPassword),
+    FormExpired,
+}
+
+impl PasswordProblem {
+    fn text(&self, texts: &Texts) -> Cow<'static, str> {
+        let texts = &texts.password;
+        match self {
+            Self::Refused => texts.refused.into(),
+            Self::Differ => texts.differ.into(),
+            Self::Unchanged => texts.unchanged.into(),
+            Self::Unfit(why) => (texts.unfit)(why).into(),
+            Self::FormExpired => texts.form_expired.into(),
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused => Some("current"),
+            Self::Unchanged | Self::Unfit(_) => Some("new"),
+            Self::Differ => Some("repeated"),
+            Self::FormExpired => None,
         }
     }
 }

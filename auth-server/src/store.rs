@@ -4,6 +4,7 @@
 //! in one fair queue instead of polling a locked file, and none of them ever sees "database is locked"; other
 //! processes (a second node on this machine, `auth-server user add`) are waited for by `busy_timeout`.
 
+mod account;
 mod attempt;
 mod code;
 mod consent;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 
+pub(crate) use account::OwnPassword;
 pub(crate) use attempt::AttemptLimits;
 pub(crate) use code::{CodeAdded, Redeemed};
 pub(crate) use family::{GrantState, NewFamily, Rotation};

@@ -55,6 +55,7 @@ pub(crate) const AUTH_SERVER_LAYERS: &[Layer] = &[
         "config", "client", "grant", "http", "key", "params", "scope", "secret", "store", "user",
     ]),
     together(&[
+        "account",
         "authorize",
         "discovery",
         "logout",

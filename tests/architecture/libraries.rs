@@ -111,8 +111,15 @@ pub(crate) const ACTIX_SESSION: &[(&str, &Library)] = &[
         "auth-server",
         &Library {
             crates: &["actix_session"],
-            home: &["signin", "authorize/endpoint", "logout/endpoint", "app"],
-            because: "the sign-in session is what the endpoints of sign-in, authorization and logout share",
+            home: &[
+                "account",
+                "app",
+                "authorize/endpoint",
+                "authorize/question",
+                "logout/endpoint",
+                "signin",
+            ],
+            because: "the sign-in session is what the endpoints of sign-in, account, authorization and logout share",
         },
     ),
 ];

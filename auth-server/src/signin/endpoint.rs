@@ -148,7 +148,7 @@ async fn answer(
         }
         _ => (None, None),
     };
-    let stored = begin(session, shared, &signed_in, credentials, code).await?;
+    let stored = begin(session, http_request, shared, &signed_in, credentials, code).await?;
     tell(&stored, &user.id, Some(&request.client.id), address);
     match (stored, location) {
         (SignInStored::Now(_), Some(location)) => Ok(see_other(&location)),
@@ -189,16 +189,27 @@ pub(crate) fn is_form_of(
     request: &str,
 ) -> bool {
     let token = form.get("form_token").unwrap_or_default();
-    !is_from_another_site(http_request)
-        && browser_mark(http_request).is_some_and(|mark| {
-            let binding = Binding {
-                form: kind,
-                mark: &mark,
-                session,
-                request,
-            };
-            shared.forms.is_genuine(token, binding, shared.now())
-        })
+    !is_from_another_site(http_request) && is_token_of(http_request, token, shared, kind, session, request)
+}
+
+/// Whether a token was made for this browser, for who is signed in now, and about this.
+pub(crate) fn is_token_of(
+    http_request: &HttpRequest,
+    token: &str,
+    shared: &Shared,
+    kind: Form,
+    session: Option<&SignedIn>,
+    request: &str,
+) -> bool {
+    browser_mark(http_request).is_some_and(|mark| {
+        let binding = Binding {
+            form: kind,
+            mark: &mark,
+            session,
+            request,
+        };
+        shared.forms.is_genuine(token, binding, shared.now())
+    })
 }
 
 /// Where a request comes from, as far as the proxies in front are believed.

@@ -13,9 +13,11 @@ use actix_session::{Session, SessionMiddleware};
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, Key, SameSite};
+use actix_web::http::header;
 use anyhow::Context as _;
 use resource_server::time::Clock;
 
+use super::device;
 use super::form_token::BrowserMark;
 use super::session::SignedIn;
 use crate::config::SignInLifetimes;
@@ -36,6 +38,9 @@ const MARK_COOKIE_NAME: &str = "__Host-Http-form";
 
 /// The one entry of the state that is stored.
 const SIGNED_IN: &str = "signed_in";
+
+/// Which browser it is, for its user to recognise; no decision rests on it.
+const DEVICE: &str = "device";
 
 /// The key that the session stands under: put into the state when it is loaded, replaced by a sign-in, never stored.
 const KEY: &str = "key";
@@ -73,6 +78,7 @@ pub(crate) fn signed_in(session: &Session) -> Option<SignedIn> {
 /// cookie.
 pub(crate) async fn begin(
     session: &Session,
+    http_request: &HttpRequest,
     shared: &Shared,
     begun: &SignedIn,
     credentials: CredentialsVersion,
@@ -81,6 +87,9 @@ pub(crate) async fn begin(
     let former = signed_in(session);
     let former_key = session.get::<String>(KEY).ok().flatten();
     let former_key = former_key.map(|key| Digest::of(key.as_bytes()));
+    let user_agent = http_request.headers().get(header::USER_AGENT);
+    let device = user_agent.and_then(|user_agent| device::describe(user_agent.to_str().ok()?));
+    let stored = |signed_in: &SignedIn| stored(signed_in, device.as_deref());
     let mut replaced = None;
     let former = match (&former, &former_key) {
         (Some(former), Some(key)) => Some(match begun.going_on(former) {
@@ -114,8 +123,17 @@ pub(crate) async fn begin(
     Ok(outcome)
 }
 
-fn stored(signed_in: &SignedIn) -> serde_json::Result<StoredSession> {
-    let state = HashMap::from([(SIGNED_IN, serde_json::to_string(signed_in)?)]);
+/// The device that a stored state names.
+pub(crate) fn device_in(state: &str) -> Option<String> {
+    let state: HashMap<String, String> = serde_json::from_str(state).ok()?;
+    serde_json::from_str(state.get(DEVICE)?).ok()
+}
+
+fn stored(signed_in: &SignedIn, device: Option<&str>) -> serde_json::Result<StoredSession> {
+    let mut state = HashMap::from([(SIGNED_IN, serde_json::to_string(signed_in)?)]);
+    if let Some(device) = device {
+        state.insert(DEVICE, serde_json::to_string(device)?);
+    }
     Ok(StoredSession {
         state: serde_json::to_string(&state)?,
         owner: SessionOwner {

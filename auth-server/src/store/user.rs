@@ -22,6 +22,10 @@ pub(crate) struct StoredUser {
 pub(crate) struct CredentialsVersion(i64);
 
 impl CredentialsVersion {
+    pub(super) const fn from_stored(version: i64) -> Self {
+        Self(version)
+    }
+
     pub(super) const fn as_stored(self) -> i64 {
         self.0
     }

@@ -214,6 +214,20 @@ impl PasswordChecker {
         hashing.await.map_err(|_| HashingError::Interrupted)?
     }
 
+    /// Hashes a new password, in its turn among those that are checked.
+    pub(crate) async fn hash(&self, place: Place, password: SecretString) -> Result<String, HashingError> {
+        let cost = self.cost;
+        let turn = Arc::clone(&self.running)
+            .acquire_owned()
+            .await
+            .map_err(|_| HashingError::Interrupted)?;
+        let hashing = tokio::task::spawn_blocking(move || {
+            let _held_to_the_end = (place, turn);
+            hash_now(&password, cost)
+        });
+        hashing.await.map_err(|_| HashingError::Interrupted)?
+    }
+
     /// The costs to be paid beside that of the real hash, so that all is paid for. A cost that was not known before,
     /// from another node say, is from now on.
     fn decoys_beside(&self, real: Option<Cost>) -> Vec<Cost> {

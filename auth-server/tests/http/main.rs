@@ -10,6 +10,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod account;
 mod algorithms;
 mod authorization;
 mod back_channel;
@@ -29,6 +30,7 @@ mod languages;
 mod logout;
 mod native_client;
 mod outage;
+mod own_password;
 mod pkce;
 mod refresh;
 mod resources;

@@ -126,6 +126,13 @@ impl Answer {
             .collect()
     }
 
+    /// The first hidden field of that name.
+    pub(crate) fn hidden_field(&self, name: &str) -> String {
+        let mut fields = self.hidden_fields().into_iter();
+        let field = fields.find(|(found, _)| found == name);
+        field.expect("the hidden field").1
+    }
+
     pub(super) fn form_action(&self) -> String {
         attribute(self.body.split("<form ").nth(1).expect("a form"), "action")
     }

@@ -125,6 +125,10 @@ impl<'s> Browser<'s> {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
+        self.post(page, &form).await
+    }
+
+    async fn post(&mut self, page: &Answer, form: &[(String, String)]) -> Answer {
         let action = Url::parse(&self.server.issuer)
             .unwrap()
             .join(&page.form_action())
@@ -138,7 +142,18 @@ impl<'s> Browser<'s> {
             .server
             .request(Method::POST, &path)
             .header("sec-fetch-site", "same-origin");
-        self.send(request.form(&form)).await
+        self.send(request.form(form)).await
+    }
+
+    /// Submits these fields as a form of a page that has several, all of them to one place with one token.
+    pub(crate) async fn press(&mut self, page: &Answer, fields: &[(&str, &str)]) -> Answer {
+        let mut form = vec![("form_token".to_owned(), page.hidden_field("form_token"))];
+        form.extend(
+            fields
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        self.post(page, &form).await
     }
 
     /// Opens the request, types name and password, and comes back with the answer for the client.
