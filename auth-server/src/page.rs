@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::scope::ScopeWords;
+use crate::scope::{OFFLINE_ACCESS, OPENID, ScopeSet, ScopeWords};
 use crate::user::{UnfitPassword, User};
 use language::Language;
 use texts::{Done, Texts};
@@ -83,6 +83,17 @@ pub(crate) struct SignInPage<'p> {
     pub(crate) problem: Option<SignInProblem>,
 }
 
+impl SignInPage<'_> {
+    fn says(&self, problem: &SignInProblem) -> &'static str {
+        let texts = &self.look.texts().sign_in;
+        match problem {
+            SignInProblem::Refused if self.purpose.is_again() => texts.again_refused,
+            SignInProblem::Refused => texts.refused,
+            SignInProblem::FormExpired => texts.form_expired,
+        }
+    }
+}
+
 /// What somebody signs in for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SignInPurpose<'p> {
@@ -114,13 +125,6 @@ impl SignInPurpose<'_> {
 }
 
 impl SignInProblem {
-    fn text(self, texts: &Texts) -> &'static str {
-        match self {
-            Self::Refused => texts.sign_in.refused,
-            Self::FormExpired => texts.sign_in.form_expired,
-        }
-    }
-
     fn is_about_the_fields(self) -> bool {
         self == Self::Refused
     }
@@ -174,8 +178,22 @@ impl<'p> Permission<'p> {
         }
     }
 
+    /// The scopes: who somebody is comes first, for how long last.
+    pub(crate) fn list(scope: &'p ScopeSet, words: &'p ScopeWords, language: Language) -> Vec<Self> {
+        let mut scopes: Vec<_> = scope.iter().collect();
+        scopes.sort_by_key(|scope| match *scope {
+            OPENID => 0,
+            "profile" => 1,
+            "email" => 2,
+            OFFLINE_ACCESS => 4,
+            _ => 3,
+        });
+        let permissions = scopes.into_iter().map(|scope| Self::of(scope, words, language));
+        permissions.collect()
+    }
+
     /// The scope as the configuration, or else the language, puts it.
-    pub(crate) fn of(scope: &'p str, words: &'p ScopeWords, language: Language) -> Self {
+    fn of(scope: &'p str, words: &'p ScopeWords, language: Language) -> Self {
         let configured = words.find(scope, language.tag());
         match configured.or_else(|| (language.texts().scope)(scope)) {
             Some(words) => Self::InWords(words),

@@ -6,6 +6,7 @@
     reason = "a story reports what is wrong by failing the test"
 )]
 
+mod account;
 mod dev_server;
 mod sessions;
 mod streams;

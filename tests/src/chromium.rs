@@ -19,6 +19,8 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Chromium {
     driver: WebDriver,
+    /// Where the driver takes commands of the browser's own protocol for this window.
+    commands: String,
     wire: Wire,
     _chromedriver: Leashed,
     _profile: TempDir,
@@ -63,11 +65,14 @@ impl Chromium {
         for argument in arguments(profile.path(), &wire) {
             capabilities.add_arg(&argument).expect("an argument");
         }
-        let session = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities);
+        let address = format!("http://127.0.0.1:{port}");
+        let session = WebDriver::new(&address, capabilities);
         let driver = within_patience("Chromium is ready", session)
             .await
             .expect("Chromium starts");
+        let session_id = driver.session_id();
         Self {
+            commands: format!("{address}/session/{session_id}/goog/cdp/execute"),
             driver,
             wire,
             _chromedriver: chromedriver,
@@ -122,6 +127,19 @@ impl Chromium {
             .await
             .expect("the script runs");
         result.json().clone()
+    }
+
+    /// Gives a command of the DevTools protocol, as for pretending to be a phone.
+    ///
+    /// # Panics
+    /// When the browser does not take it.
+    pub async fn command(&self, name: &str, parameters: serde_json::Value) {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let command = serde_json::json!({ "cmd": name, "params": parameters });
+        let request = client.post(&self.commands).json(&command).send();
+        let answer = within_patience("the browser takes a command", request).await;
+        let status = answer.expect("an answer").status();
+        assert!(status.is_success(), "{name} is not taken: {status}");
     }
 
     /// Keeps a picture of the window in `tests/screenshots`.

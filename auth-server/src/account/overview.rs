@@ -59,10 +59,9 @@ pub(super) async fn applications(
     let words = &shared.config.scope_words;
     let entries = accesses.into_iter().map(|access| ApplicationEntry {
         name: name_of(shared, &access.client_id),
-        permissions: access
-            .scope
-            .iter()
-            .map(|scope| Permission::of(scope, words, language).text().to_owned())
+        permissions: Permission::list(&access.scope, words, language)
+            .into_iter()
+            .map(|permission| permission.text().to_owned())
             .collect(),
         since: instant(access.since),
         client_id: access.client_id,

@@ -97,21 +97,12 @@ pub(super) async fn ask(
                 form,
                 client_name,
                 user_name,
-                permissions: permissions(shared, look, &asked),
+                permissions: Permission::list(&asked.scope, &shared.config.scope_words, look.language),
                 resources: apis(shared, &asked),
                 leads_to: request.address.host().as_deref(),
             },
         ),
     })
-}
-
-fn permissions<'p>(shared: &'p Shared, look: Look<'_>, asked: &'p Asked) -> Vec<Permission<'p>> {
-    let words = &shared.config.scope_words;
-    asked
-        .scope
-        .iter()
-        .map(|scope| Permission::of(scope, words, look.language))
-        .collect()
 }
 
 /// The resources, but for this server's own.

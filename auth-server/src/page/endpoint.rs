@@ -1,6 +1,8 @@
 //! Sends pages.
 
-use actix_web::http::header::{self, AcceptLanguage, Header as _, Quality};
+use std::cmp::Reverse;
+
+use actix_web::http::header::{self, AcceptLanguage, Header as _, LanguageTag, Quality};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use askama::Template;
@@ -23,11 +25,11 @@ impl<'s> Look<'s> {
             .into_iter()
             .filter(|accepted| accepted.quality > Quality::ZERO)
             .collect();
-        accepted.sort_by(|one, other| other.quality.cmp(&one.quality));
+        accepted.sort_by_key(|accepted| Reverse(accepted.quality));
         let tags = accepted.iter().filter_map(|accepted| accepted.item.item());
         Self {
             stylesheet: &shared.stylesheet,
-            language: Language::choose(ui_locales, tags.map(|tag| tag.as_str())),
+            language: Language::choose(ui_locales, tags.map(LanguageTag::as_str)),
         }
     }
 }

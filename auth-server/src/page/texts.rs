@@ -39,6 +39,8 @@ pub(crate) struct SignInTexts {
     pub(crate) go_on: &'static str,
     pub(crate) cancel: &'static str,
     pub(crate) refused: &'static str,
+    /// The same where nobody was asked for the name.
+    pub(crate) again_refused: &'static str,
     pub(crate) form_expired: &'static str,
 }
 
@@ -51,7 +53,7 @@ pub(crate) struct QuestionTexts {
     pub(crate) go_on: &'static str,
     pub(crate) consent_title: Around,
     pub(crate) asks_for: Around,
-    /// What a client without any scope that says something gets.
+    /// Before the APIs that the client may do this at.
     pub(crate) at: &'static str,
     pub(crate) leads_to: Around,
     pub(crate) leads_to_device: &'static str,
@@ -92,7 +94,7 @@ pub(crate) struct AccountTexts {
     pub(crate) more_sessions: &'static str,
     pub(crate) applications: &'static str,
     pub(crate) no_applications: &'static str,
-    pub(crate) allowed_at: Around,
+    pub(crate) since: Around,
     pub(crate) revoke: &'static str,
     pub(crate) done: fn(Done) -> &'static str,
 }

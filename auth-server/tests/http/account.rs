@@ -257,7 +257,7 @@ async fn changes_want_a_password_that_was_typed_a_short_while_ago() {
     assert!(back.location().as_str().ends_with("/account"));
 
     let wrong = browser.submit(&question, &[("password", "wrong password")]).await;
-    wrong.assert_page(422, "Confirm that it is you");
+    wrong.assert_page(422, "The password is not right.");
     // The name is that of who is signed in, whatever is sent.
     let as_bob = [("username", "bob"), ("password", "wrong password")];
     browser

@@ -239,6 +239,88 @@ async fn x_9_parallel_guesses_do_not_pass_the_limit() {
     guess(PASSWORD).await.code();
 }
 
+/// Guesses a password for a name, and says whether it was right.
+async fn guess(server: &Server, name: &str, password: &str, address: &str) -> bool {
+    let mut browser = Browser::new(server);
+    let page = browser.authorize(&authorization()).await;
+    let request = server
+        .request(Method::POST, "/sign-in")
+        .header("x-forwarded-for", address)
+        .form(&[
+            ("request", page.hidden_field("request").as_str()),
+            ("form_token", page.hidden_field("form_token").as_str()),
+            ("username", name),
+            ("password", password),
+        ]);
+    let answer = browser.send(request).await;
+    assert!([303, 422].contains(&answer.status), "{name:?}: {}", answer.body);
+    answer.status == 303
+}
+
+async fn failures(server: &Server) -> Vec<i64> {
+    let database = server.open_database().await;
+    sqlx::query_scalar("SELECT failures FROM sign_in_attempt ORDER BY failures")
+        .fetch_all(&database)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn x_9_spellings_of_one_name_share_their_guesses() {
+    let server = Server::start().await;
+    let here = "192.0.2.1";
+    let spellings = [
+        "alice",
+        "ALICE",
+        "aLiCe",
+        " alice",
+        "alice ",
+        "\talice\r\n",
+        "\u{a0}alice",
+        "\u{3000}ALICE\u{3000}",
+        "\u{2003}Alice",
+        "alicE\u{85}",
+    ];
+    let guesses = spellings.map(|name| guess(&server, name, "wrong password", here));
+    assert!(join_all(guesses).await.iter().all(|right| !right));
+    assert_eq!(failures(&server).await, [10, 10, 10], "one account, one address");
+    for name in spellings {
+        assert!(!guess(&server, name, PASSWORD, here).await, "{name:?}");
+    }
+    assert!(guess(&server, "\u{2003}ALICE", PASSWORD, "198.51.100.1").await);
+}
+
+#[tokio::test]
+async fn x_9_what_only_looks_like_a_name_is_nobodys_and_opens_no_counters() {
+    let server = Server::start().await;
+    // Full width, Cyrillic, invisible, combining, mathematical, right to left, and too long.
+    let long = "alice".repeat(20);
+    let lookalikes = [
+        "\u{ff41}\u{ff4c}\u{ff49}\u{ff43}\u{ff45}",
+        "\u{430}lice",
+        "al\u{200b}ice",
+        "\u{feff}alice",
+        "alice\u{301}",
+        "\u{1d41a}lice",
+        "\u{202e}ecila",
+        "al\u{131}ce",
+        "alice\0",
+        &long,
+    ];
+    for name in lookalikes {
+        assert!(!guess(&server, name, PASSWORD, "192.0.2.1").await, "{name:?}");
+    }
+    assert_eq!(
+        failures(&server).await,
+        [10, 10, 10],
+        "as of one name, which nobody has"
+    );
+    assert!(
+        guess(&server, "alice", PASSWORD, "192.0.2.1").await,
+        "it is not locked"
+    );
+}
+
 #[tokio::test]
 async fn a_right_password_resets_the_count() {
     let server = Server::start().await;

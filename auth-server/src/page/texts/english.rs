@@ -23,6 +23,7 @@ pub(crate) static TEXTS: Texts = Texts {
         cancel: "Cancel",
         refused: "That did not work. Check the user name and the password. After several wrong attempts, signing in \
                   pauses for 15 minutes.",
+        again_refused: "The password is not right. After several wrong attempts, this pauses for 15 minutes.",
         form_expired: "This page is no longer valid. Please sign in again, and allow cookies for this site.",
     },
     question: QuestionTexts {
@@ -32,7 +33,7 @@ pub(crate) static TEXTS: Texts = Texts {
         go_on: "Continue",
         consent_title: Around("Allow ", "?"),
         asks_for: Around("", " asks for permission to:"),
-        at: "at",
+        at: "It may do this at",
         leads_to: Around("If you allow this, you go on to ", "."),
         leads_to_device: "If you allow this, you go on to a program on this device. Allow it only if you opened it \
                           yourself just now.",
@@ -70,7 +71,7 @@ pub(crate) static TEXTS: Texts = Texts {
         more_sessions: "There are more than can be shown here.",
         applications: "Applications with access",
         no_applications: "No application has access to your account.",
-        allowed_at: Around("Allowed ", ""),
+        since: Around("Since ", ""),
         revoke: "Remove access",
         done,
     },

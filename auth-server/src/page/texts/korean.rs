@@ -27,6 +27,7 @@ pub(crate) static TEXTS: Texts = Texts {
         cancel: "취소",
         refused: "로그인하지 못했습니다. 사용자 이름과 비밀번호를 확인하세요. 여러 번 잘못 입력하면 15분 동안 \
                   로그인할 수 없습니다.",
+        again_refused: "비밀번호가 올바르지 않습니다. 여러 번 잘못 입력하면 15분 동안 다시 시도할 수 없습니다.",
         form_expired: "페이지가 만료되었습니다. 이 사이트의 쿠키를 허용한 뒤 다시 로그인하세요.",
     },
     question: QuestionTexts {
@@ -73,7 +74,7 @@ pub(crate) static TEXTS: Texts = Texts {
         more_sessions: "여기에 표시할 수 없는 항목이 더 있습니다.",
         applications: "접근 권한이 있는 앱",
         no_applications: "계정에 접근할 수 있는 앱이 없습니다.",
-        allowed_at: Around("허용: ", ""),
+        since: Around("", "부터"),
         revoke: "권한 삭제",
         done,
     },
