@@ -28,6 +28,7 @@ need node nodejs
 need npm npm
 need nginx nginx-light
 need apache2 apache2
+[ -e /usr/share/fonts/truetype/nanum ] || packages+=(fonts-nanum) # for pictures of Korean pages
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || packages+=(libapache2-mod-auth-openidc)
 if [ "${1:-}" = bench ]; then
     need wrk wrk

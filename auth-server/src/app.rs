@@ -301,7 +301,7 @@ fn add_pages(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>, cookie
         )
         .service(
             page("/continue")
-                .route(web::post().to(authorize::question::submit))
+                .route(web::post().to(authorize::question::endpoint::submit))
                 .default_service(start_again()),
         )
         .service(
@@ -318,13 +318,13 @@ fn add_pages(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>, cookie
         )
         .service(
             page("/account/sign-in")
-                .route(web::post().to(account::sign_in::submit))
+                .route(web::post().to(account::sign_in::endpoint::submit))
                 .default_service(start_again()),
         )
         .service(
             page("/account/password")
-                .route(web::get().to(account::password::show))
-                .route(web::post().to(account::password::submit))
+                .route(web::get().to(account::password::endpoint::show))
+                .route(web::post().to(account::password::endpoint::submit))
                 .default_service(start_again()),
         )
         .service(

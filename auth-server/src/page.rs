@@ -6,7 +6,6 @@ pub(crate) mod texts;
 
 use std::borrow::Cow;
 
-use actix_web::http::StatusCode;
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -127,15 +126,6 @@ impl SignInPurpose<'_> {
 impl SignInProblem {
     fn is_about_the_fields(self) -> bool {
         self == Self::Refused
-    }
-
-    /// The status of a page that says so.
-    pub(crate) fn status(problem: Option<Self>) -> StatusCode {
-        match problem {
-            None => StatusCode::OK,
-            Some(Self::Refused) => StatusCode::UNPROCESSABLE_ENTITY,
-            Some(Self::FormExpired) => StatusCode::FORBIDDEN,
-        }
     }
 }
 

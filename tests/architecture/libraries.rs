@@ -115,7 +115,7 @@ pub(crate) const ACTIX_SESSION: &[(&str, &Library)] = &[
                 "account",
                 "app",
                 "authorize/endpoint",
-                "authorize/question",
+                "authorize/question/endpoint",
                 "logout/endpoint",
                 "signin",
             ],

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::change::{Change, may_change};
 use super::overview::{applications, sessions};
-use super::sign_in;
+use super::sign_in::endpoint as sign_in;
 use crate::grant::family::EndReason;
 use crate::ops::audit::{self, Subject};
 use crate::ops::body::read_form;
@@ -62,7 +62,7 @@ pub(crate) async fn submit(
     answered(&http_request, &shared, outcome.map_err(Into::into))
 }
 
-pub(super) fn answered(
+pub(crate) fn answered(
     http_request: &HttpRequest,
     shared: &Shared,
     outcome: anyhow::Result<HttpResponse>,
@@ -125,7 +125,7 @@ async fn page(
 }
 
 /// Makes a change for who is signed in, and shows the page again.
-pub(super) async fn carry_out(
+pub(crate) async fn carry_out(
     http_request: &HttpRequest,
     shared: &Shared,
     signed_in: &SignedIn,
@@ -159,18 +159,18 @@ pub(super) async fn carry_out(
     Ok(see_other(&url_when_done(http_request, shared, signed_in, done)))
 }
 
-pub(super) fn tell_of_ended(user_id: &str, sids: &[String]) {
+pub(crate) fn tell_of_ended(user_id: &str, sids: &[String]) {
     for sid in sids {
         audit::signed_out(Some(user_id), sid);
     }
 }
 
-pub(super) fn account_url(shared: &Shared) -> String {
+pub(crate) fn account_url(shared: &Shared) -> String {
     shared.config.issuer.endpoint("/account")
 }
 
 /// The page, with what it says about the change that has just been made.
-pub(super) fn url_when_done(
+pub(crate) fn url_when_done(
     http_request: &HttpRequest,
     shared: &Shared,
     signed_in: &SignedIn,

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::interaction::{self, NextStep};
 use super::issue::{Issued, issue_code_of_session};
-use super::question::{ask, is_allowed};
+use super::question::endpoint::{ask, is_allowed};
 use super::request::{AuthorizationRequest, PersonalRefusal, Refusal};
 use crate::ops::body::read_form;
 use crate::page::Look;
@@ -45,7 +45,7 @@ pub(crate) async fn authorize(
     }
 }
 
-pub(super) async fn answer(
+pub(crate) async fn answer(
     http_request: &HttpRequest,
     params: &Params,
     session: &Session,

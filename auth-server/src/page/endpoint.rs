@@ -9,12 +9,23 @@ use askama::Template;
 
 use super::language::Language;
 use super::texts::Notice;
-use super::{Look, MessagePage};
+use super::{Look, MessagePage, SignInProblem};
 use crate::ops::body::BodyError;
 use crate::params::Params;
 use crate::signin::form_token::BrowserMark;
 use crate::signin::middleware::{browser_mark, is_from_another_site, mark_cookie};
 use crate::state::Shared;
+
+impl SignInProblem {
+    /// The status of a page that says so.
+    pub(crate) fn status(problem: Option<Self>) -> StatusCode {
+        match problem {
+            None => StatusCode::OK,
+            Some(Self::Refused) => StatusCode::UNPROCESSABLE_ENTITY,
+            Some(Self::FormExpired) => StatusCode::FORBIDDEN,
+        }
+    }
+}
 
 impl<'s> Look<'s> {
     /// How the pages look to whoever sent this, whose client may have asked for `ui_locales`.

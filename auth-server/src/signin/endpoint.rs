@@ -12,7 +12,7 @@ use super::throttle::{client_address, logged_network};
 use crate::authorize::endpoint::{carry_out, hinted_user, refuse};
 use crate::authorize::interaction::{NextStep, access_denied, after_password};
 use crate::authorize::issue::code_after_password;
-use crate::authorize::question::is_allowed;
+use crate::authorize::question::endpoint::is_allowed;
 use crate::authorize::request::AuthorizationRequest;
 use crate::client::Consent;
 use crate::ops::audit::{self, Failure, Origin, Subject};
