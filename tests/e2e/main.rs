@@ -34,6 +34,7 @@ mod refresh_failures;
 mod refresh_refused;
 mod session_rules;
 mod sessions;
+mod signing_keys;
 mod store_contract;
 
 use std::collections::HashMap;

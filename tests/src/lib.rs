@@ -26,6 +26,7 @@ pub mod gate;
 pub mod gateway;
 pub mod grpc;
 pub mod http_server;
+pub mod jose;
 pub mod leash;
 pub mod log;
 pub mod measure;

@@ -2,6 +2,7 @@
 
 mod deployment;
 mod operator;
+mod provider;
 mod servers;
 
 use std::fs::{self, OpenOptions};

@@ -58,6 +58,7 @@ pub struct Deployment {
     pub(super) server_rules: &'static str,
     pub(super) has_tls: bool,
     pub(super) limits: &'static str,
+    pub(super) signing_keys: &'static str,
     pub(super) further_sections: String,
 }
 
@@ -83,6 +84,7 @@ impl Deployment {
             has_tls: false,
             // The servers' clock stands still unless a story moves it, so a rate would run out.
             limits: "login_per_address = \"off\"",
+            signing_keys: "",
             further_sections: String::new(),
         }
     }
@@ -245,6 +247,13 @@ impl Deployment {
         self
     }
 
+    /// When the auth server's signing keys change: lines of its configuration file.
+    #[must_use]
+    pub fn with_signing_keys(mut self, lines: &'static str) -> Self {
+        self.signing_keys = lines;
+        self
+    }
+
     /// Starts all of it.
     pub async fn start(self) -> Stack {
         Stack::start(self).await
@@ -264,7 +273,7 @@ pub(super) struct Places<'p> {
 }
 
 impl Places<'_> {
-    fn file(&self, name: &str) -> toml::Value {
+    pub(super) fn file(&self, name: &str) -> toml::Value {
         let path = self.folder.join(name);
         toml::Value::String(
             path.to_str()
@@ -272,36 +281,6 @@ impl Places<'_> {
                 .to_owned(),
         )
     }
-}
-
-/// The auth server's configuration file.
-pub(super) fn auth_server(deployment: &Deployment, places: &Places<'_>) -> String {
-    let Places { issuer, app, .. } = places;
-    let lifetime = deployment.access_token_lifetime.as_secs();
-    format!(
-        r#"
-issuer = "{issuer}"
-server.workers = 1
-storage.path = {database}
-keys.path = {keys}
-tokens.access_token_lifetime = "{lifetime}s"
-resource = [{{ identifier = "{AUDIENCE}", scopes = ["notes:read", "notes:write"] }},
-    {{ identifier = "https://files.example", scopes = ["notes:read"] }}]
-[[client]]
-id = "{CLIENT_ID}"
-name = "The app"
-kind = "confidential"
-secret_env = "CLIENT_SECRET"
-redirect_uris = ["{app}/bff/callback"]
-grants = ["authorization_code", "refresh_token", "client_credentials"]
-post_logout_redirect_uris = ["{app}/bff/logout/callback"]
-scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
-audience = "{AUDIENCE}"
-resources = ["https://files.example"]
-"#,
-        database = places.file("auth-server.sqlite3"),
-        keys = places.file("auth-server-keys.json"),
-    )
 }
 
 /// The notes service's configuration file.

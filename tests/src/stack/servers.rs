@@ -154,24 +154,6 @@ impl Stack {
             .lead_to(Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
     }
 
-    async fn start_auth_server(&self) -> auth_server::Running {
-        let config = self.auth_server_config();
-        let listeners = auth_server::Listeners {
-            public: listen_anywhere(),
-            management: None,
-        };
-        auth_server::start(config, listeners, self.shared_clock())
-            .await
-            .expect("the auth server starts")
-    }
-
-    fn auth_server_config(&self) -> auth_server::Config {
-        let text = deployment::auth_server(&self.deployment, &self.places());
-        let environment = |name: &str| (name == "CLIENT_SECRET").then(|| self.client_secret.clone());
-        auth_server::Config::parse(&text, &environment)
-            .unwrap_or_else(|faults| panic!("auth-server.toml: {faults}"))
-    }
-
     async fn start_foreign_provider(&self) -> ForeignProvider {
         let users = self
             .users
@@ -223,7 +205,7 @@ impl Stack {
         }
     }
 
-    fn shared_clock(&self) -> Arc<dyn Clock> {
+    pub(super) fn shared_clock(&self) -> Arc<dyn Clock> {
         Arc::new(self.clock.clone())
     }
 
