@@ -252,6 +252,11 @@ fn add_routes(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>, cooki
                 .default_service(method_not_allowed()),
         )
         .service(
+            web::resource(at("/par"))
+                .route(web::post().to(authorize::pushed::endpoint::par))
+                .default_service(method_not_allowed()),
+        )
+        .service(
             web::resource(at("/revoke"))
                 .route(web::post().to(token::endpoint::revoke))
                 .default_service(method_not_allowed()),

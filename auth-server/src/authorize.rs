@@ -4,6 +4,8 @@ pub(crate) mod claims_parameter;
 pub(crate) mod endpoint;
 pub(crate) mod interaction;
 pub(crate) mod issue;
+pub(crate) mod pushed;
 pub(crate) mod question;
+pub(crate) mod received;
 pub(crate) mod request;
 pub(crate) mod response;

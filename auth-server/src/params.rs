@@ -20,7 +20,7 @@ pub(crate) struct Params(Vec<(String, String)>);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Ambiguous {
     /// A parameter came more than once.
-    #[error("the parameter \"{0}\" was sent more than once")]
+    #[error("the parameter {0} was sent more than once")]
     Repeated(String),
     /// Not all of them were read.
     #[error("more than {MOST} parameters were sent")]
@@ -78,6 +78,12 @@ impl Params {
             None => Ok(()),
             Some((name, _)) => Err(Ambiguous::Repeated(printable(name))),
         }
+    }
+
+    /// Those that are named, and no others.
+    pub(crate) fn only(&self, kept: &[&str]) -> Self {
+        let named = self.0.iter().filter(|(name, _)| kept.contains(&name.as_str()));
+        Self(named.cloned().collect())
     }
 
     /// The parameters as form-urlencoded text again, without those named.
@@ -164,6 +170,7 @@ mod tests {
             params.encode_without(&["scope"]),
             "redirect_uri=https%3A%2F%2Fx%2Fcb%3Fa%3D1"
         );
+        assert_eq!(params.only(&["scope", "x"]).encode_without(&[]), "scope=a+b");
     }
 
     #[test]

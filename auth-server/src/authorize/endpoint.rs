@@ -7,11 +7,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::interaction::{self, NextStep};
 use super::issue::{Issued, issue_code_of_session};
 use super::question::endpoint::{ask, is_allowed};
+use super::received::{Received, receive};
 use super::request::{AuthorizationRequest, PersonalRefusal, Refusal};
+use super::response::AuthorizationError;
 use crate::ops::body::read_form;
 use crate::page::Look;
 use crate::page::endpoint::{
-    as_navigation, came_without_cookies, message, see_other, unavailable, unread_form,
+    as_navigation, came_without_cookies, mark_for, message, see_other, unavailable, unread_form,
 };
 use crate::page::texts::Notice;
 use crate::params::Params;
@@ -51,14 +53,16 @@ pub(crate) async fn answer(
     session: &Session,
     shared: &Shared,
 ) -> Result<HttpResponse, StoreError> {
-    let request = match AuthorizationRequest::parse(params, &shared.config.clients) {
-        Ok(request) => request,
-        Err(refusal) => return Ok(refuse(http_request, shared, params, &refusal)),
-    };
     let signed_in = signed_in(session);
+    // Before anything is judged: without its cookies it is not known whose a pushed request is.
     if signed_in.is_none() && came_without_cookies(http_request) {
         return Ok(as_navigation(shared, "/authorize", params));
     }
+    let (clients, mark) = (&shared.config.clients, mark_for(http_request));
+    let Received { request, carried } = match receive(shared, clients, params, &mark).await? {
+        Ok(received) => received,
+        Err(refusal) => return Ok(refuse(http_request, shared, params, &refusal)),
+    };
     let hinted_user = match hinted_user(shared, &request) {
         Ok(hinted_user) => hinted_user,
         Err(refusal) => return Ok(refuse(http_request, shared, params, &refusal)),
@@ -74,7 +78,7 @@ pub(crate) async fn answer(
         is_allowed,
         shared.now(),
     );
-    carry_out(http_request, shared, &request, params, step, signed_in).await
+    carry_out(http_request, shared, &request, &carried, step, signed_in).await
 }
 
 /// Does what was decided, for whoever is signed in.
@@ -92,6 +96,7 @@ pub(crate) async fn carry_out(
                 Issued::Now(location) => return Ok(see_other(&location)),
                 Issued::SessionOver => interaction::without_session(request),
                 Issued::ConsentOver => interaction::without_consent(request),
+                Issued::RequestGone => return Ok(gone(http_request, shared, params)),
             }
         }
         (step, _) => step,
@@ -100,9 +105,7 @@ pub(crate) async fn carry_out(
         (NextStep::Ask(question), Some(signed_in)) => {
             ask(http_request, shared, request, params, question, &signed_in).await
         }
-        (NextStep::Refuse(error), _) => Ok(see_other(
-            &request.address.with_error(shared.config.issuer.as_str(), &error),
-        )),
+        (NextStep::Refuse(error), _) => tell_client(shared, request, &error).await,
         (NextStep::SignIn | NextStep::IssueCode, _) | (NextStep::Ask(_), None) => Ok(
             signin::endpoint::show_page(http_request, shared, request, params, None),
         ),
@@ -123,6 +126,25 @@ pub(crate) fn hinted_user(
     }
 }
 
+/// Tells the client that there will be no code. A pushed request is used up by that, too.
+pub(crate) async fn tell_client(
+    shared: &Shared,
+    request: &AuthorizationRequest<'_>,
+    error: &AuthorizationError,
+) -> Result<HttpResponse, StoreError> {
+    if let Some(pushed) = &request.pushed {
+        shared.store.end_pushed_request(pushed).await?;
+    }
+    let issuer = shared.config.issuer.as_str();
+    Ok(see_other(&request.address.with_error(issuer, error)))
+}
+
+/// Tells the person that a pushed request was answered, or ran out, while it was being answered here.
+pub(crate) fn gone(http_request: &HttpRequest, shared: &Shared, params: &Params) -> HttpResponse {
+    let gone = Refusal::ToThePerson(PersonalRefusal::RequestGone);
+    refuse(http_request, shared, params, &gone)
+}
+
 /// Tells the client, or the person if the client cannot be told.
 pub(crate) fn refuse(
     http_request: &HttpRequest,
@@ -136,6 +158,7 @@ pub(crate) fn refuse(
         }
         Refusal::ToThePerson(PersonalRefusal::UnknownClient) => Notice::UnknownClient,
         Refusal::ToThePerson(PersonalRefusal::UnknownRedirectUri) => Notice::UnknownRedirectUri,
+        Refusal::ToThePerson(PersonalRefusal::RequestGone) => Notice::RequestGone,
     };
     let look = Look::of(http_request, shared, params.get("ui_locales"));
     message(look, StatusCode::BAD_REQUEST, notice)

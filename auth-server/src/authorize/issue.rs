@@ -28,6 +28,8 @@ pub(crate) enum Issued {
     SessionOver,
     /// What the user had allowed is taken back by now.
     ConsentOver,
+    /// The pushed request is answered, or ran out, by now.
+    RequestGone,
 }
 
 /// Issues a code for a session as the request brought it.
@@ -67,6 +69,7 @@ fn issued(added: CodeAdded, location: impl FnOnce() -> String) -> Issued {
         CodeAdded::Now => Issued::Now(location()),
         CodeAdded::SessionOver => Issued::SessionOver,
         CodeAdded::ConsentOver => Issued::ConsentOver,
+        CodeAdded::RequestGone => Issued::RequestGone,
     }
 }
 
@@ -89,6 +92,7 @@ fn new_code(
         nonce: request.nonce.clone(),
         auth_time: signed_in.auth_time,
         expires_at: shared.now() + shared.config.tokens.code,
+        pushed: request.pushed,
     }
 }
 

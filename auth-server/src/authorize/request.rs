@@ -12,6 +12,7 @@ use crate::grant::pkce::CodeChallenge;
 use crate::grant::target::Named;
 use crate::params::Params;
 use crate::scope::ScopeSet;
+use crate::secret::Digest;
 
 /// Longer values are no `state` or `nonce` of a sane client, and all of them pass through the browser's URL.
 const LONGEST_VALUE: usize = 2048;
@@ -38,6 +39,8 @@ pub(crate) struct AuthorizationRequest<'c> {
     pub(crate) claims: ClaimsParameter,
     /// The languages that pages should be in, the best first.
     pub(crate) ui_locales: Vec<String>,
+    /// By what it is known, if the client pushed it.
+    pub(crate) pushed: Option<Digest>,
 }
 
 /// What the client wants the user to see (OIDC Core §3.1.2.1).
@@ -65,12 +68,19 @@ pub(crate) enum Refusal {
 pub(crate) enum PersonalRefusal {
     UnknownClient,
     UnknownRedirectUri,
+    /// A pushed request that was answered, ran out, belongs to another browser, or never was.
+    RequestGone,
 }
 
 impl<'c> AuthorizationRequest<'c> {
     pub(crate) fn parse(params: &Params, clients: &'c Clients) -> Result<Self, Refusal> {
         let client = params.get("client_id").and_then(|id| clients.find(id));
         let client = client.ok_or(Refusal::ToThePerson(PersonalRefusal::UnknownClient))?;
+        Self::of_client(params, client)
+    }
+
+    /// The same, once it is known whose request it is.
+    pub(crate) fn of_client(params: &Params, client: &'c Client) -> Result<Self, Refusal> {
         let redirect_uri = params
             .get("redirect_uri")
             .filter(|uri| client.allows_redirect_to(uri));
@@ -159,6 +169,7 @@ impl<'c> AuthorizationRequest<'c> {
             id_token_hint: params.get("id_token_hint").map(str::to_owned),
             claims: claims.unwrap_or_default(),
             ui_locales: parameters::ui_locales(params),
+            pushed: None,
         })
     }
 }

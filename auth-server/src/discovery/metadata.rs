@@ -17,6 +17,7 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "authorization_endpoint": endpoint("/authorize"),
         "token_endpoint": endpoint("/token"),
         "userinfo_endpoint": endpoint("/userinfo"),
+        "pushed_authorization_request_endpoint": endpoint("/par"),
         "revocation_endpoint": endpoint("/revoke"),
         "introspection_endpoint": endpoint("/introspect"),
         "end_session_endpoint": endpoint("/end_session"),
@@ -45,9 +46,19 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "acr_values_supported": [ACR_OF_PASSWORD],
         "display_values_supported": ["page"],
         // Their defaults are not all false, so silence would claim something.
+        "require_pushed_authorization_requests": all_have_to_push(clients),
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     })
+}
+
+/// RFC 9126 §5: whether requests that are not pushed are refused, whoever sends them.
+fn all_have_to_push(clients: &Clients) -> bool {
+    let mut asking = clients
+        .iter()
+        .filter(|client| client.may_use(Grant::AuthorizationCode))
+        .peekable();
+    asking.peek().is_some() && asking.all(|client| client.require_pushed_requests)
 }
 
 /// The scopes that speak about users; those of APIs are between the APIs and their clients.

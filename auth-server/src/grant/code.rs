@@ -56,6 +56,8 @@ pub(crate) struct NewCode {
     pub(crate) nonce: Option<String>,
     pub(crate) auth_time: UnixTime,
     pub(crate) expires_at: UnixTime,
+    /// The pushed request that it answers, which is used up with it.
+    pub(crate) pushed: Option<Digest>,
 }
 
 /// Everything that has to fit before a code is worth anything.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use actix_web::http::header::{self, AcceptLanguage, Header as _, LanguageTag, Quality};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use askama::Template;
 
 use super::language::Language;
@@ -119,13 +119,26 @@ pub(crate) fn as_navigation(shared: &Shared, path: &str, params: &Params) -> Htt
     see_other(&format!("{own_url}?{}", params.encode_without(&[])))
 }
 
-/// The browser's mark, and the cookie that gives it one if it has none.
-pub(crate) fn mark_of(request: &HttpRequest, response: &mut HttpResponseBuilder) -> BrowserMark {
+/// The browser's mark, or the one that the next page gives it.
+pub(crate) fn mark_for(request: &HttpRequest) -> BrowserMark {
     browser_mark(request).unwrap_or_else(|| {
+        let mut extensions = request.extensions_mut();
+        if let Some(mark) = extensions.get::<BrowserMark>() {
+            return mark.clone();
+        }
         let mark = BrowserMark::generate();
-        response.cookie(mark_cookie(&mark));
+        extensions.insert(mark.clone());
         mark
     })
+}
+
+/// The browser's mark, and the cookie that gives it one if it has none.
+pub(crate) fn mark_of(request: &HttpRequest, response: &mut HttpResponseBuilder) -> BrowserMark {
+    let mark = mark_for(request);
+    if browser_mark(request).is_none() {
+        response.cookie(mark_cookie(&mark));
+    }
+    mark
 }
 
 /// Any other method at an address that answers forms, as when its URL is opened from the history.

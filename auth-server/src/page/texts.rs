@@ -124,6 +124,8 @@ pub(crate) enum Notice {
     UnreadForm,
     UnknownClient,
     UnknownRedirectUri,
+    /// A pushed request that was answered, ran out, or belongs to another browser.
+    RequestGone,
     SignedOut,
     StillSignedIn,
     SignOutRefused(LogoutRefusal),

@@ -9,15 +9,16 @@ use super::middleware::{begin, browser_mark, is_from_another_site};
 use super::service::{Attempt, SignIn, sign_in};
 use super::session::SignedIn;
 use super::throttle::{client_address, logged_network};
-use crate::authorize::endpoint::{carry_out, hinted_user, refuse};
+use crate::authorize::endpoint::{carry_out, gone, hinted_user, refuse, tell_client};
 use crate::authorize::interaction::{NextStep, access_denied, after_password};
 use crate::authorize::issue::code_after_password;
 use crate::authorize::question::endpoint::is_allowed;
+use crate::authorize::received::{Received, receive};
 use crate::authorize::request::AuthorizationRequest;
 use crate::client::Consent;
 use crate::ops::audit::{self, Failure, Origin, Subject};
 use crate::ops::body::read_form;
-use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable, unread_form};
+use crate::page::endpoint::{mark_for, mark_of, page_response, see_other, send, unavailable, unread_form};
 use crate::page::{FormTag, Look, SignInPage, SignInProblem, SignInPurpose};
 use crate::params::Params;
 use crate::state::Shared;
@@ -91,10 +92,10 @@ async fn answer(
     shared: &Shared,
 ) -> anyhow::Result<HttpResponse> {
     // The request comes back from the browser, so it is judged anew, from the beginning.
-    let encoded = form.get("request").unwrap_or_default();
-    let params = Params::parse(encoded.as_bytes());
-    let request = match AuthorizationRequest::parse(&params, &shared.config.clients) {
-        Ok(request) => request,
+    let params = Params::parse(form.get("request").unwrap_or_default().as_bytes());
+    let (clients, mark) = (&shared.config.clients, mark_for(http_request));
+    let Received { request, carried } = match receive(shared, clients, &params, &mark).await? {
+        Ok(received) => received,
         Err(refusal) => return Ok(refuse(http_request, shared, &params, &refusal)),
     };
     let username = form.get("username").unwrap_or_default();
@@ -103,23 +104,21 @@ async fn answer(
             http_request,
             shared,
             &request,
-            &params,
+            &carried,
             Some(&Failed { problem, username }),
         ))
     };
     if !is_own_form(http_request, form, shared, Form::SignIn) {
         return show_again(SignInProblem::FormExpired);
     }
-    let issuer = shared.config.issuer.as_str();
     if form.get("action") == Some("cancel") {
-        return Ok(see_other(&request.address.with_error(issuer, &access_denied())));
+        return Ok(tell_client(shared, &request, &access_denied()).await?);
     }
     let hinted_user = match hinted_user(shared, &request) {
         Ok(hinted_user) => hinted_user,
         Err(refusal) => return Ok(refuse(http_request, shared, &params, &refusal)),
     };
-    let now = shared.now();
-    let address = address_of(http_request, shared);
+    let (now, address) = (shared.now(), address_of(http_request, shared));
     let attempt = Attempt {
         client_id: Some(&request.client.id),
         typed_name: username,
@@ -129,13 +128,7 @@ async fn answer(
     let (user, credentials) = match sign_in(&shared.store, &shared.checker, attempt, now).await? {
         SignIn::Welcome(user, credentials) => (user, credentials),
         SignIn::Refused | SignIn::Throttled => return show_again(SignInProblem::Refused),
-        SignIn::Busy => {
-            return Ok(unavailable(Look::of(
-                http_request,
-                shared,
-                Some(&request.languages()),
-            )));
-        }
+        SignIn::Busy => return Ok(busy(http_request, shared, &request)),
     };
     let mut signed_in = SignedIn::begin(&user.id, now);
     let is_allowed = is_allowed(shared, &request, &user.id).await?;
@@ -154,10 +147,15 @@ async fn answer(
         (SignInStored::Now(_), Some(location)) => Ok(see_other(&location)),
         (SignInStored::Now(sid), None) => {
             signed_in.sid = sid;
-            Ok(carry_out(http_request, shared, &request, &params, step, Some(signed_in)).await?)
+            Ok(carry_out(http_request, shared, &request, &carried, step, Some(signed_in)).await?)
         }
         (SignInStored::UserDisabled | SignInStored::PasswordChanged, _) => show_again(SignInProblem::Refused),
+        (SignInStored::RequestGone, _) => Ok(gone(http_request, shared, &carried)),
     }
+}
+
+fn busy(http_request: &HttpRequest, shared: &Shared, request: &AuthorizationRequest<'_>) -> HttpResponse {
+    unavailable(Look::of(http_request, shared, Some(&request.languages())))
 }
 
 /// Writes down how storing a sign-in turned out.
@@ -170,6 +168,8 @@ pub(crate) fn tell(stored: &SignInStored, user_id: &str, client_id: Option<&str>
         SignInStored::Now(sid) => audit::signed_in(Subject { user_id, sid }, from),
         SignInStored::UserDisabled => audit::sign_in_failed(Some(user_id), Failure::Disabled, from),
         SignInStored::PasswordChanged => audit::sign_in_failed(Some(user_id), Failure::PasswordChanged, from),
+        // Nobody was signed in, and nothing was wrong with the password.
+        SignInStored::RequestGone => {}
     }
 }
 

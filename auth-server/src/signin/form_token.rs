@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use resource_server::time::UnixTime;
 
 use super::session::SignedIn;
-use crate::secret::{base64url, parse_base64url, random_bytes};
+use crate::secret::{Digest, base64url, parse_base64url, random_bytes};
 
 /// The random value that a browser keeps in a cookie while it fills in forms.
 #[derive(Clone)]
@@ -22,6 +22,11 @@ impl BrowserMark {
     /// Reads the cookie's value.
     pub(crate) fn parse(cookie_value: &str) -> Option<Self> {
         parse_base64url(cookie_value).map(Self)
+    }
+
+    /// What is stored of it.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(&self.0)
     }
 
     /// The cookie's value.

@@ -58,7 +58,7 @@ impl Buckets {
 }
 
 /// One customer usually holds a whole /64 of IPv6, so that is what counts as one address.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

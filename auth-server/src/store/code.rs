@@ -3,6 +3,7 @@ use sqlx::Row as _;
 
 use super::db::{Query, Row, Transaction};
 use super::family::insert_family;
+use super::pushed::use_up;
 use super::{NewFamily, Store, StoreError, outbox};
 use crate::grant::claims::AskedClaims;
 use crate::grant::code::{CodeClaim, NewCode, RedeemedCode};
@@ -40,27 +41,44 @@ pub(crate) enum CodeAdded {
     SessionOver,
     /// What the user had allowed the client has been taken back since; nothing was stored.
     ConsentOver,
+    /// The pushed request was answered, or ran out, since it was read; nothing was stored.
+    RequestGone,
 }
 
 /// Stores a code for somebody who has just typed the password, in the transaction that writes the session down. That
-/// the user is not disabled is asked there.
-pub(super) async fn insert_code(transaction: &mut Transaction, code: &NewCode) -> Result<(), StoreError> {
+/// the user is not disabled is asked there. `false` when the pushed request that it answers is gone: nothing was stored.
+pub(super) async fn insert_code(
+    transaction: &mut Transaction,
+    code: &NewCode,
+    now: UnixTime,
+) -> Result<bool, StoreError> {
+    if let Some(pushed) = &code.pushed
+        && !use_up(transaction, pushed, now).await?
+    {
+        return Ok(false);
+    }
     let insert = sqlx::query(
         "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
             nonce, auth_time, expires_at, resources, claims)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     );
     bind_code(insert, code).execute(&mut **transaction).await?;
-    Ok(())
+    Ok(true)
 }
 
-/// Stores a code that a session alone vouches for, if the session is live at this very moment, and says whether it is.
-/// A sign-out voids the codes that it finds; one stored after it would survive it.
+/// Stores a code that a session alone vouches for, if the session is live at this very moment. A sign-out voids the codes
+/// that it finds; one stored after it would survive it. Nothing may stay of the transaction unless there is a code (see
+/// [`settle`]).
 pub(super) async fn insert_code_of_session(
     transaction: &mut Transaction,
     code: &NewCode,
     now: UnixTime,
-) -> Result<bool, StoreError> {
+) -> Result<CodeAdded, StoreError> {
+    if let Some(pushed) = &code.pushed
+        && !use_up(transaction, pushed, now).await?
+    {
+        return Ok(CodeAdded::RequestGone);
+    }
     let insert = sqlx::query(
         "INSERT INTO authorization_code (digest, client_id, redirect_uri, code_challenge, user_id, sid, scope,
             nonce, auth_time, expires_at, resources, claims)
@@ -72,7 +90,23 @@ pub(super) async fn insert_code_of_session(
         .bind(now.as_secs())
         .execute(&mut **transaction)
         .await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(if inserted.rows_affected() == 1 {
+        CodeAdded::Now
+    } else {
+        CodeAdded::SessionOver
+    })
+}
+
+/// Ends the transaction. Where there is no code, a pushed request is not used up either: who has to sign in first comes
+/// back with it.
+pub(super) async fn settle(transaction: Transaction, added: CodeAdded) -> Result<CodeAdded, StoreError> {
+    match added {
+        CodeAdded::Now => transaction.commit().await?,
+        CodeAdded::SessionOver | CodeAdded::ConsentOver | CodeAdded::RequestGone => {
+            transaction.rollback().await?;
+        }
+    }
+    Ok(added)
 }
 
 impl Store {
@@ -83,13 +117,8 @@ impl Store {
         now: UnixTime,
     ) -> Result<CodeAdded, StoreError> {
         let mut transaction = self.begin().await?;
-        let is_live = insert_code_of_session(&mut transaction, code, now).await?;
-        transaction.commit().await?;
-        Ok(if is_live {
-            CodeAdded::Now
-        } else {
-            CodeAdded::SessionOver
-        })
+        let added = insert_code_of_session(&mut transaction, code, now).await?;
+        settle(transaction, added).await
     }
 
     /// Exchanges a code for a family. The code is claimed by one conditional update, in one transaction with the

@@ -3,7 +3,7 @@
 use resource_server::time::UnixTime;
 use sqlx::Row as _;
 
-use super::code::insert_code_of_session;
+use super::code::{insert_code_of_session, settle};
 use super::db::{Row, Transaction};
 use super::family::end_grants;
 use super::{CodeAdded, Store, StoreError};
@@ -57,12 +57,8 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         }
-        if !insert_code_of_session(&mut transaction, code, now).await? {
-            transaction.rollback().await?;
-            return Ok(CodeAdded::SessionOver);
-        }
-        transaction.commit().await?;
-        Ok(CodeAdded::Now)
+        let added = insert_code_of_session(&mut transaction, code, now).await?;
+        settle(transaction, added).await
     }
 
     /// Issues a code for what the user has allowed before, if it still is allowed at this very moment: one that is stored
@@ -85,13 +81,10 @@ impl Store {
         .await?;
         let added = if !asked.is_within(&allowed_of(&rows)?) {
             CodeAdded::ConsentOver
-        } else if insert_code_of_session(&mut transaction, code, now).await? {
-            CodeAdded::Now
         } else {
-            CodeAdded::SessionOver
+            insert_code_of_session(&mut transaction, code, now).await?
         };
-        transaction.commit().await?;
-        Ok(added)
+        settle(transaction, added).await
     }
 
     /// The clients that may act for a user, by their ids.

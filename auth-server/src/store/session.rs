@@ -64,6 +64,8 @@ pub(crate) enum SignInStored {
     UserDisabled,
     /// The password was changed since it was judged; nothing was changed.
     PasswordChanged,
+    /// The pushed request that the code is for was answered, or ran out; nothing was changed.
+    RequestGone,
 }
 
 impl Store {
@@ -138,7 +140,10 @@ impl Store {
         let sid = session.owner.sid;
         if let Some(mut code) = sign_in.code {
             code.sid.clone_from(&sid);
-            insert_code(&mut transaction, &code).await?;
+            if !insert_code(&mut transaction, &code, now).await? {
+                transaction.rollback().await?;
+                return Ok(SignInStored::RequestGone);
+            }
         }
         transaction.commit().await?;
         Ok(SignInStored::Now(sid))

@@ -11,7 +11,8 @@ const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// What is deleted at once. Each statement finds its rows by the index of one column: no idle time ends after the
 /// absolute one, nor after the family's end.
-pub(super) const OVER: [&str; 3] = [
+pub(super) const OVER: [&str; 4] = [
+    "DELETE FROM pushed_request WHERE digest IN (SELECT digest FROM pushed_request WHERE expires_at <= $1 LIMIT $2)",
     "DELETE FROM sign_in_session WHERE key_digest IN (SELECT key_digest FROM sign_in_session WHERE idle_ends <= $1 LIMIT $2)",
     "DELETE FROM sign_in_attempt WHERE bucket IN (SELECT bucket FROM sign_in_attempt WHERE window_ends <= $1 LIMIT $2)",
     "DELETE FROM session_client WHERE (sid, client_id) IN (SELECT sid, client_id FROM session_client

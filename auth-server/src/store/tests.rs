@@ -1,5 +1,6 @@
 mod operators;
 mod outbox;
+mod pushed;
 mod sessions;
 
 use std::convert::Infallible;
@@ -70,6 +71,7 @@ fn new_code(code: &Code) -> NewCode {
         nonce: None,
         auth_time: at(0),
         expires_at: at(60),
+        pushed: None,
     }
 }
 
@@ -112,7 +114,7 @@ async fn add_session(store: &Store, key: &Digest, lifetimes: SignInLifetimes) {
 /// Stores a code by itself.
 async fn add_code(store: &Store, code: &NewCode) {
     let mut transaction = store.begin().await.unwrap();
-    code::insert_code(&mut transaction, code).await.unwrap();
+    assert!(code::insert_code(&mut transaction, code, at(0)).await.unwrap());
     transaction.commit().await.unwrap();
 }
 

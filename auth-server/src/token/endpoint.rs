@@ -89,7 +89,7 @@ pub(crate) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
 const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
 
 /// The parameters of a request, and the client that has proven to send it.
-async fn from_client<'s>(
+pub(crate) async fn from_client<'s>(
     request: &HttpRequest,
     payload: web::Payload,
     shared: &'s Shared,
@@ -164,7 +164,7 @@ impl ResponseError for TokenError {
                     "Basic realm=\"clients\", charset=\"UTF-8\"",
                 ));
             }
-            Self::Unavailable(_) => {
+            Self::Unavailable(_) | Self::TooMany => {
                 response.insert_header((header::RETRY_AFTER, "5"));
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::authorize::response::AuthorizationError;
 use crate::client::authentication::ClientAuthenticationError;
 use crate::grant::target::NoTarget;
 use crate::key::signer::SigningError;
@@ -27,6 +28,11 @@ pub(crate) enum TokenError {
     InvalidTarget,
     #[error("access tokens are verified without asking this server and cannot be revoked")]
     UnsupportedTokenType,
+    /// Of an authorization request that was pushed.
+    #[error("{}", .0.description)]
+    Authorization(AuthorizationError),
+    #[error("too many pushed requests wait to be used")]
+    TooMany,
     #[error("the request is too large")]
     TooLarge,
     #[error("the body did not arrive in time")]
@@ -53,6 +59,8 @@ impl TokenError {
             Self::InvalidScope => ("invalid_scope", 400),
             Self::InvalidTarget => ("invalid_target", 400),
             Self::UnsupportedTokenType => ("unsupported_token_type", 400),
+            Self::Authorization(error) => (error.code.as_str(), 400),
+            Self::TooMany => ("temporarily_unavailable", 429),
             Self::TooLarge => ("invalid_request", 413),
             Self::TooSlow => ("invalid_request", 408),
             Self::Unavailable(_) | Self::Internal(SigningError::NoKey(_)) => ("temporarily_unavailable", 503),

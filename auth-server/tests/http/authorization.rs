@@ -406,3 +406,22 @@ async fn every_code_is_bound_to_its_challenge() {
         .await
         .assert_oauth_error(400, "invalid_grant");
 }
+
+/// RFC 6749 §4.1.2.1 and §5.2 allow no quotation mark and no backslash in a description.
+#[tokio::test]
+async fn descriptions_of_errors_keep_to_their_alphabet() {
+    let server = Server::start().await;
+    for request in [
+        authorization().also("scope", "x"),
+        authorization().also("a\"b\\c\n", "x").also("a\"b\\c\n", "x"),
+        authorization().with("claims", "\"\\"),
+        authorization().with("max_age", "\""),
+        authorization().with("scope", "\"\\"),
+        authorization().with("response_type", "\"\\"),
+    ] {
+        let answer = server.get(&request.path()).await;
+        let description = answer.returned("error_description").unwrap();
+        let is_allowed = |byte: u8| (0x20..=0x7e).contains(&byte) && byte != b'"' && byte != b'\\';
+        assert!(description.bytes().all(is_allowed), "{description}");
+    }
+}

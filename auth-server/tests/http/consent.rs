@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 
 use crate::harness::{
-    Answer, Browser, PASSWORD, STRANGER, Server, Tokens, authorization, exchange_form, stranger_authorization,
+    Answer, Browser, PASSWORD, STRANGER, Server, Tokens, authorization, exchange_form, peek,
+    stranger_authorization,
 };
 
 const READ: &str = "openid offline_access notes:read";
@@ -250,4 +251,47 @@ async fn many_answers_at_once_all_count_and_are_remembered_once() {
         .await
         .unwrap();
     assert_eq!(rows, 3, "one for each scope");
+}
+
+/// Claims by name are asked about like the scopes that bring them.
+#[tokio::test]
+async fn claims_that_are_asked_for_by_name_are_asked_about() {
+    let server = Server::start().await;
+    let (mut browser, _) = allowed(&server, "openid offline_access").await;
+    let silent = stranger_authorization("openid offline_access");
+    browser.authorize(&silent).await.code();
+    let more = silent.with("claims", r#"{"id_token": {"email": null}}"#);
+    let page = browser.authorize(&more).await;
+    page.assert_page(200, QUESTION);
+    assert!(page.body.contains("e-mail"), "{}", page.body);
+    let answer = browser.submit(&page, &ALLOW).await;
+    let told = peek(&exchanged(&server, &answer).await.id_token).1;
+    assert_eq!(told["email"], "alice@example.com");
+}
+
+#[tokio::test]
+async fn of_two_answers_to_a_pushed_request_one_brings_a_code() {
+    let server = Server::start().await;
+    let request = stranger_authorization(READ);
+    let form: Vec<_> = request
+        .form()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let pushed = server.call("/par", STRANGER, &form).await.json();
+    let path = format!(
+        "/authorize?client_id=stranger&request_uri={}",
+        pushed["request_uri"].as_str().unwrap()
+    );
+    let mut browser = Browser::new(&server);
+    let page = browser.get(&path).await;
+    let question = browser.submit(&page, &TYPED).await;
+    question.assert_page(200, QUESTION);
+    assert!(!question.body.contains("code_challenge"));
+    let again = browser.get(&path).await;
+    again.assert_page(200, QUESTION);
+    let answer = browser.submit(&question, &ALLOW).await;
+    exchanged(&server, &answer).await;
+    let late = browser.submit(&again, &ALLOW).await;
+    late.assert_page(400, "This link is no longer good");
 }

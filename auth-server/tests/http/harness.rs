@@ -269,7 +269,11 @@ impl Server {
     }
 
     pub(crate) async fn verified_id_token(&self, token: &str) -> Value {
-        self.verified(&Verifier::id_token(&self.issuer, "bff"), token)
+        self.verified_id_token_of("bff", token).await
+    }
+
+    pub(crate) async fn verified_id_token_of(&self, client: &str, token: &str) -> Value {
+        self.verified(&Verifier::id_token(&self.issuer, client), token)
             .await
     }
 

@@ -153,7 +153,8 @@ async fn change(
             let url = url_when_done(http_request, shared, &begun, Done::PasswordChanged);
             Ok(see_other(&url))
         }
-        SignInStored::UserDisabled | SignInStored::PasswordChanged => {
+        // There is no client and no request of one here.
+        SignInStored::UserDisabled | SignInStored::PasswordChanged | SignInStored::RequestGone => {
             Ok(sign_in::show(http_request, shared, None))
         }
     }

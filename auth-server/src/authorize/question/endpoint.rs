@@ -5,15 +5,16 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::bound_text;
-use crate::authorize::endpoint::{answer, carry_out, refuse};
+use crate::authorize::endpoint::{answer, carry_out, gone, refuse};
 use crate::authorize::interaction::{self, NextStep, Question};
 use crate::authorize::issue::{Issued, issue_code_of_answer};
+use crate::authorize::received::{Received, receive};
 use crate::authorize::request::AuthorizationRequest;
 use crate::client::Consent;
 use crate::grant::consent::Asked;
 use crate::ops::audit::{self, Subject};
 use crate::ops::body::read_form;
-use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable, unread_form};
+use crate::page::endpoint::{mark_for, mark_of, page_response, see_other, send, unavailable, unread_form};
 use crate::page::{ConfirmPage, ConsentPage, FormTag, Look, Permission};
 use crate::params::Params;
 use crate::signin::endpoint::{is_form_of, show_page};
@@ -125,8 +126,9 @@ async fn answer_submitted(
     shared: &Shared,
 ) -> Result<HttpResponse, StoreError> {
     let params = Params::parse(form.get("request").unwrap_or_default().as_bytes());
-    let request = match AuthorizationRequest::parse(&params, &shared.config.clients) {
-        Ok(request) => request,
+    let (clients, mark) = (&shared.config.clients, mark_for(http_request));
+    let Received { request, carried } = match receive(shared, clients, &params, &mark).await? {
+        Ok(received) => received,
         Err(refusal) => return Ok(refuse(http_request, shared, &params, &refusal)),
     };
     let signed_in = signed_in(session);
@@ -162,10 +164,11 @@ async fn answer_submitted(
                     Ok(see_other(&location))
                 }
                 Issued::SessionOver | Issued::ConsentOver => {
-                    Ok(show_page(http_request, shared, &request, &params, None))
+                    Ok(show_page(http_request, shared, &request, &carried, None))
                 }
+                Issued::RequestGone => Ok(gone(http_request, shared, &carried)),
             }
         }
-        step => carry_out(http_request, shared, &request, &params, step, Some(signed_in)).await,
+        step => carry_out(http_request, shared, &request, &carried, step, Some(signed_in)).await,
     }
 }

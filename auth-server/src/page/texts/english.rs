@@ -147,6 +147,11 @@ fn notice(notice: Notice) -> (&'static str, Cow<'static, str>) {
             "The application asks for an answer at an address that is not registered for it, so nothing was sent. \
              Please go back and tell those who run the application.",
         ),
+        Notice::RequestGone => (
+            "This link is no longer good",
+            "It was used before, it is too old, or it belongs to another browser. Please go back to the application and \
+             start again from there, and allow cookies for this site.",
+        ),
         Notice::SignedOut => ("You are signed out", "You can close this page."),
         Notice::StillSignedIn => (
             "You are still signed in",

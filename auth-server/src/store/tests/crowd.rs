@@ -107,7 +107,7 @@ async fn who_waits_for_the_writer_until_the_end_comes_too_late() {
     // The code is good until 60.
     let code = Code::generate();
     let mut transaction = store.begin().await.unwrap();
-    code::insert_code(&mut transaction, &new_code(&code))
+    let _ = code::insert_code(&mut transaction, &new_code(&code), at(0))
         .await
         .unwrap();
     transaction.commit().await.unwrap();

@@ -1,0 +1,137 @@
+//! Authorization requests that clients pushed (RFC 9126), until a code is issued for them.
+
+use resource_server::time::UnixTime;
+use sqlx::Row as _;
+
+use super::db::Transaction;
+use super::{Store, StoreError};
+use crate::secret::Digest;
+
+/// A request to be kept.
+#[derive(Debug)]
+pub(crate) struct NewPushedRequest<'r> {
+    pub(crate) digest: Digest,
+    pub(crate) client_id: &'r str,
+    /// Where it comes from, if anybody may push in the client's name.
+    pub(crate) network: Option<Digest>,
+    pub(crate) parameters: &'r str,
+    pub(crate) expires_at: UnixTime,
+}
+
+/// How many requests may wait at one time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PushedLimits {
+    pub(crate) per_client: i64,
+    /// From one network, for clients that anybody may push for.
+    pub(crate) per_network: i64,
+}
+
+/// Who opens a request, and until when it is then kept.
+#[derive(Debug)]
+pub(crate) struct Opening<'r> {
+    pub(crate) digest: Digest,
+    pub(crate) client_id: &'r str,
+    /// The digest of the browser's mark.
+    pub(crate) browser: Digest,
+    pub(crate) opened_ends: UnixTime,
+}
+
+impl Store {
+    /// Keeps a request, unless too many wait already: `false`. On PostgreSQL a few too many may slip in side by side, which
+    /// a limit of the disk does not mind.
+    pub(crate) async fn add_pushed_request(
+        &self,
+        new: &NewPushedRequest<'_>,
+        limits: PushedLimits,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let network = new.network.as_ref().map(Digest::as_bytes);
+        let inserted = sqlx::query(
+            "INSERT INTO pushed_request (digest, client_id, network, parameters, expires_at)
+             SELECT $1, $2, $3, $4, $5
+             WHERE (SELECT count(*) FROM pushed_request WHERE client_id = $2 AND expires_at > $6) < $7
+                AND (SELECT count(*) FROM pushed_request WHERE network = $3 AND expires_at > $6) < $8",
+        )
+        .bind(new.digest.as_bytes())
+        .bind(new.client_id)
+        .bind(network)
+        .bind(new.parameters)
+        .bind(new.expires_at.as_secs())
+        .bind(now.as_secs())
+        .bind(limits.per_client)
+        .bind(limits.per_network)
+        .execute(&self.writer)
+        .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// The parameters of a request that waits, for the browser that opens it first and for no other one.
+    ///
+    /// The first look ties the request to the browser and lets it live as long as a person may need to sign in; later
+    /// looks read only, so that nobody makes the database write by sending the same URL again and again.
+    pub(crate) async fn open_pushed_request(
+        &self,
+        opening: &Opening<'_>,
+        now: UnixTime,
+    ) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query(
+            "SELECT parameters, browser FROM pushed_request WHERE digest = $1 AND client_id = $2 AND expires_at > $3",
+        )
+        .bind(opening.digest.as_bytes())
+        .bind(opening.client_id)
+        .bind(now.as_secs())
+        .fetch_optional(&self.reader)
+        .await?;
+        let Some(found) = found else { return Ok(None) };
+        let opened_by: Option<Vec<u8>> = found.try_get("browser")?;
+        let is_opened = match opened_by.as_deref().map(Digest::from_stored) {
+            Some(Some(browser)) => browser.matches(&opening.browser),
+            Some(None) => return Err(StoreError::Damaged("pushed request")),
+            None => self.tie_pushed_request(opening, now).await?,
+        };
+        Ok(if is_opened {
+            Some(found.try_get("parameters")?)
+        } else {
+            None
+        })
+    }
+
+    /// Of several browsers that open a request at once, one has it. A second tab of that browser may have come before.
+    async fn tie_pushed_request(&self, opening: &Opening<'_>, now: UnixTime) -> Result<bool, StoreError> {
+        let tied = sqlx::query(
+            "UPDATE pushed_request SET browser = $1, expires_at = $2
+             WHERE digest = $3 AND expires_at > $4 AND (browser IS NULL OR browser = $1)",
+        )
+        .bind(opening.browser.as_bytes())
+        .bind(opening.opened_ends.as_secs())
+        .bind(opening.digest.as_bytes())
+        .bind(now.as_secs())
+        .execute(&self.writer)
+        .await?;
+        Ok(tied.rows_affected() == 1)
+    }
+
+    /// Uses a request up without a code: the client was told an error.
+    pub(crate) async fn end_pushed_request(&self, digest: &Digest) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM pushed_request WHERE digest = $1")
+            .bind(digest.as_bytes())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Uses a request up in the transaction that stores its code, and says whether it still waited: of several codes for one
+/// request, one is issued.
+pub(super) async fn use_up(
+    transaction: &mut Transaction,
+    digest: &Digest,
+    now: UnixTime,
+) -> Result<bool, StoreError> {
+    let used = sqlx::query("DELETE FROM pushed_request WHERE digest = $1 AND expires_at > $2")
+        .bind(digest.as_bytes())
+        .bind(now.as_secs())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(used.rows_affected() == 1)
+}
