@@ -75,7 +75,8 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         .await
         .with_context(|| format!("cannot open {}", config.storage_path.display()))?;
     let issuer = &config.issuer;
-    let metadata = Metadata::new(discovery::metadata::document(issuer, &config.clients).to_string());
+    let metadata =
+        Metadata::new(discovery::metadata::document(issuer, &config.clients, &config.resources).to_string());
     let keeper = Keeper::new(store.clone(), keys.sealing_key(), config.keys.policy());
     let algorithms = config.clients.algorithms();
     let rotation = Rotation::start(keeper, &keys.legacy, algorithms, Arc::clone(&clock)).await?;

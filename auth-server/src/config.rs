@@ -190,7 +190,7 @@ impl Config {
         let scope_words = scope::parse_all(&mut root);
         let clients = client::parse_all(&mut root, issuer.as_ref(), resources.as_deref(), secrets);
         if let (Some(resources), Some(clients)) = (&resources, &clients) {
-            resource::check_introspection(&root, resources, clients);
+            resource::check_clients(&root, resources, clients);
         }
         let outbound = outbound::parse(root.section("outbound"));
         let log = LogConfig::parse(root.section("log"));

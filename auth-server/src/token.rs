@@ -5,6 +5,7 @@ pub(crate) mod client_credentials;
 pub(crate) mod code_exchange;
 pub(crate) mod endpoint;
 pub(crate) mod error;
+pub(crate) mod exchange;
 pub(crate) mod introspection;
 pub(crate) mod issue;
 pub(crate) mod own_tokens;

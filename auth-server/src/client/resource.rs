@@ -11,6 +11,10 @@ pub struct Resource {
     pub scopes: Option<ScopeSet>,
     /// The clients that may ask what the tokens for it say (RFC 7662).
     pub introspected_by: Vec<String>,
+    /// Whether tokens for it open `/userinfo`, too, that clients got without asking for a resource.
+    pub user_info: bool,
+    /// The clients that speak for it: they may exchange the tokens that it is called with (RFC 8693).
+    pub exchanged_by: Vec<String>,
 }
 
 impl Resource {
@@ -20,6 +24,8 @@ impl Resource {
             identifier: identifier.to_owned(),
             scopes: None,
             introspected_by: Vec::new(),
+            user_info: true,
+            exchanged_by: Vec::new(),
         }
     }
 

@@ -211,7 +211,7 @@ fn parse_grants(section: &mut Section<'_>, may_be_empty: bool) -> Option<Vec<Gra
         match Grant::parse(name) {
             Some(grant) => grants.push(grant),
             None => {
-                let rule = "must be \"authorization_code\", \"refresh_token\" or \"client_credentials\"";
+                let rule = format!("must be one of {:?}", Grant::ALL.map(Grant::as_str));
                 section.fault(&format!("grants[{index}]"), Some(format!("{name:?}")), rule);
             }
         }
@@ -303,12 +303,11 @@ fn check_combination(section: &Section<'_>, client: &Client) {
     if client.may_use(Grant::RefreshToken) && !has_code {
         section.fault("grants", None, "refresh_token needs authorization_code beside it");
     }
-    if client.may_use(Grant::ClientCredentials) && matches!(client.kind, Kind::Public) {
-        section.fault(
-            "grants",
-            None,
-            "client_credentials is for confidential clients only",
-        );
+    for grant in [Grant::ClientCredentials, Grant::TokenExchange] {
+        if client.may_use(grant) && matches!(client.kind, Kind::Public) {
+            let rule = format!("{} is for confidential clients only", grant.as_str());
+            section.fault("grants", None, rule);
+        }
     }
     if !client.require_pkce && matches!(client.kind, Kind::Public) {
         section.fault(

@@ -2,7 +2,7 @@ use resource_server::settings::Section;
 use url::Url;
 
 use super::Issuer;
-use crate::client::{Clients, Kind, Resource};
+use crate::client::{Clients, Grant, Kind, Resource};
 use crate::scope::ScopeSet;
 
 /// Reads every `[[resource]]`.
@@ -20,9 +20,24 @@ pub(super) fn parse_all(root: &mut Section<'_>, issuer: Option<&Issuer>) -> Opti
     whole.then_some(resources)
 }
 
-/// Who introspects proves who it is with a secret (RFC 7662 §2.1).
-pub(super) fn check_introspection(root: &Section<'_>, resources: &[Resource], clients: &Clients) {
+/// Who introspects proves who it is with a secret (RFC 7662 §2.1), and who exchanges has that grant.
+pub(super) fn check_clients(root: &Section<'_>, resources: &[Resource], clients: &Clients) {
     for (index, resource) in resources.iter().enumerate() {
+        for (position, id) in resource.exchanged_by.iter().enumerate() {
+            if !clients
+                .find(id)
+                .is_some_and(|client| client.may_use(Grant::TokenExchange))
+            {
+                root.fault(
+                    &format!("resource[{index}].exchanged_by[{position}]"),
+                    Some(format!("{id:?}")),
+                    format!(
+                        "must be the id of a client with the grant {}",
+                        Grant::TokenExchange.as_str()
+                    ),
+                );
+            }
+        }
         for (position, id) in resource.introspected_by.iter().enumerate() {
             let client = clients.find(id);
             if !client.is_some_and(|client| matches!(client.kind, Kind::Confidential { .. })) {
@@ -64,10 +79,14 @@ fn parse(
             .ok()
     });
     let introspected_by = section.texts_or("introspected_by", &[]);
+    let user_info = section.switch_or("user_info", true);
+    let exchanged_by = section.texts_or("exchanged_by", &[]);
     Some(Resource {
         identifier: identifier?,
         scopes: Some(scopes?),
         introspected_by: introspected_by?,
+        user_info: user_info?,
+        exchanged_by: exchanged_by?,
     })
 }
 

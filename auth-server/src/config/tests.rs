@@ -207,6 +207,9 @@ fn combinations_that_make_no_sense_are_faults() {
     assert!(client(&format!("{secret}grants = [\"refresh_token\"]")).contains("needs authorization_code"));
     let public = format!("kind = \"public\"\n{uri}grants = [\"authorization_code\", \"client_credentials\"]");
     assert!(client(&public).contains("confidential clients only"));
+    let exchange = Grant::TokenExchange.as_str();
+    let public = format!("kind = \"public\"\n{uri}grants = [\"authorization_code\", \"{exchange}\"]");
+    assert!(client(&public).contains("token-exchange is for confidential clients only"));
     assert!(
         client(&format!("{secret}{uri}scopes = [\"offline_access\"]"))
             .contains("needs the grant refresh_token")
@@ -262,6 +265,12 @@ fn resources_are_described_once_and_clients_name_described_ones() {
         "{told}"
     );
     assert!(!told.contains("introspected_by[0]"), "{told}");
+    let exchange = Grant::TokenExchange.as_str();
+    let by_a = format!("{notes}exchanged_by = [\"a\"]");
+    assert_eq!(faults(&by_a, &format!("grants = [\"{exchange}\"]")), "");
+    assert!(
+        faults(&by_a, "").contains("resource[0].exchanged_by[0] = \"a\": must be the id of a client with")
+    );
     let introspector = format!("{notes}introspected_by = [\"a\"]");
     assert_eq!(faults(&introspector, "grants = []"), "");
 }

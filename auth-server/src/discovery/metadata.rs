@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Clients, Grant};
+use crate::client::{Clients, Grant, Resource};
 use crate::config::Issuer;
 use crate::key::SigningAlgorithm;
 use crate::page::language::Language;
 use crate::token::claims::ACR_OF_PASSWORD;
 
 /// The document, made once at start.
-pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
+pub(crate) fn document(issuer: &Issuer, clients: &Clients, resources: &[Resource]) -> Value {
     let endpoint = |path: &str| issuer.endpoint(path);
     let client_authentication = ["client_secret_basic", "client_secret_post", "none"];
-    json!({
+    let mut document = json!({
         "issuer": issuer.as_str(),
         "authorization_endpoint": endpoint("/authorize"),
         "token_endpoint": endpoint("/token"),
@@ -49,7 +49,19 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients) -> Value {
         "require_pushed_authorization_requests": all_have_to_push(clients),
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
-    })
+    });
+    let protected = protected_resources(resources);
+    if !protected.is_empty() {
+        document["protected_resources"] = protected.into();
+    }
+    document
+}
+
+/// RFC 9728 §4: the APIs that name this server in turn, by names that metadata can be found at (§1.2). A client that finds
+/// one that it did not expect has been lied to by one of the two.
+fn protected_resources(resources: &[Resource]) -> Vec<&str> {
+    let identifiers = resources.iter().map(|resource| resource.identifier.as_str());
+    identifiers.filter(|name| name.starts_with("https://")).collect()
 }
 
 /// RFC 9126 §5: whether requests that are not pushed are refused, whoever sends them.
@@ -76,9 +88,24 @@ mod tests {
     use crate::client::Client;
 
     #[test]
+    fn apis_are_listed_by_names_that_metadata_is_found_at() {
+        let issuer = Issuer::parse("https://op.example").unwrap();
+        let listed = |names: &[&str]| {
+            let resources: Vec<_> = names.iter().map(|name| Resource::undescribed(name)).collect();
+            document(&issuer, &Clients::default(), &resources)["protected_resources"].clone()
+        };
+        assert_eq!(
+            listed(&["https://a.example", "urn:b", "https://c.example/v1"]),
+            json!(["https://a.example", "https://c.example/v1"])
+        );
+        assert!(listed(&["urn:b"]).is_null(), "an empty list would deny all");
+    }
+
+    #[test]
     fn an_issuer_with_a_path_has_its_endpoints_below_it() {
         let issuer = Issuer::parse("https://op.example/tenant").unwrap();
-        let document = document(&issuer, &Clients::new(vec![Client::for_tests("bff")]));
+        let clients = Clients::new(vec![Client::for_tests("bff")]);
+        let document = document(&issuer, &clients, &[]);
         assert_eq!(document["issuer"], "https://op.example/tenant");
         for (name, value) in document.as_object().unwrap() {
             if name.ends_with("_endpoint") || name == "jwks_uri" {

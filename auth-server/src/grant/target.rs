@@ -103,13 +103,28 @@ impl<'c> Target<'c> {
             Some(identifier) => resources.find(identifier),
         };
         let api = api.ok_or(NoTarget::NotAllowed)?;
-        let all = api.part_of(&allowed.without_user());
-        let scope = match requested {
-            None => all,
-            Some(requested) if requested.is_within(&all) => requested,
-            Some(_) => return Err(NoTarget::NoScope),
+        Self::at(api, asked_of(requested, api.part_of(&allowed.without_user()))?)
+    }
+
+    /// For whoever has another token already (RFC 8693): no scope that it has not, and never for `/userinfo`, which tells who
+    /// the user is. `named` binds the client of the grant.
+    pub(crate) fn for_exchange(
+        resources: &'c Resources,
+        named: Option<&Named>,
+        held: &ScopeSet,
+        requested: Option<ScopeSet>,
+        asked: Option<&str>,
+    ) -> Result<Self, NoTarget> {
+        let api = match asked {
+            None => Some(&resources.default),
+            Some(identifier) => resources.find(identifier),
         };
-        Self::at(api, scope)
+        let is_allowed = |api: &&Resource| {
+            let is_named = named.is_none_or(|named| named.allows(&api.identifier));
+            is_named && api.identifier != resources.user_info
+        };
+        let api = api.filter(is_allowed).ok_or(NoTarget::NotAllowed)?;
+        Self::at(api, asked_of(requested, api.part_of(held))?)
     }
 
     fn beside_user_info(
@@ -117,6 +132,9 @@ impl<'c> Target<'c> {
         api: &'c Resource,
         scope: &ScopeSet,
     ) -> Result<Self, NoTarget> {
+        if !api.user_info {
+            return Self::at(api, api.part_of(scope));
+        }
         let mut target = Self::at(api, api.part_of(scope).joined_with(&scope.about_user()))?;
         if scope.contains(OPENID) && api.identifier != resources.user_info {
             target.audience.push(&resources.user_info);
@@ -132,6 +150,15 @@ impl<'c> Target<'c> {
             audience: vec![&api.identifier],
             scope,
         })
+    }
+}
+
+/// All that may be had, or what is asked of it.
+fn asked_of(requested: Option<ScopeSet>, all: ScopeSet) -> Result<ScopeSet, NoTarget> {
+    match requested {
+        None => Ok(all),
+        Some(requested) if requested.is_within(&all) => Ok(requested),
+        Some(_) => Err(NoTarget::NoScope),
     }
 }
 
@@ -193,6 +220,23 @@ mod tests {
             for_user(&described(), "", "offline_access notes:read", None),
             format!("{NOTES}: notes:read offline_access")
         );
+    }
+
+    #[test]
+    fn an_api_that_is_not_to_ask_who_the_user_is_gets_no_token_that_could() {
+        let mail = Resource {
+            user_info: false,
+            ..api(MAIL, "mail:send")
+        };
+        let resources = resources(api(NOTES, "notes:read"), vec![mail]);
+        for asked in [None, Some(MAIL)] {
+            assert_eq!(
+                for_user(&resources, MAIL, GRANTED, asked),
+                format!("{MAIL}: mail:send")
+            );
+        }
+        let own = for_user(&resources, MAIL, GRANTED, Some(ISSUER));
+        assert_eq!(own, format!("{ISSUER}: email openid"));
     }
 
     #[test]
@@ -306,6 +350,38 @@ mod tests {
         assert_eq!(ask(Some("notes:read mail:send"), Some(MAIL)), "NoScope");
         assert_eq!(ask(Some("openid"), None), "NoScope");
         assert_eq!(ask(None, Some(ISSUER)), "NotAllowed");
+    }
+
+    #[test]
+    fn an_exchange_gives_a_part_of_what_is_held_and_never_userinfo() {
+        let held = set("openid notes:read mail:send");
+        let ask = |named: Option<&str>, requested: Option<&str>, asked| {
+            let named = named.map(Named::from_stored);
+            let resources = described();
+            show(Target::for_exchange(
+                &resources,
+                named.as_ref(),
+                &held,
+                requested.map(set),
+                asked,
+            ))
+        };
+        assert_eq!(ask(None, None, None), format!("{NOTES}: notes:read"));
+        assert_eq!(
+            ask(None, Some("mail:send"), Some(MAIL)),
+            format!("{MAIL}: mail:send")
+        );
+        assert_eq!(ask(None, Some("notes:write"), None), "NoScope", "not held");
+        assert_eq!(ask(None, Some("openid"), None), "NoScope");
+        assert_eq!(ask(None, None, Some(ISSUER)), "NotAllowed");
+        assert_eq!(ask(Some(MAIL), None, None), "NotAllowed");
+        assert_eq!(ask(Some(MAIL), None, Some(MAIL)), format!("{MAIL}: mail:send"));
+        assert_eq!(ask(Some(""), None, Some(MAIL)), format!("{MAIL}: mail:send"));
+        let own = resources(Resource::undescribed(ISSUER), Vec::new());
+        for asked in [None, Some(ISSUER)] {
+            let of_own = Target::for_exchange(&own, None, &held, None, asked);
+            assert_eq!(show(of_own), "NotAllowed");
+        }
     }
 
     #[test]

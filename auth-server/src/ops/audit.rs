@@ -94,6 +94,15 @@ pub(crate) fn refresh_token_reused(who: Subject<'_>, client_id: &str) {
     );
 }
 
+/// `of_client` is whom the token was issued to that was exchanged.
+pub(crate) fn token_exchanged(who: Subject<'_>, client_id: &str, of_client: &str) {
+    tracing::info!(
+        target: TARGET,
+        { user.id = who.user_id, sid = who.sid, client.id = client_id, subject.client.id = of_client },
+        "token exchanged"
+    );
+}
+
 pub(crate) fn revoked(who: Subject<'_>, client_id: &str) {
     tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "revoked");
 }

@@ -35,6 +35,9 @@ pub(crate) struct AccessTokenClaims<'t> {
     pub(crate) auth_time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) grant_id: Option<String>,
+    /// Who acts for the user (RFC 8693 §4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) act: Option<&'t serde_json::Value>,
 }
 
 /// An ID token (OIDC Core §2).

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::error::TokenError;
 use super::userinfo::{self, UserInfoError};
-use super::{client_credentials, code_exchange, introspection, refresh, revocation};
+use super::{client_credentials, code_exchange, exchange, introspection, refresh, revocation};
 use crate::client::authentication::Presented;
 use crate::client::{Client, Grant};
 use crate::ops::body::{BodyError, read_form};
@@ -32,6 +32,7 @@ pub(crate) async fn token(
         Grant::AuthorizationCode => code_exchange::exchange(&shared, client, &form).await?,
         Grant::RefreshToken => refresh::refresh(&shared, client, &form).await?,
         Grant::ClientCredentials => client_credentials::issue(&shared, client, &form)?,
+        Grant::TokenExchange => exchange::exchange(&shared, client, &form).await?,
     };
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(response))
 }

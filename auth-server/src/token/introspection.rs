@@ -44,6 +44,9 @@ struct Says {
     /// RFC 6749 §7.1: how it is used; a refresh token has no such type.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
+    /// Who acts for the user (RFC 8693 §4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<serde_json::Value>,
 }
 
 /// Looks a token up for a client. `token_type_hint` is not needed: the two kinds look different.
@@ -102,6 +105,7 @@ async fn of_refresh_token(
         iat: None,
         jti: None,
         token_type: None,
+        act: None,
     }))
 }
 
@@ -133,6 +137,7 @@ async fn of_access_token(shared: &Shared, client: &Client, token: &str) -> Resul
         iat: claims.issued_at().map(UnixTime::as_secs),
         jti: claims.jti().map(str::to_owned),
         token_type: Some("Bearer"),
+        act: claims.get("act").cloned(),
     }))
 }
 

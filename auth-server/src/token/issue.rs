@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use resource_server::claims::Claims;
 use resource_server::time::UnixTime;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::claims::{
-    ACR_OF_PASSWORD, AMR_OF_PASSWORD, AccessTokenClaims, IdTokenClaims, UserClaims, at_hash,
+    ACR_OF_PASSWORD, AMR_OF_PASSWORD, AccessTokenClaims, GRANT_CLAIM, IdTokenClaims, UserClaims, at_hash,
 };
 use super::error::TokenError;
+use super::exchange::ACCESS_TOKEN_TYPE;
 use crate::client::Client;
 use crate::config::Config;
 use crate::grant::claims::AskedClaims;
@@ -24,6 +27,9 @@ use crate::user::User;
 #[derive(Serialize)]
 pub(crate) struct TokenResponse {
     access_token: String,
+    /// RFC 8693 §2.2.1; of no other grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: u64,
     /// RFC 6749 §3.3 knows no empty scope.
@@ -51,6 +57,17 @@ pub(crate) struct UserGrant<'g> {
     pub(crate) claims: &'g AskedClaims,
     /// Of the authorization request; absent in refreshed ID tokens (OIDC Core §12.2).
     pub(crate) nonce: Option<&'g str>,
+}
+
+/// What an exchanged token is made from.
+#[derive(Debug)]
+pub(crate) struct Exchanged<'g> {
+    pub(crate) client: &'g Client,
+    /// What the token says that is exchanged.
+    pub(crate) subject: &'g Claims,
+    pub(crate) target: &'g Target<'g>,
+    /// Who acts for the user.
+    pub(crate) actors: Option<Value>,
 }
 
 /// Signs what is issued.
@@ -106,9 +123,33 @@ impl Issuance<'_> {
             .sign(TokenType::AccessToken, client.signing.access_token, claims)
     }
 
+    /// An access token that is a part of another one: of the same user and grant, and good no longer.
+    pub(crate) fn for_exchange(&self, exchanged: &Exchanged<'_>) -> Result<TokenResponse, TokenError> {
+        let subject = exchanged.subject;
+        let own = self.access_token(exchanged.client, subject.subject(), exchanged.target);
+        let ends = subject.expires_at().min(UnixTime::from_secs(own.exp));
+        let claims = AccessTokenClaims {
+            exp: ends.as_secs(),
+            auth_time: subject.get("auth_time").and_then(Value::as_i64),
+            grant_id: subject
+                .get(GRANT_CLAIM)
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            act: exchanged.actors.as_ref(),
+            ..own
+        };
+        let access_token = self.sign_access_token(exchanged.client, &claims)?;
+        Ok(TokenResponse {
+            expires_in: ends.since(self.now).as_secs(),
+            issued_token_type: Some(ACCESS_TOKEN_TYPE),
+            ..self.response(access_token, exchanged.target)
+        })
+    }
+
     fn response(&self, access_token: String, target: &Target<'_>) -> TokenResponse {
         TokenResponse {
             access_token,
+            issued_token_type: None,
             token_type: "Bearer",
             expires_in: self.config.tokens.access_token.as_secs(),
             scope: target.scope.to_string(),
@@ -134,6 +175,7 @@ impl Issuance<'_> {
             jti: random_handle(),
             auth_time: None,
             grant_id: None,
+            act: None,
         }
     }
 

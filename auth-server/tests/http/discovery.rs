@@ -31,7 +31,12 @@ async fn disc_1_to_6_the_metadata_names_what_is_there() {
     );
     assert_eq!(
         metadata["grant_types_supported"],
-        serde_json::json!(["authorization_code", "refresh_token", "client_credentials"])
+        serde_json::json!([
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            "urn:ietf:params:oauth:grant-type:token-exchange"
+        ])
     );
     assert_eq!(metadata["authorization_response_iss_parameter_supported"], true);
     for supported in [
@@ -45,6 +50,23 @@ async fn disc_1_to_6_the_metadata_names_what_is_there() {
         serde_json::json!(["ES256", "EdDSA", "RS256"]),
         "Discovery §3 wants RS256 among them"
     );
+}
+
+#[tokio::test]
+async fn the_metadata_names_the_apis() {
+    let server = Server::start_with_apis().await;
+    let metadata = server.get("/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(
+        metadata["protected_resources"],
+        serde_json::json!([
+            "https://notes.example",
+            "https://mail.example",
+            "https://files.example"
+        ])
+    );
+    let without = Server::start().await;
+    let metadata = without.get("/.well-known/openid-configuration").await.json();
+    assert!(metadata.get("protected_resources").is_none());
 }
 
 #[tokio::test]

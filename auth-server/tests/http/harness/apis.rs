@@ -36,6 +36,65 @@ audience = "https://notes.example"
 resources = ["https://mail.example"]
 "#;
 
+/// Three APIs, each of which calls the next: notes, files, scans. A stranger may exchange, but is no API of anybody.
+const CHAIN: &str = r#"
+[[resource]]
+identifier = "https://notes.example"
+scopes = ["read", "write", "notes"]
+introspected_by = ["notes-api"]
+exchanged_by = ["notes-api"]
+
+[[resource]]
+identifier = "https://files.example"
+scopes = ["read", "write"]
+introspected_by = ["files-api"]
+exchanged_by = ["files-api"]
+
+[[resource]]
+identifier = "https://scans.example"
+scopes = ["read"]
+
+[[client]]
+id = "notes-api"
+secret_env = "SECRET"
+grants = ["urn:ietf:params:oauth:grant-type:token-exchange"]
+scopes = ["read", "write"]
+audience = "https://files.example"
+
+[[client]]
+id = "files-api"
+secret_env = "SECRET"
+grants = ["urn:ietf:params:oauth:grant-type:token-exchange"]
+scopes = ["openid", "read", "notes"]
+audience = "https://scans.example"
+resources = ["https://notes.example"]
+
+[[client]]
+id = "stranger"
+secret_env = "SECRET"
+grants = ["urn:ietf:params:oauth:grant-type:token-exchange"]
+scopes = ["read", "write"]
+audience = "https://files.example"
+
+[[client]]
+id = "desk"
+secret_env = "SECRET"
+redirect_uris = ["https://bff.example/callback"]
+grants = ["authorization_code", "refresh_token", "client_credentials",
+    "urn:ietf:params:oauth:grant-type:token-exchange"]
+scopes = ["openid", "email", "offline_access", "read", "write", "notes"]
+audience = "https://notes.example"
+resources = ["https://files.example"]
+
+[[client]]
+id = "pocket"
+kind = "public"
+redirect_uris = ["https://bff.example/callback"]
+grants = ["authorization_code"]
+scopes = ["openid", "read"]
+audience = "https://notes.example"
+"#;
+
 pub(crate) const NOTES_API: Credentials<'static> = Credentials::Basic("notes-api", SECRET);
 pub(crate) const MAIL_API: Credentials<'static> = Credentials::Basic("mail-api", SECRET);
 pub(crate) const DESK: Credentials<'static> = Credentials::Basic("desk", SECRET);
@@ -43,5 +102,10 @@ pub(crate) const DESK: Credentials<'static> = Credentials::Basic("desk", SECRET)
 impl Server {
     pub(crate) async fn start_with_apis() -> Self {
         Self::start_below("", APIS).await
+    }
+
+    /// With APIs that call one another.
+    pub(crate) async fn start_with_exchanges() -> Self {
+        Self::start_below("", CHAIN).await
     }
 }

@@ -1,0 +1,39 @@
+//! What is known of a grant by the name that its access tokens carry.
+
+use sqlx::Row as _;
+
+use super::{Store, StoreError};
+use crate::grant::target::Named;
+
+/// A grant that stands, of a user who is not disabled.
+#[derive(Debug)]
+pub(crate) struct LiveGrant {
+    pub(crate) client_id: String,
+    pub(crate) user_id: String,
+    pub(crate) sid: String,
+    /// What the authorization request named.
+    pub(crate) resources: Named,
+}
+
+impl Store {
+    /// The grant of this handle, by the same rule as [`Store::grant_state`].
+    pub(crate) async fn live_grant(&self, handle: &[u8]) -> Result<Option<LiveGrant>, StoreError> {
+        let row = sqlx::query(
+            "SELECT client_id, user_id, sid, resources FROM family WHERE handle = $1 AND ended_at IS NULL
+                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = family.user_id AND disabled_at IS NULL)",
+        )
+        .bind(handle)
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|row| {
+            let resources: String = row.try_get("resources")?;
+            Ok(LiveGrant {
+                client_id: row.try_get("client_id")?,
+                user_id: row.try_get("user_id")?,
+                sid: row.try_get("sid")?,
+                resources: Named::from_stored(&resources),
+            })
+        })
+        .transpose()
+    }
+}
