@@ -59,6 +59,7 @@ bench: setup-bench build-release
 	$(CARGO) bench --workspace --bench proxy
 	$(CARGO) bench --workspace --bench cluster
 	$(CARGO) bench --workspace --bench scale
+	$(CARGO) bench --workspace --bench enumeration
 
 bench-quick: setup-bench build-release
 	tests/bench/footprint.sh

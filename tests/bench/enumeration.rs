@@ -123,7 +123,11 @@ impl Server {
                     Ask::Secret => self.wrong_secret(if exists { "known" } else { "other" }).await,
                 };
                 if sample >= WARM_UP {
-                    let of_kind = if exists { &mut times.known } else { &mut times.unknown };
+                    let of_kind = if exists {
+                        &mut times.known
+                    } else {
+                        &mut times.unknown
+                    };
                     of_kind.push(took.as_secs_f64() * 1e3);
                 }
             }
@@ -148,7 +152,11 @@ impl Server {
             .map(str::to_owned)
             .collect();
         let mut form = hidden_fields(&page.text().await.unwrap());
-        for (field, value) in [("username", name), ("password", "a wrong password"), ("action", "sign-in")] {
+        for (field, value) in [
+            ("username", name),
+            ("password", "a wrong password"),
+            ("action", "sign-in"),
+        ] {
             form.push((field.to_owned(), value.to_owned()));
         }
         let request = self

@@ -118,7 +118,13 @@ pub fn mann_whitney(one: &[f64], other: &[f64]) -> f64 {
 /// How likely a standard normal value is to be beyond `z >= 0` (Abramowitz and Stegun 26.2.17; the error is below 1e-7).
 fn upper_tail(z: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * z);
-    let series = [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_53];
+    let series = [
+        1.330_274_429,
+        -1.821_255_978,
+        1.781_477_937,
+        -0.356_563_782,
+        0.319_381_53,
+    ];
     let polynomial = series.iter().fold(0.0, |sum, factor| (sum + factor) * t);
     (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt() * polynomial
 }
@@ -188,13 +194,17 @@ mod tests {
     #[test]
     fn what_is_alike_differs_by_chance_and_what_is_apart_does_not() {
         let series = |offset: f64| (0..200).map(|n| f64::from(n % 20) + offset).collect::<Vec<_>>();
-        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-3, "{found} {expected}");
+        let close =
+            |found: f64, expected: f64| assert!((found - expected).abs() < 1e-3, "{found} {expected}");
         close(mann_whitney(&series(0.0), &series(0.0)), 1.0);
         assert!(mann_whitney(&series(0.0), &series(10.0)) < 1e-6);
         assert!(mann_whitney(&series(10.0), &series(0.0)) < 1e-6);
         close(mann_whitney(&[1.0; 5], &[1.0; 7]), 1.0);
         // Reckoned apart, with an exact tail: U is 2 of 30, with two pairs of ties.
-        close(mann_whitney(&[1.0, 2.0, 3.0, 4.0, 5.0], &[4.0, 5.0, 6.0, 7.0, 8.0, 9.0]), 0.0219);
+        close(
+            mann_whitney(&[1.0, 2.0, 3.0, 4.0, 5.0], &[4.0, 5.0, 6.0, 7.0, 8.0, 9.0]),
+            0.0219,
+        );
         close(upper_tail(1.96), 0.025);
     }
 }

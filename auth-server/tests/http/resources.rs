@@ -311,6 +311,23 @@ async fn cc_2_a_service_names_its_resource() {
         .assert_oauth_error(400, "invalid_target");
 }
 
+#[tokio::test]
+async fn an_api_without_user_info_gets_no_token_that_opens_it() {
+    let server = Server::start_with_reserved_mail().await;
+    let request = desk_authorization().with("resource", MAIL);
+    let first = exchange(&server, &code(&server, &request).await, &[]).await;
+    assert_eq!(target(&first), (json!(MAIL), "mail:send".to_owned()));
+    assert!(!first.tokens().id_token.is_empty());
+    server
+        .user_info(&first.tokens().access_token)
+        .await
+        .assert_oauth_error(401, "invalid_token");
+    let own = [("resource", server.issuer.as_str())];
+    let second = refresh(&server, &first.tokens().refresh_token, &own).await;
+    let told = server.user_info(&second.tokens().access_token).await;
+    assert_eq!(told.json()["email"], "alice@example.com");
+}
+
 /// As clients are configured that know of no `[[resource]]`.
 #[tokio::test]
 async fn the_audience_of_a_client_is_a_resource_that_needs_no_description() {

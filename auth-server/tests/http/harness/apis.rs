@@ -104,6 +104,13 @@ impl Server {
         Self::start_below("", APIS).await
     }
 
+    /// With a mail API that is not to learn at `/userinfo` who its callers are.
+    pub(crate) async fn start_with_reserved_mail() -> Self {
+        let mail = "scopes = [\"mail:send\"]\n";
+        let apis = APIS.replacen(mail, &format!("{mail}user_info = false\n"), 1);
+        Self::start_below("", &apis).await
+    }
+
     /// With APIs that call one another.
     pub(crate) async fn start_with_exchanges() -> Self {
         Self::start_below("", CHAIN).await
