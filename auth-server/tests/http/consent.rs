@@ -99,6 +99,22 @@ async fn what_was_allowed_is_not_asked_for_again_and_more_is() {
 }
 
 #[tokio::test]
+async fn claims_that_are_asked_for_by_name_are_asked_about_too() {
+    let server = Server::start().await;
+    let (mut browser, _) = allowed(&server, "openid").await;
+    let request = stranger_authorization("openid").with("claims", "{\"userinfo\":{\"email\":null}}");
+    let silent = request.clone().with("prompt", "none");
+    browser
+        .authorize(&silent)
+        .await
+        .assert_returned_error(&server, "consent_required");
+    let page = browser.authorize(&request).await;
+    page.assert_page(200, "see your e-mail address");
+    browser.submit(&page, &ALLOW).await.code();
+    browser.authorize(&silent).await.code();
+}
+
+#[tokio::test]
 async fn what_is_not_allowed_is_told_to_the_client_and_not_remembered() {
     let server = Server::start().await;
     let mut browser = Browser::new(&server);
