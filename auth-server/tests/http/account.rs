@@ -280,6 +280,60 @@ async fn changes_want_a_password_that_was_typed_a_short_while_ago() {
 }
 
 #[tokio::test]
+async fn login_1_the_page_does_not_tell_who_has_an_account() {
+    let server = Server::start().await;
+    let mut bodies = Vec::new();
+    for (name, password) in [
+        ("alice", "wrong password"),
+        ("nobody", PASSWORD),
+        ("n\u{f6}body", PASSWORD),
+    ] {
+        let mut browser = Browser::new(&server);
+        let page = browser.get("/account").await;
+        let answer = browser
+            .submit(&page, &[("username", name), ("password", password)])
+            .await;
+        answer.assert_page(422, "That did not work");
+        assert_eq!(browser.session_cookie(), None);
+        let token = answer.hidden_field("form_token");
+        bodies.push(answer.body.replace(&token, "").replace(name, ""));
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1);
+}
+
+#[tokio::test]
+async fn x_9_guesses_at_who_confirms_a_change_count_as_those_at_the_sign_in() {
+    let server = Server::start().await;
+    let (mut browser, _) = signed_in(&server, "alice").await;
+    server.advance(15 * 60);
+    let page = account(&mut browser).await;
+    let question = press(&mut browser, &page, "end-others", "").await;
+    let guesses = futures_util::future::join_all((0..20).map(|_| {
+        let mut tab = Browser::new(&server);
+        tab.cookies.clone_from(&browser.cookies);
+        let question = &question;
+        async move { tab.submit(question, &[("password", "wrong password")]).await }
+    }))
+    .await;
+    assert!(guesses.iter().all(|answer| answer.status == 422));
+    let right = browser.submit(&question, &[("password", PASSWORD)]).await;
+    right.assert_page(422, "The password is not right.");
+    let mut elsewhere = Browser::new(&server);
+    let page = elsewhere.authorize(&authorization()).await;
+    assert_eq!(
+        elsewhere.submit(&page, &TYPED).await.status,
+        422,
+        "one lock for all pages"
+    );
+    server.advance(15 * 60);
+    browser
+        .submit(&question, &[("password", PASSWORD)])
+        .await
+        .location();
+}
+
+#[tokio::test]
 async fn x_12_a_change_is_made_by_whom_the_page_was_shown_to() {
     let server = Server::start().await;
     let (mut browser, _) = signed_in(&server, "alice").await;
