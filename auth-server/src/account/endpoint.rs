@@ -43,7 +43,7 @@ pub(crate) async fn submit(
 ) -> HttpResponse {
     let form = match read_form(&http_request, payload).await {
         Ok(form) => form,
-        Err(error) => return unread_form(Look::of(&http_request, &shared, None), &error),
+        Err(error) => return unread_form(look_of(&http_request, &shared), &error),
     };
     let Some(signed_in) = signed_in(&session) else {
         return sign_in::show(&http_request, &shared, None);
@@ -52,7 +52,7 @@ pub(crate) async fn submit(
     let is_genuine = is_form_of(&http_request, &form, &shared, Form::Account, Some(&signed_in), "");
     // A form that is none of ours, or has lain open for too long: the page comes anew, and nothing is changed.
     let Some(change) = change.filter(|_| is_genuine) else {
-        return see_other(&account_url(&shared));
+        return see_other(&account_url(&http_request, &shared));
     };
     let outcome = if may_change(&signed_in, shared.now()) {
         carry_out(&http_request, &shared, &signed_in, change).await
@@ -69,7 +69,7 @@ pub(crate) fn answered(
 ) -> HttpResponse {
     outcome.unwrap_or_else(|error| {
         tracing::error!(%error, cause = ?error, "a request for the account page failed");
-        unavailable(Look::of(http_request, shared, None))
+        unavailable(look_of(http_request, shared))
     })
 }
 
@@ -81,7 +81,7 @@ async fn page(
     let Some(user) = shared.store.user_by_id(&signed_in.user_id).await? else {
         return Ok(sign_in::show(http_request, shared, None));
     };
-    let look = Look::of(http_request, shared, None);
+    let look = look_of(http_request, shared);
     let (sessions, has_more_sessions) = sessions(shared, signed_in).await?;
     let applications = applications(shared, &user.id, look.language).await?;
     let query = Params::parse(http_request.query_string().as_bytes());
@@ -107,12 +107,11 @@ async fn page(
         session: Some(signed_in),
         request: "",
     };
-    let issuer = &shared.config.issuer;
     let account = AccountPage {
         look,
-        action: &issuer.endpoint_path("/account"),
-        password_path: &issuer.endpoint_path("/account/password"),
-        sign_out_path: &issuer.endpoint_path("/end_session"),
+        action: &path_of(http_request, shared, "/account"),
+        password_path: &path_of(http_request, shared, "/account/password"),
+        sign_out_path: &path_of(http_request, shared, "/end_session"),
         token: &shared.forms.make(binding, shared.now()),
         user: &user,
         has_others: has_more_sessions || sessions.iter().any(|session| !session.is_this),
@@ -165,8 +164,30 @@ pub(crate) fn tell_of_ended(user_id: &str, sids: &[String]) {
     }
 }
 
-pub(crate) fn account_url(shared: &Shared) -> String {
-    shared.config.issuer.endpoint("/account")
+/// An application that links here may say which language its user reads; that stays from page to page.
+fn wanted_languages(http_request: &HttpRequest) -> Option<String> {
+    let query = Params::parse(http_request.query_string().as_bytes());
+    query.get("ui_locales").map(str::to_owned)
+}
+
+pub(crate) fn look_of<'s>(http_request: &HttpRequest, shared: &'s Shared) -> Look<'s> {
+    Look::of(http_request, shared, wanted_languages(http_request).as_deref())
+}
+
+fn query_of(http_request: &HttpRequest, shared: &Shared) -> String {
+    match wanted_languages(http_request) {
+        Some(_) => format!("?ui_locales={}", look_of(http_request, shared).language.tag()),
+        None => String::new(),
+    }
+}
+
+/// The path of a page that goes on in the same language.
+pub(crate) fn path_of(http_request: &HttpRequest, shared: &Shared, path: &str) -> String {
+    shared.config.issuer.endpoint_path(path) + &query_of(http_request, shared)
+}
+
+pub(crate) fn account_url(http_request: &HttpRequest, shared: &Shared) -> String {
+    shared.config.issuer.endpoint("/account") + &query_of(http_request, shared)
 }
 
 /// The page, with what it says about the change that has just been made.
@@ -176,7 +197,7 @@ pub(crate) fn url_when_done(
     signed_in: &SignedIn,
     done: Done,
 ) -> String {
-    let url = account_url(shared);
+    let url = account_url(http_request, shared);
     let Some(mark) = browser_mark(http_request) else {
         return url;
     };
@@ -187,5 +208,6 @@ pub(crate) fn url_when_done(
         request: done.as_str(),
     };
     let proof = shared.forms.make(binding, shared.now());
-    format!("{url}?done={}&proof={proof}", done.as_str())
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}done={}&proof={proof}", done.as_str())
 }

@@ -416,18 +416,3 @@ async fn the_page_names_browsers_but_keeps_no_addresses() {
         page.body
     );
 }
-
-#[tokio::test]
-async fn the_page_speaks_korean() {
-    let server = Server::start().await;
-    let (mut browser, _) = signed_in(&server, "alice").await;
-    for (path, said) in [
-        ("/account", "로그인된 곳"),
-        ("/account/password", "새 비밀번호 확인"),
-    ] {
-        let request = server.request(reqwest::Method::GET, path);
-        let page = browser.send(request.header("accept-language", "ko-KR")).await;
-        page.assert_page(200, said);
-        assert_eq!(page.header("content-language"), "ko");
-    }
-}

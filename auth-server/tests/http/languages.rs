@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::harness::{Answer, Browser, Server, authorization, stranger_authorization};
+use crate::harness::{Answer, Browser, PASSWORD, Server, authorization, stranger_authorization};
 
 async fn accepting(server: &Server, path: &str, languages: &str) -> Answer {
     let request = server.request(Method::GET, path);
@@ -82,4 +82,40 @@ async fn faults_are_told_in_the_readers_language() {
     }
     let asked = server.get("/end_session?ui_locales=ko").await;
     assert_language(&asked, "ko");
+}
+
+#[tokio::test]
+async fn an_application_links_to_the_account_page_in_its_users_language_and_it_stays() {
+    let server = Server::start().await;
+    let mut browser = Browser::new(&server);
+    let page = browser.get("/account?ui_locales=ko-KR").await;
+    page.assert_page(200, "계정을 확인하고 변경하려면");
+    let wrong = browser
+        .submit(&page, &[("username", "alice"), ("password", "wrong password")])
+        .await;
+    wrong.assert_page(422, "로그인하지 못했습니다.");
+    let answer = browser
+        .submit(&wrong, &[("username", "alice"), ("password", PASSWORD)])
+        .await;
+    assert!(answer.location().as_str().ends_with("/account?ui_locales=ko"));
+    Browser::new(&server)
+        .sign_in("alice", &authorization())
+        .await
+        .code();
+    let page = browser.get("/account?ui_locales=ko").await;
+    page.assert_page(200, "로그인된 곳");
+    assert!(page.body.contains("/account/password?ui_locales=ko\""));
+    assert!(page.body.contains("/end_session?ui_locales=ko\""));
+    let answer = browser.press(&page, &[("action", "end-others")]).await;
+    let location = answer.location();
+    let path = location.as_str().strip_prefix(&server.issuer).unwrap();
+    browser
+        .get(path)
+        .await
+        .assert_page(200, "다른 모든 곳에서 로그아웃했습니다.");
+    let other = browser.get("/account?ui_locales=%22%3E%3Cb%3E").await;
+    other.assert_page(200, "Your account");
+    assert!(other.body.contains("/account/password?ui_locales=en\""));
+    let password = accepting(&server, "/account/password", "ko").await;
+    password.assert_page(200, "로그인하세요.");
 }

@@ -5,13 +5,13 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::SecretString;
 
-use crate::account::endpoint::{answered, tell_of_ended, url_when_done};
+use crate::account::endpoint::{answered, look_of, path_of, tell_of_ended, url_when_done};
 use crate::account::sign_in::endpoint as sign_in;
 use crate::ops::audit;
 use crate::ops::body::read_form;
 use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable, unread_form};
 use crate::page::texts::Done;
-use crate::page::{Look, PasswordPage, PasswordProblem};
+use crate::page::{PasswordPage, PasswordProblem};
 use crate::params::Params;
 use crate::signin::endpoint::{address_of, is_form_of};
 use crate::signin::form_token::{Binding, Form};
@@ -43,7 +43,7 @@ pub(crate) async fn submit(
 ) -> HttpResponse {
     let form = match read_form(&http_request, payload).await {
         Ok(form) => form,
-        Err(error) => return unread_form(Look::of(&http_request, &shared, None), &error),
+        Err(error) => return unread_form(look_of(&http_request, &shared), &error),
     };
     let Some(signed_in) = signed_in(&session) else {
         return sign_in::show(&http_request, &shared, None);
@@ -69,7 +69,7 @@ fn page(
     signed_in: &SignedIn,
     problem: Option<&PasswordProblem>,
 ) -> HttpResponse {
-    let look = Look::of(http_request, shared, None);
+    let look = look_of(http_request, shared);
     let status = match problem {
         None => StatusCode::OK,
         Some(PasswordProblem::FormExpired) => StatusCode::FORBIDDEN,
@@ -85,8 +85,8 @@ fn page(
     };
     let page = PasswordPage {
         look,
-        action: &shared.config.issuer.endpoint_path("/account/password"),
-        account_path: &shared.config.issuer.endpoint_path("/account"),
+        action: &path_of(http_request, shared, "/account/password"),
+        account_path: &path_of(http_request, shared, "/account"),
         token: &shared.forms.make(binding, shared.now()),
         problem,
     };
@@ -120,7 +120,7 @@ async fn change(
     let credentials = match judge(&shared.store, &shared.checker, attempt, now).await? {
         SignIn::Welcome(_, credentials) => credentials,
         SignIn::Refused | SignIn::Throttled => return show_again(PasswordProblem::Refused),
-        SignIn::Busy => return Ok(unavailable(Look::of(http_request, shared, None))),
+        SignIn::Busy => return Ok(unavailable(look_of(http_request, shared))),
     };
     if new == current {
         return show_again(PasswordProblem::Unchanged);
@@ -130,7 +130,7 @@ async fn change(
         return show_again(PasswordProblem::Unfit(unfit));
     }
     let Some(place) = shared.checker.take_place() else {
-        return Ok(unavailable(Look::of(http_request, shared, None)));
+        return Ok(unavailable(look_of(http_request, shared)));
     };
     let hash = shared.checker.hash(place, new).await?;
     let change = OwnPassword {

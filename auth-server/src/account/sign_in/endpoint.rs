@@ -5,10 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::SecretString;
 
 use crate::account::change::Change;
-use crate::account::endpoint::{account_url, answered, carry_out};
+use crate::account::endpoint::{account_url, answered, carry_out, look_of, path_of};
 use crate::ops::body::read_form;
 use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable, unread_form};
-use crate::page::{FormTag, Look, SignInPage, SignInProblem, SignInPurpose};
+use crate::page::{FormTag, SignInPage, SignInProblem, SignInPurpose};
 use crate::params::Params;
 use crate::signin::endpoint::{Failed, address_of, is_form_of, tell};
 use crate::signin::form_token::{Binding, Form};
@@ -62,7 +62,7 @@ fn render(
     (request, username): (&str, &str),
     problem: Option<SignInProblem>,
 ) -> HttpResponse {
-    let look = Look::of(http_request, shared, None);
+    let look = look_of(http_request, shared);
     let mut response = page_response(look, SignInProblem::status(problem), None);
     let mark = mark_of(http_request, &mut response);
     let binding = Binding {
@@ -74,7 +74,7 @@ fn render(
     let page = SignInPage {
         look,
         form: FormTag {
-            action: &shared.config.issuer.endpoint_path("/account/sign-in"),
+            action: &path_of(http_request, shared, "/account/sign-in"),
             request,
             token: &shared.forms.make(binding, shared.now()),
         },
@@ -94,7 +94,7 @@ pub(crate) async fn submit(
 ) -> HttpResponse {
     let form = match read_form(&http_request, payload).await {
         Ok(form) => form,
-        Err(error) => return unread_form(Look::of(&http_request, &shared, None), &error),
+        Err(error) => return unread_form(look_of(&http_request, &shared), &error),
     };
     let outcome = answer(&http_request, &form, &session, &shared).await;
     answered(&http_request, &shared, outcome)
@@ -121,7 +121,7 @@ async fn answer(
         return Ok(show(http_request, shared, Some(&failed)));
     }
     if again.is_some() && form.get("action") == Some("cancel") {
-        return Ok(see_other(&account_url(shared)));
+        return Ok(see_other(&account_url(http_request, shared)));
     }
     let name = match &again {
         None => typed_name.to_owned(),
@@ -143,7 +143,7 @@ async fn answer(
         SignIn::Refused | SignIn::Throttled => {
             return refused(http_request, shared, again.as_ref(), request, &name).await;
         }
-        SignIn::Busy => return Ok(unavailable(Look::of(http_request, shared, None))),
+        SignIn::Busy => return Ok(unavailable(look_of(http_request, shared))),
     };
     let mut begun = SignedIn::begin(&user.id, now);
     let stored = begin(session, http_request, shared, &begun, credentials, None).await?;
@@ -155,7 +155,7 @@ async fn answer(
     let change = Change::parse(&Params::parse(request.as_bytes()));
     match change.filter(|_| again.is_some_and(|again| again.user_id == begun.user_id)) {
         Some(change) => Ok(carry_out(http_request, shared, &begun, change).await?),
-        None => Ok(see_other(&account_url(shared))),
+        None => Ok(see_other(&account_url(http_request, shared))),
     }
 }
 
