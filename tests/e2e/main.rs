@@ -11,6 +11,7 @@
 mod administration;
 mod answers;
 mod backchannel;
+mod backchannel_of_ours;
 mod cookies;
 mod csrf;
 mod departures;

@@ -57,6 +57,7 @@ pub struct Deployment {
     pub(super) dev_server: Option<String>,
     pub(super) server_rules: &'static str,
     pub(super) has_tls: bool,
+    pub(super) has_back_channel: bool,
     pub(super) limits: &'static str,
     pub(super) signing_keys: &'static str,
     pub(super) further_sections: String,
@@ -82,6 +83,7 @@ impl Deployment {
             dev_server: None,
             server_rules: "",
             has_tls: false,
+            has_back_channel: false,
             // The servers' clock stands still unless a story moves it, so a rate would run out.
             limits: "login_per_address = \"off\"",
             signing_keys: "",
@@ -223,6 +225,13 @@ impl Deployment {
     #[must_use]
     pub fn with_tls(mut self) -> Self {
         self.has_tls = true;
+        self
+    }
+
+    /// Our auth server tells the BFF of sign-outs.
+    #[must_use]
+    pub fn and_back_channel(mut self) -> Self {
+        self.has_back_channel = true;
         self
     }
 

@@ -48,7 +48,11 @@ impl Stack {
         administration.close().await;
     }
 
-    async fn administration(&self) -> Administration {
+    /// The auth server's database, as its commands open it.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn administration(&self) -> Administration {
         let text = configuration(&self.deployment, &self.places());
         let config = OperatorConfig::parse(&text, &|_| None)
             .unwrap_or_else(|faults| panic!("auth-server.toml: {faults}"));
@@ -62,6 +66,10 @@ impl Stack {
 fn configuration(deployment: &Deployment, places: &Places<'_>) -> String {
     let Places { issuer, app, .. } = places;
     let lifetime = deployment.access_token_lifetime.as_secs();
+    let back_channel = match deployment.has_back_channel {
+        true => format!("backchannel_logout_uri = \"{app}/bff/backchannel\""),
+        false => String::new(),
+    };
     format!(
         r#"
 issuer = "{issuer}"
@@ -70,6 +78,7 @@ storage.path = {database}
 keys.path = {keys}
 {signing_keys}
 tokens.access_token_lifetime = "{lifetime}s"
+outbound.allowed_networks = ["127.0.0.0/8"]
 resource = [{{ identifier = "{AUDIENCE}", scopes = ["notes:read", "notes:write"] }},
     {{ identifier = "https://files.example", scopes = ["notes:read"] }}]
 [[client]]
@@ -83,6 +92,7 @@ post_logout_redirect_uris = ["{app}/bff/logout/callback"]
 scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
 audience = "{AUDIENCE}"
 resources = ["https://files.example"]
+{back_channel}
 "#,
         database = places.file("auth-server.sqlite3"),
         keys = places.file("auth-server-keys.json"),
