@@ -118,7 +118,8 @@ pub(crate) fn trail(log: &str) -> Vec<Value> {
 /// A server in a process of its own, with everything that it logs.
 pub(crate) struct Process {
     child: std::process::Child,
-    log: std::io::BufReader<std::process::ChildStdout>,
+    /// Reads on, so that a server which logs much is not held up.
+    rest: Option<std::thread::JoinHandle<String>>,
     lines: String,
     base: String,
     http: reqwest::Client,
@@ -148,6 +149,11 @@ impl Process {
                 break entry["fields"]["address"].as_str().unwrap().to_owned();
             }
         };
+        let rest = std::thread::spawn(move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).unwrap();
+            rest
+        });
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -155,7 +161,7 @@ impl Process {
             .unwrap();
         Self {
             child,
-            log,
+            rest: Some(rest),
             lines,
             base: format!("http://{address}"),
             http,
@@ -169,7 +175,7 @@ impl Process {
             .status()
             .unwrap();
         assert!(status.success());
-        self.log.read_to_string(&mut self.lines).unwrap();
+        self.lines += &self.rest.take().unwrap().join().unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.lines);
         std::mem::take(&mut self.lines)
     }
