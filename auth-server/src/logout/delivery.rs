@@ -22,8 +22,6 @@ pub(super) enum Outcome {
     Refused,
     /// Nobody knows whether the client has heard anything.
     Failed,
-    /// The client is not registered any more, or not for this.
-    Unwanted,
 }
 
 /// What happens next.
@@ -59,7 +57,6 @@ impl Outcome {
         let has_refused = self == Self::Refused && notification.attempts >= MOST_REFUSALS;
         match self {
             Self::Taken => Next::Done,
-            Self::Unwanted => Next::GiveUp,
             Self::Refused | Self::Failed => {
                 let again = now + delay(notification.attempts, chance);
                 if has_refused || again >= notification.queued_at + give_up_after {

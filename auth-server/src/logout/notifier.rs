@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::delivery::{Next, Outcome};
 use super::token::logout_token;
+use crate::client::{BackChannel, Client};
 use crate::http::OutboundError;
 use crate::key::signer::SigningError;
 use crate::ops::audit::{self, Subject};
@@ -49,6 +50,7 @@ impl Notifier {
             under_way: JoinSet::new(),
             complaints: HashMap::new(),
             more_waits: false,
+            is_blind: false,
         };
         let task = tokio::spawn(worker.run(Arc::clone(&stop)));
         Self { stop, task }
@@ -72,6 +74,8 @@ struct Worker {
     complaints: HashMap<String, String>,
     /// Whether more was due than had a place.
     more_waits: bool,
+    /// Whether the database failed the last time: said once, and not twice a second.
+    is_blind: bool,
 }
 
 /// An attempt that has ended.
@@ -101,14 +105,26 @@ impl Worker {
     }
 
     async fn begin_what_is_due(&mut self) {
-        if let Err(error) = self.try_to_begin().await {
-            tracing::warn!(%error, cause = ?error, "the outbox of sign-outs cannot be read");
+        match self.try_to_begin().await {
+            Ok(()) if self.is_blind => {
+                self.is_blind = false;
+                tracing::info!("the outbox of sign-outs can be read again");
+            }
+            Err(error) if !self.is_blind => {
+                self.is_blind = true;
+                tracing::warn!(%error, cause = ?error, "the outbox of sign-outs cannot be read");
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 
     async fn try_to_begin(&mut self) -> Result<(), StoreError> {
         self.more_waits = false;
         for client_id in self.shared.store.clients_to_notify(self.shared.now()).await? {
+            // Left to nodes that know it: while they are replaced one after the other their configurations differ.
+            if registered(&self.shared, &client_id).is_none() {
+                continue;
+            }
             let permits = self.free_places(&client_id);
             let wanted = permits.len();
             let now = self.shared.now();
@@ -177,10 +193,18 @@ impl Worker {
 
     async fn try_to_report(&self) -> Result<(), StoreError> {
         let Shared { store, config, .. } = &*self.shared;
+        let now = self.shared.now();
         for backlog in store.logout_backlogs().await? {
             let client_id = &backlog.client_id;
-            let oldest = self.shared.now().since(backlog.oldest);
-            if oldest >= BEHIND {
+            let oldest = now.since(backlog.oldest);
+            if registered(&self.shared, client_id).is_none() {
+                let long_ago = now - config.logout.give_up_after;
+                let dropped = store.drop_notifications(client_id, long_ago).await?;
+                tracing::warn!(
+                    client.id = %client_id, waiting = backlog.waiting, dropped,
+                    "logout notifications wait for a client that is registered without backchannel_logout_uri"
+                );
+            } else if oldest >= BEHIND {
                 let complaint = self.complaints.get(client_id).map(String::as_str);
                 tracing::warn!(
                     client.id = %client_id, waiting = backlog.waiting, oldest_s = oldest.as_secs(), complaint,
@@ -199,6 +223,12 @@ impl Worker {
     }
 }
 
+/// A client that is told, and where.
+fn registered<'s>(shared: &'s Shared, client_id: &str) -> Option<(&'s Client, &'s BackChannel)> {
+    let client = shared.config.clients.find(client_id)?;
+    Some((client, client.back_channel.as_ref()?))
+}
+
 fn interval(period: Duration) -> tokio::time::Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -209,7 +239,7 @@ fn interval(period: Duration) -> tokio::time::Interval {
 #[derive(Debug, thiserror::Error)]
 enum Unsent {
     #[error("it is registered without backchannel_logout_uri by now")]
-    Unwanted,
+    Unregistered,
     #[error(transparent)]
     Signing(#[from] SigningError),
     #[error(transparent)]
@@ -222,8 +252,7 @@ async fn tell(shared: &Shared, notification: Notification) -> Told {
     let answered = send(shared, &notification).await;
     let outcome = match &answered {
         Ok(status) => Outcome::of_status(*status),
-        Err(Unsent::Unwanted) => Outcome::Unwanted,
-        Err(Unsent::Signing(_) | Unsent::Call(_)) => Outcome::Failed,
+        Err(_) => Outcome::Failed,
     };
     let complaint = match answered {
         Ok(_) if outcome == Outcome::Taken => None,
@@ -244,9 +273,7 @@ async fn tell(shared: &Shared, notification: Notification) -> Told {
 
 /// The token is signed for this attempt: one that was kept would have expired, or its key be gone.
 async fn send(shared: &Shared, notification: &Notification) -> Result<u16, Unsent> {
-    let client = shared.config.clients.find(&notification.client_id);
-    let client = client.ok_or(Unsent::Unwanted)?;
-    let back_channel = client.back_channel.as_ref().ok_or(Unsent::Unwanted)?;
+    let (client, back_channel) = registered(shared, &notification.client_id).ok_or(Unsent::Unregistered)?;
     let issuer = &shared.config.issuer;
     // Nobody may have asked this node anything since a key was withdrawn.
     Arc::clone(&shared.rotation).keep_up().await;

@@ -189,6 +189,20 @@ impl Store {
             .collect()
     }
 
+    /// Removes a client's notifications of ends that are so long ago; says how many those were.
+    pub(crate) async fn drop_notifications(
+        &self,
+        client_id: &str,
+        long_ago: UnixTime,
+    ) -> Result<u64, StoreError> {
+        let dropped = sqlx::query("DELETE FROM logout_outbox WHERE client_id = $1 AND queued_at <= $2")
+            .bind(client_id)
+            .bind(long_ago.as_secs())
+            .execute(&self.writer)
+            .await?;
+        Ok(dropped.rows_affected())
+    }
+
     /// Leaves a client's newest notifications and removes the others; says how many those were.
     pub(crate) async fn trim_notifications(&self, client_id: &str, kept: u32) -> Result<u64, StoreError> {
         let mut removed = 0;

@@ -247,17 +247,28 @@ async fn a_hint_for_a_session_that_is_over_tells_only_its_client() {
 
 #[tokio::test]
 async fn a_client_that_is_not_registered_for_it_any_more_is_not_told() {
-    let receiver = Receiver::start();
+    let mut receiver = Receiver::start();
     let server = start(&receiver).await;
     let database = server.open_database().await;
-    for (client_id, user_id) in [("bff", "u"), ("nobody", "u")] {
-        sqlx::query("INSERT INTO logout_outbox VALUES ('s', $1, $2, 0, 0, 0)")
+    for client_id in ["bff", "nobody", "told"] {
+        sqlx::query("INSERT INTO logout_outbox VALUES ('s', $1, 'u', $2, 0, $2)")
             .bind(client_id)
-            .bind(user_id)
+            .bind(server.clock.now().as_secs())
             .execute(&database)
             .await
             .unwrap();
     }
+    receiver.next().await;
+    // Another node may know better, so they wait.
+    until(&database, "SELECT count(*) FROM logout_outbox", 2).await;
+    until(
+        &database,
+        "SELECT count(*) FROM logout_outbox WHERE attempts = 0",
+        2,
+    )
+    .await;
+    server.advance(24 * 3600);
+    let server = server.restarted().await;
     until_all_is_done(&server).await;
 }
 
