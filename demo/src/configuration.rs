@@ -89,6 +89,9 @@ path = {keys}
 [tokens]
 access_token_lifetime = "60s" # so short that refreshing is seen
 
+[outbound]
+allowed_networks = ["127.0.0.0/8"] # the app is told of sign-outs
+
 [[client]]
 id = "{CLIENT_ID}"
 name = "Cloakroom demo"
@@ -96,6 +99,7 @@ kind = "confidential"
 secret_file = {client_secret}
 redirect_uris = ["{app}/bff/callback"]
 post_logout_redirect_uris = ["{app}/bff/logout/callback"]
+backchannel_logout_uri = "{app}/bff/backchannel"
 grants = ["authorization_code", "refresh_token"]
 scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:write"]
 audience = "{AUDIENCE}"

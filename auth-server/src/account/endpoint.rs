@@ -144,7 +144,7 @@ pub(crate) async fn carry_out(
             Done::SessionEnded
         }
         Change::EndOthers => {
-            let ended = store.end_other_sign_ins(user_id, &signed_in.sid, now).await?;
+            let ended = store.end_sign_ins_of(user_id, Some(&signed_in.sid), now).await?;
             tell_of_ended(user_id, &ended);
             Done::OthersEnded
         }

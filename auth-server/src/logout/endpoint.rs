@@ -5,6 +5,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::request::{LogoutRefusal, LogoutRequest, NextStep};
+use crate::account::endpoint::tell_of_ended;
 use crate::ops::audit;
 use crate::ops::body::read_form;
 use crate::page::endpoint::{
@@ -17,6 +18,7 @@ use crate::params::Params;
 use crate::signin::endpoint::is_own_form;
 use crate::signin::form_token::{Binding, Form};
 use crate::signin::middleware::signed_in;
+use crate::signin::session::SignedIn;
 use crate::state::Shared;
 use crate::store::StoreError;
 
@@ -80,6 +82,11 @@ pub(crate) async fn submit(
     }
     match form.get("action") {
         Some("sign-out") => finish(end(&shared, &session, &signed_in.sid).await, look, &request),
+        Some("sign-out-everywhere") => finish(
+            end_everywhere(&shared, &session, &signed_in).await,
+            look,
+            &request,
+        ),
         Some("stay") => message(look, StatusCode::OK, Notice::StillSignedIn),
         // No answer, or two.
         _ => ask(&http_request, &shared, look, &request, &params),
@@ -96,6 +103,15 @@ async fn end(shared: &Shared, session: &Session, sid: &str) -> Result<(), StoreE
     let user_id = signed_in(session).filter(|signed_in| signed_in.sid == sid);
     shared.store.end_sign_in(sid, shared.now()).await?;
     audit::signed_out(user_id.map(|signed_in| signed_in.user_id).as_deref(), sid);
+    session.purge();
+    Ok(())
+}
+
+/// Ends all that the user is signed in by, in whichever browser.
+async fn end_everywhere(shared: &Shared, session: &Session, signed_in: &SignedIn) -> Result<(), StoreError> {
+    let user_id = signed_in.user_id.as_str();
+    let ended = shared.store.end_sign_ins_of(user_id, None, shared.now()).await?;
+    tell_of_ended(user_id, &ended);
     session.purge();
     Ok(())
 }

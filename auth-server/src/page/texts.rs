@@ -71,6 +71,7 @@ pub(crate) struct SignOutTexts {
     pub(crate) nobody_asks: &'static str,
     pub(crate) consequence: &'static str,
     pub(crate) submit: &'static str,
+    pub(crate) everywhere: &'static str,
     pub(crate) stay: &'static str,
 }
 

@@ -44,16 +44,16 @@ impl Store {
         Ok(states)
     }
 
-    /// Ends everything that a user is signed in by, but for one `sid`, all or nothing; gives the others.
-    pub(crate) async fn end_other_sign_ins(
+    /// Ends everything that a user is signed in by, perhaps but for one `sid`, all or nothing; gives what ended.
+    pub(crate) async fn end_sign_ins_of(
         &self,
         user_id: &str,
-        kept_sid: &str,
+        kept_sid: Option<&str>,
         now: UnixTime,
     ) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.begin().await?;
         let mut ended = live_sids_within(&mut transaction, user_id, now).await?;
-        ended.retain(|sid| sid != kept_sid);
+        ended.retain(|sid| Some(sid.as_str()) != kept_sid);
         for sid in &ended {
             end_session_and_grants(&mut transaction, sid, EndReason::SignedOut, now).await?;
         }

@@ -50,6 +50,7 @@ pub(crate) static TEXTS: Texts = Texts {
         nobody_asks: "You are about to sign out of this server.",
         consequence: "Other applications that you opened with this sign-in will ask you to sign in again.",
         submit: "Sign out",
+        everywhere: "Sign out everywhere",
         stay: "Stay signed in",
     },
     account: AccountTexts {

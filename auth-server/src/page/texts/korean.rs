@@ -53,6 +53,7 @@ pub(crate) static TEXTS: Texts = Texts {
         nobody_asks: "이 서버에서 로그아웃합니다.",
         consequence: "이 로그인으로 연 다른 앱에서도 다시 로그인해야 합니다.",
         submit: "로그아웃",
+        everywhere: "모든 곳에서 로그아웃",
         stay: "로그인 유지",
     },
     account: AccountTexts {

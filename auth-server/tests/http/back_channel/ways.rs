@@ -139,6 +139,46 @@ async fn whoever_ends_a_sign_in_its_clients_are_told() {
 }
 
 #[tokio::test]
+async fn a_sign_out_everywhere_ends_all_sign_ins_of_the_user_and_is_told() {
+    let mut receiver = Receiver::start();
+    let server = start(&receiver).await;
+    let (mut laptop, on_laptop) = signed_in(&server, "alice").await;
+    let (mut phone, on_phone) = signed_in(&server, "alice").await;
+    let (_, of_bob) = signed_in(&server, "bob").await;
+
+    let forged = server
+        .request(Method::POST, "/sign-out")
+        .form(&[("request", ""), ("action", "sign-out-everywhere")]);
+    laptop.send(forged).await.assert_page(200, "Sign out?");
+    assert_eq!(refresh(&server, &on_phone.refresh_token).await.status, 200);
+    let page = laptop.get("/end_session").await;
+    let gone = laptop.submit(&page, &[("action", "sign-out-everywhere")]).await;
+    gone.assert_page(200, "You are signed out");
+
+    let mut told = [receiver.next().await, receiver.next().await].map(|arrival| {
+        let claims = peek(arrival.token()).1;
+        claims["sid"].as_str().unwrap().to_owned()
+    });
+    let mut ended = [sid(&on_laptop), sid(&on_phone)];
+    told.sort();
+    ended.sort();
+    assert_eq!(told, ended);
+    for browser in [&mut laptop, &mut phone] {
+        let silent = request("told").with("prompt", "none");
+        browser
+            .authorize(&silent)
+            .await
+            .assert_returned_error(&server, "login_required");
+    }
+    refresh(&server, &on_laptop.refresh_token)
+        .await
+        .assert_oauth_error(400, "invalid_grant");
+    assert_eq!(refresh(&server, &of_bob.refresh_token).await.status, 200);
+    until_all_is_done(&server).await;
+    assert_eq!(receiver.left(), 0);
+}
+
+#[tokio::test]
 async fn what_ends_no_sign_in_is_not_told() {
     let mut receiver = Receiver::start();
     let server = start(&receiver).await;
