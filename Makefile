@@ -52,11 +52,12 @@ deny:
 
 # What the benches start as a program.
 build-release:
-	$(CARGO) build --release --workspace --bin bff
+	$(CARGO) build --release --workspace --bin bff --bin auth-server
 
 bench: setup-bench build-release
 	tests/bench/footprint.sh
 	$(CARGO) bench --workspace --bench proxy
+	$(CARGO) bench --workspace --bench auth
 	$(CARGO) bench --workspace --bench cluster
 	$(CARGO) bench --workspace --bench scale
 	$(CARGO) bench --workspace --bench enumeration
@@ -64,6 +65,7 @@ bench: setup-bench build-release
 bench-quick: setup-bench build-release
 	tests/bench/footprint.sh
 	$(CARGO) bench --workspace --bench proxy -- quick
+	$(CARGO) bench --workspace --bench auth -- 1 3
 	$(CARGO) bench --workspace --bench cluster -- 20
 	$(CARGO) bench --workspace --bench scale -- 20000
 

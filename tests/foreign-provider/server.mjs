@@ -35,7 +35,7 @@ function configuration(setup) {
       client_secret: setup.client_secret,
       redirect_uris: setup.redirect_uris,
       post_logout_redirect_uris: setup.post_logout_redirect_uris,
-      grant_types: ['authorization_code', 'refresh_token', TOKEN_EXCHANGE],
+      grant_types: ['authorization_code', 'refresh_token', 'client_credentials', TOKEN_EXCHANGE],
       backchannel_logout_uri: setup.backchannel_logout_uri,
       backchannel_logout_session_required: true,
       response_types: ['code'],
@@ -68,6 +68,7 @@ function configuration(setup) {
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     features: {
       devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
       revocation: { enabled: true },
       backchannelLogout: { enabled: true },
       rpInitiatedLogout: {

@@ -43,7 +43,7 @@ pub struct Setup<'s> {
 pub struct ForeignProvider {
     port: u16,
     control: Mutex<Control>,
-    _process: Child,
+    process: Child,
 }
 
 #[derive(Debug)]
@@ -82,13 +82,21 @@ impl ForeignProvider {
         Self {
             port: port.expect("the provider says which port it listens on"),
             control: Mutex::new(control),
-            _process: process,
+            process,
         }
     }
 
     /// The port on loopback where it listens.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("the provider runs")
     }
 
     /// Tells it what time it is.

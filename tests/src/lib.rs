@@ -20,6 +20,7 @@ pub mod auth;
 pub mod browser;
 pub mod chromium;
 pub mod cluster;
+pub mod cores;
 pub mod foreign;
 pub mod frames;
 pub mod gate;

@@ -18,7 +18,6 @@ mod arguments;
 mod case;
 mod check;
 mod contender;
-mod cores;
 mod growth;
 mod load;
 mod machine;
@@ -34,6 +33,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use e2e::cores;
 use e2e::report::data::Results;
 use e2e::report::{render, root};
 

@@ -1,15 +1,15 @@
-//! Which core runs what, and starting programs there.
+//! Which core runs what in a bench, and starting programs there.
 //!
 //! With two cores or more the contender has core 0 to itself, and everything else (load, upstream, Redis, provider and
 //! this process) shares the others: so the contender is what a run waits for.
 
 use std::time::Duration;
 
-use e2e::leash::{Leashed, start_on_free_port};
+use crate::leash::{Leashed, start_on_free_port};
 
 /// Where a contender runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// On core 0, alone.
     OwnCore,
     /// On all cores, beside everything else.
@@ -18,7 +18,8 @@ pub(crate) enum Place {
     Aside,
 }
 
-pub(crate) fn count() -> usize {
+/// How many cores there are.
+pub fn count() -> usize {
     std::fs::read_dir("/sys/devices/system/cpu").map_or(1, |entries| {
         let name = |entry: std::fs::DirEntry| entry.file_name().into_string().unwrap_or_default();
         let is_core = |name: &String| {
@@ -40,7 +41,7 @@ impl Place {
     }
 
     /// The command that runs another one there.
-    pub(crate) fn words(self, command: &[&str], arguments: Vec<String>) -> Vec<String> {
+    pub fn words(self, command: &[&str], arguments: Vec<String>) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         if let Some(list) = self.list() {
             words.extend(["taskset".to_owned(), "-c".to_owned(), list]);
@@ -51,26 +52,37 @@ impl Place {
     }
 }
 
+/// Moves a process that runs, with all its threads.
+///
+/// # Panics
+/// When `taskset` fails.
+pub fn confine(pid: u32, place: Place) {
+    if let Some(list) = place.list() {
+        move_to(pid, &list);
+    }
+}
+
 /// Moves this process, and with it whatever it starts from now on, away from the contender's core.
-pub(crate) fn step_aside() {
+#[expect(clippy::print_stdout, reason = "whoever reads the figures has to know")]
+pub fn step_aside() {
     let Some(list) = Place::Aside.list() else {
         println!("One core only: contenders, load and upstream share it, and rates say little.\n");
         return;
     };
-    move_to(&list);
+    move_to(std::process::id(), &list);
 }
 
 /// Lets this process run everywhere, for work that nothing is measured beside.
-pub(crate) fn spread() {
+pub fn spread() {
     if let Some(list) = Place::AllCores.list() {
-        move_to(&list);
+        move_to(std::process::id(), &list);
     }
 }
 
-fn move_to(list: &str) {
-    let own = std::process::id().to_string();
+fn move_to(pid: u32, list: &str) {
+    let pid = pid.to_string();
     let output = std::process::Command::new("taskset")
-        .args(["-a", "-c", "-p", list, &own])
+        .args(["-a", "-c", "-p", list, &pid])
         .output()
         .expect("taskset runs (util-linux)");
     assert!(output.status.success(), "taskset: {output:?}");
@@ -78,7 +90,7 @@ fn move_to(list: &str) {
 
 /// Starts a server at a place, on a port that is free, with the arguments that `configure` gives for it. The last value is
 /// whatever else was made for that port.
-pub(crate) async fn start_server<T>(
+pub async fn start_server<T>(
     place: Place,
     command: &[&str],
     is_ready: impl Fn(&str) -> bool + Copy,
@@ -92,12 +104,15 @@ pub(crate) async fn start_server<T>(
 }
 
 /// How many files a process may have open, and thus connections; raised as far as it goes, for whatever is started from now on.
-pub(crate) fn open_files() -> u64 {
+pub fn open_files() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or(0)
 }
 
 /// The processor time of the children that ended: of the load, if it alone ran meanwhile.
-pub(crate) fn cpu_of_ended_children() -> Duration {
+///
+/// # Panics
+/// When the kernel does not tell.
+pub fn cpu_of_ended_children() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("the kernel tells");
     let fields = stat
         .rsplit_once(") ")
