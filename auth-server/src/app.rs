@@ -21,7 +21,7 @@ use crate::http::Outbound;
 use crate::key::Keeper;
 use crate::logout::notifier::Notifier;
 use crate::ops::rotation::Rotation;
-use crate::ops::{health, middleware, sweeper};
+use crate::ops::{health, metrics, middleware, sweeper};
 use crate::page::Stylesheet;
 use crate::signin::form_token::FormTokens;
 use crate::signin::middleware::{SignInStore, sessions};
@@ -55,7 +55,7 @@ pub struct Running {
     address: SocketAddr,
     stop: StopHandle,
     servers: Vec<JoinHandle<io::Result<()>>>,
-    sweeper: JoinHandle<()>,
+    sweeper: JoinHandle<((), ())>,
     notifier: Notifier,
     store: Store,
 }
@@ -116,7 +116,10 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         address,
         stop: StopHandle(handles),
         servers: servers.into_iter().map(tokio::spawn).collect(),
-        sweeper: tokio::spawn(sweeper::sweep_forever(store.clone(), clock)),
+        sweeper: tokio::spawn({
+            let store = store.clone();
+            async { tokio::join!(sweeper::sweep_forever(store, clock), metrics::keep_up()) }
+        }),
         notifier: Notifier::start(shared.into_inner()),
         store,
     })
@@ -214,6 +217,7 @@ fn management_server(
             .app_data(shared.clone())
             .route("/health/live", web::get().to(health::live))
             .route("/health/ready", web::get().to(health::ready))
+            .route("/metrics", web::get().to(health::exposition))
     })
     .workers(1)
     .disable_signals()

@@ -12,6 +12,7 @@ use super::{log, run_to_end};
 
 pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     log::start_for_server(&config.log)?;
+    auth_server::install_metrics();
     run_to_end(serve(config))
 }
 

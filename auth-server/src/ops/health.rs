@@ -1,7 +1,9 @@
-//! `/health/live` and `/health/ready`, on their own address.
+//! `/health/live`, `/health/ready` and `/metrics`, on their own address.
 
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 
+use super::metrics;
 use crate::state::Shared;
 
 /// The process answers.
@@ -20,4 +22,17 @@ pub(crate) async fn ready(shared: web::Data<Shared>) -> HttpResponse {
                 .body("the database does not answer or takes nothing\n")
         }
     }
+}
+
+/// What is counted, in the text format of Prometheus (version 0.0.4).
+pub(crate) async fn exposition() -> HttpResponse {
+    metrics::text().map_or_else(
+        || HttpResponse::ServiceUnavailable().finish(),
+        |text| {
+            HttpResponse::Ok()
+                .insert_header((CACHE_CONTROL, "no-store"))
+                .content_type("text/plain; version=0.0.4; charset=utf-8")
+                .body(text)
+        },
+    )
 }

@@ -10,6 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, web};
 
 use super::headers::{ALWAYS, POLICY_WITHOUT_PAGE, STRICT_TRANSPORT_SECURITY};
+use super::metrics;
 use crate::page::Look;
 use crate::page::endpoint::unavailable;
 use crate::signin::middleware::is_outage;
@@ -58,7 +59,13 @@ pub(crate) async fn access_log(
         Ok(response) => response.status().as_u16(),
         Err(error) => error.as_response_error().status_code().as_u16(),
     };
-    let duration_ms = began.elapsed().as_millis();
+    let took = began.elapsed();
+    let endpoint = outcome
+        .as_ref()
+        .ok()
+        .and_then(|response| response.request().match_pattern());
+    metrics::answered(endpoint, status, took);
+    let duration_ms = took.as_millis();
     tracing::info!(target: "auth_server::access", %method, path, status, duration_ms, "request");
     outcome
 }

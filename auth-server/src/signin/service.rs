@@ -1,12 +1,14 @@
 //! Checks a name and a password: the throttle first, then the hash, and one answer for everything that is wrong.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use resource_server::time::UnixTime;
 use secrecy::SecretString;
 
 use super::throttle::{Buckets, logged_network};
 use crate::ops::audit::{self, Failure, Origin};
+use crate::ops::metrics;
 use crate::store::{CredentialsVersion, Store, StoreError};
 use crate::user::password::{Checked, HashingError, PasswordChecker, Place};
 use crate::user::{User, UserName};
@@ -142,7 +144,9 @@ async fn check(
     };
     let stored = found.as_ref().map(|found| found.password_hash.clone());
     let is_let_in = found.as_ref().is_some_and(|found| !found.is_disabled);
+    let began = Instant::now();
     let checked = checker.check(place, password.clone(), stored, is_let_in).await?;
+    metrics::password_checked(began.elapsed());
     let (found, renewed) = match (found, checked) {
         (None, _) => return Ok(Verdict::Wrong(None, Failure::UnknownUser)),
         (Some(found), Checked::Wrong) => {

@@ -11,6 +11,7 @@ use super::{client_credentials, code_exchange, exchange, introspection, refresh,
 use crate::client::authentication::Presented;
 use crate::client::{Client, Grant};
 use crate::ops::body::{BodyError, read_form};
+use crate::ops::metrics;
 use crate::params::Params;
 use crate::state::Shared;
 
@@ -156,6 +157,7 @@ impl ResponseError for TokenError {
             tracing::error!(error = %self, cause = ?std::error::Error::source(self), "a token request failed");
         }
         let (code, _) = self.code_and_status();
+        metrics::token_error(code);
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header(NO_STORE);
         match self {

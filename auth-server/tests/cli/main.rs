@@ -9,6 +9,7 @@ mod client;
 mod configuration;
 mod harness;
 mod key;
+mod metrics;
 #[cfg(unix)]
 mod nodes;
 #[path = "../http/harness/receiver.rs"]

@@ -1,0 +1,145 @@
+//! What operators can count: `GET /metrics` on the management address, in the text format of Prometheus. This is the one
+//! list of names; docs/operations.md explains it.
+//!
+//! No label holds a name, an id or an address: each has few values, and none is about somebody.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::audit;
+
+const REQUESTS: &str = "auth_server_request_duration_seconds";
+const PASSWORD_CHECKS: &str = "auth_server_password_check_duration_seconds";
+const TOKEN_ERRORS: &str = "auth_server_token_errors_total";
+const AUDIT_EVENTS: &str = "auth_server_audit_events_total";
+
+/// Upper bounds of the histograms, in seconds: from a page without a database to a sign-in that waited for its turn.
+const BUCKETS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+/// How often recorded values are folded into the histograms, so that they do not pile up while nobody asks.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The recorder is one for the whole process, as the `metrics` crate has it.
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Begins to record, for the program; a second call changes nothing. Without a recorder, or beside one that somebody else
+/// installed in this process, `/metrics` answers 503.
+pub fn install() {
+    RECORDER.get_or_init(|| {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&BUCKETS)
+            .ok()?
+            .build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).ok()?;
+        describe();
+        Some(handle)
+    });
+}
+
+fn describe() {
+    describe_histogram!(
+        REQUESTS,
+        Unit::Seconds,
+        "From the head of a request to that of its answer, by endpoint and class of status"
+    );
+    describe_histogram!(
+        PASSWORD_CHECKS,
+        Unit::Seconds,
+        "How long sign-ins took for their passwords, waiting for a core included"
+    );
+    describe_counter!(
+        TOKEN_ERRORS,
+        "Refusals of the endpoints of clients, by OAuth error code"
+    );
+    describe_counter!(AUDIT_EVENTS, "Events of the audit trail, by event and reason");
+}
+
+/// Keeps the histograms small for as long as it runs.
+pub(crate) async fn keep_up() {
+    loop {
+        tokio::time::sleep(UPKEEP_INTERVAL).await;
+        if let Some(handle) = handle() {
+            handle.run_upkeep();
+        }
+    }
+}
+
+/// All metrics as text; `None` if nothing is recorded.
+pub(crate) fn text() -> Option<String> {
+    handle().map(PrometheusHandle::render)
+}
+
+fn handle() -> Option<&'static PrometheusHandle> {
+    RECORDER.get().and_then(Option::as_ref)
+}
+
+/// A request has been answered. `endpoint` is the path as the table of paths has it, if it is in there.
+pub(crate) fn answered(endpoint: Option<String>, status: u16, took: Duration) {
+    let endpoint = endpoint.unwrap_or_else(|| "none".to_owned());
+    let class = match status {
+        ..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        500.. => "5xx",
+    };
+    histogram!(REQUESTS, "endpoint" => endpoint, "status_class" => class).record(took);
+}
+
+/// A password has been judged.
+pub(crate) fn password_checked(took: Duration) {
+    histogram!(PASSWORD_CHECKS).record(took);
+}
+
+/// A client got an error.
+pub(crate) fn token_error(code: &'static str) {
+    counter!(TOKEN_ERRORS, "error" => code).increment(1);
+}
+
+/// Counts the audit trail, whatever the log shows of it.
+pub fn counting_layer<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
+    CountsEvents.with_filter(filter_fn(|event| event.target() == audit::TARGET))
+}
+
+struct CountsEvents;
+
+impl<S: Subscriber> Layer<S> for CountsEvents {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut labels = Labels::default();
+        event.record(&mut labels);
+        counter!(AUDIT_EVENTS, "event" => labels.event, "reason" => labels.reason).increment(1);
+    }
+}
+
+#[derive(Default)]
+struct Labels {
+    event: String,
+    reason: String,
+}
+
+impl Visit for Labels {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.event = value.to_owned(),
+            "reason" => self.reason = value.to_owned(),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.event = format!("{value:?}");
+        }
+    }
+}
