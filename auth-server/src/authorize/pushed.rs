@@ -3,7 +3,10 @@
 pub(crate) mod endpoint;
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+
+use resource_server::time::UnixTime;
 
 use super::endpoint::hinted_user;
 use super::request::{AuthorizationRequest, PersonalRefusal, Refusal};
@@ -102,13 +105,27 @@ pub(crate) async fn push(
         expires_at: now + WAITS,
     };
     if !shared.store.add_pushed_request(&new, LIMITS, now).await? {
-        tracing::warn!(client.id = %client.id, "too many pushed requests of a client wait to be used");
+        tell_of_too_many(client, now);
         return Err(TokenError::TooMany);
     }
     Ok(Pushed {
         request_uri: name.to_text(),
         expires_in: WAITS.as_secs(),
     })
+}
+
+/// Once a minute: whoever floods this endpoint does not fill the log either.
+fn tell_of_too_many(client: &Client, now: UnixTime) {
+    static LAST: AtomicI64 = AtomicI64::new(i64::MIN);
+    let (last, now) = (LAST.load(Ordering::Relaxed), now.as_secs());
+    let is_due = now.saturating_sub(last) >= 60;
+    if is_due
+        && LAST
+            .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    {
+        tracing::warn!(client.id = %client.id, "too many pushed requests of a client wait to be used");
+    }
 }
 
 /// RFC 9126 §2.3: what a redirect would have said.

@@ -38,7 +38,8 @@ pub(crate) struct Opening<'r> {
 
 impl Store {
     /// Keeps a request, unless too many wait already: `false`. On PostgreSQL a few too many may slip in side by side, which
-    /// a limit of the disk does not mind.
+    /// a limit of the disk does not mind. A look comes first: what a flood sends beyond the limit takes no turn of those who
+    /// write.
     pub(crate) async fn add_pushed_request(
         &self,
         new: &NewPushedRequest<'_>,
@@ -46,6 +47,20 @@ impl Store {
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let network = new.network.as_ref().map(Digest::as_bytes);
+        let waiting = sqlx::query(
+            "SELECT (SELECT count(*) FROM pushed_request WHERE client_id = $1 AND expires_at > $3) AS of_client,
+                (SELECT count(*) FROM pushed_request WHERE network = $2 AND expires_at > $3) AS of_network",
+        )
+        .bind(new.client_id)
+        .bind(network)
+        .bind(now.as_secs())
+        .fetch_one(&self.reader)
+        .await?;
+        let (of_client, of_network): (i64, i64) =
+            (waiting.try_get("of_client")?, waiting.try_get("of_network")?);
+        if of_client >= limits.per_client || of_network >= limits.per_network {
+            return Ok(false);
+        }
         let inserted = sqlx::query(
             "INSERT INTO pushed_request (digest, client_id, network, parameters, expires_at)
              SELECT $1, $2, $3, $4, $5

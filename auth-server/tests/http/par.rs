@@ -380,6 +380,20 @@ async fn x_11_a_request_uri_is_no_code_and_no_token_and_the_reverse() {
 }
 
 #[tokio::test]
+async fn a_push_too_many_needs_nobody_to_write() {
+    let server = Server::start().await;
+    let of_app = app_authorization("http://127.0.0.1:51004/callback");
+    for _ in 0..50 {
+        pushed(&server, APP, &of_app).await;
+    }
+    let database = server.open_database().await;
+    let writing = database.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let refused = push(&server, APP, &of_app).await;
+    refused.assert_oauth_error(429, "temporarily_unavailable");
+    writing.rollback().await.unwrap();
+}
+
+#[tokio::test]
 async fn x_18_requests_without_a_sign_in_leave_few_rows() {
     let server = Server::start().await;
     let of_app = app_authorization("http://127.0.0.1:51004/callback");
