@@ -71,9 +71,9 @@ pub struct StopHandle(Vec<ServerHandle>);
 /// cannot be used.
 pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
     let keys = key::file::load_or_create(&config.keys.path)?;
-    let store = Store::open(&config.storage_path)
+    let store = Store::open(&config.storage)
         .await
-        .with_context(|| format!("cannot open {}", config.storage_path.display()))?;
+        .with_context(|| format!("cannot open {}", config.storage))?;
     let issuer = &config.issuer;
     let metadata =
         Metadata::new(discovery::metadata::document(issuer, &config.clients, &config.resources).to_string());

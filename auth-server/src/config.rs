@@ -1,7 +1,7 @@
 //! `auth-server.toml` as the program uses it: whoever holds a [`Config`] knows that its rules are met.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use resource_server::settings::{Document, Environment, Faults, Section};
@@ -18,6 +18,7 @@ mod outbound;
 mod passwords;
 mod resource;
 mod scope;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use issuer::Issuer;
 pub use keys::KeyConfig;
 pub use logout::LogoutConfig;
 pub use passwords::PasswordConfig;
+pub use storage::{Durability, PostgresConfig, StorageConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -40,8 +42,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// `[management] listen`.
     pub management_listen: Option<SocketAddr>,
-    /// `[storage] path`: the SQLite file.
-    pub storage_path: PathBuf,
+    /// `[storage]`.
+    pub storage: StorageConfig,
     /// `[keys]`.
     pub keys: KeyConfig,
     /// `[tokens]`.
@@ -133,10 +135,10 @@ impl OperatorConfig {
         Config::read(toml, environment, ClientSecrets::LeftAlone).map(Self)
     }
 
-    /// `[storage] path`.
+    /// `[storage]`.
     #[must_use]
-    pub fn storage_path(&self) -> &Path {
-        &self.0.storage_path
+    pub fn storage(&self) -> &StorageConfig {
+        &self.0.storage
     }
 
     /// Every `[[client]]`.
@@ -180,7 +182,7 @@ impl Config {
         let issuer = root.parsed("issuer", Issuer::parse);
         let server = ServerConfig::parse(root.section("server"));
         let management_listen = parse_management(root.section("management"));
-        let storage_path = parse_path(root.section("storage"), "auth-server.sqlite3");
+        let storage = StorageConfig::parse(root.section("storage"));
         let keys = KeyConfig::parse(root.section("keys"));
         let tokens = TokenLifetimes::parse(root.section("tokens"));
         let sign_in = SignInLifetimes::parse(root.section("sign_in"));
@@ -201,7 +203,7 @@ impl Config {
                 issuer: issuer?,
                 server: server?,
                 management_listen: management_listen?,
-                storage_path: storage_path?,
+                storage: storage?,
                 keys: keys?,
                 tokens: tokens?,
                 sign_in: sign_in?,
@@ -307,12 +309,6 @@ fn parse_management(mut section: Section<'_>) -> Option<Option<SocketAddr>> {
     let listen = section.optional_parsed("listen", parse_address);
     section.finish();
     listen
-}
-
-fn parse_path(mut section: Section<'_>, default: &str) -> Option<PathBuf> {
-    let path = section.parsed_or("path", default, some_path);
-    section.finish();
-    path
 }
 
 fn some_path(path: &str) -> Result<PathBuf, &'static str> {

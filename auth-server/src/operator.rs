@@ -3,13 +3,12 @@
 
 mod key;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use resource_server::time::Clock;
 use secrecy::SecretString;
 
-use crate::config::{KeyConfig, OperatorConfig};
+use crate::config::{KeyConfig, OperatorConfig, StorageConfig};
 use crate::grant::family::EndReason;
 use crate::ops::audit;
 pub use crate::store::LiveSession;
@@ -52,7 +51,7 @@ pub enum OperatorError {
     #[error(
         "there is no database at {0}: no user has been added yet, and no server was started with this configuration"
     )]
-    NoDatabase(PathBuf),
+    NoDatabase(String),
     /// The name cannot be one.
     #[error("the user name {0}")]
     Name(InvalidUserName),
@@ -92,7 +91,7 @@ impl Administration {
         config: &OperatorConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OperatorError> {
-        let store = Store::open(config.storage_path()).await?;
+        let store = Store::open(config.storage()).await?;
         let cost = Cost::of(config.passwords());
         let keys = config.keys().clone();
         Ok(Self {
@@ -108,11 +107,10 @@ impl Administration {
     /// # Errors
     /// When there is none, or it cannot be opened.
     pub async fn open(config: &OperatorConfig, clock: Arc<dyn Clock>) -> Result<Self, OperatorError> {
-        if !config.storage_path().exists() {
-            let path = config.storage_path().to_owned();
-            return Err(OperatorError::NoDatabase(
-                std::path::absolute(&path).unwrap_or(path),
-            ));
+        if let StorageConfig::Sqlite { path, .. } = config.storage()
+            && !path.exists()
+        {
+            return Err(OperatorError::NoDatabase(config.storage().to_string()));
         }
         Self::open_or_create(config, clock).await
     }
@@ -277,7 +275,8 @@ mod tests {
     #[tokio::test]
     async fn more_users_and_sessions_than_a_page_are_all_found_and_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("db.sqlite3")).await.unwrap();
+        let storage = StorageConfig::file(folder.path().join("db.sqlite3"));
+        let store = Store::open(&storage).await.unwrap();
         let lifetimes = SignInLifetimes {
             idle: Duration::from_secs(60),
             absolute: Duration::from_secs(60),

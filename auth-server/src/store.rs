@@ -1,8 +1,11 @@
-//! The database: one SQLite file, opened by one connection that writes and a few that read.
+//! The database: an SQLite file or a PostgreSQL database, spoken to in the same statements.
 //!
 //! SQLite lets one connection write at a time. With a single writing connection the writers of this process stand
 //! in one fair queue instead of polling a locked file, and none of them ever sees "database is locked"; other
 //! processes (a second node on this machine, `auth-server user add`) are waited for by `busy_timeout`.
+//!
+//! On PostgreSQL many write at once. Most changes are one conditional statement, of which the database itself makes an
+//! order. Those that are not name what they have to have for themselves ([`db::hold_sid`]).
 
 mod account;
 mod attempt;
@@ -12,18 +15,23 @@ mod db;
 mod family;
 mod live;
 mod live_grant;
-mod opening;
 mod outbox;
+mod postgres;
 mod pushed;
+mod schema;
 mod session;
 mod signing_key;
+mod sqlite;
 mod sweep;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[path = "store/tests.rs"]
+#[expect(clippy::duplicate_mod, reason = "one contract for both databases")]
+mod tests_on_postgres;
 mod user;
 mod writable;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,9 +50,10 @@ pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, S
 pub(crate) use signing_key::{Replacement, StoredKey};
 pub(crate) use user::{CredentialsVersion, UserAdded, UserChange, UserKey};
 
+use crate::config::StorageConfig;
 use attempt::Lanes;
-use db::{Pool, Transaction};
-use opening::Access;
+use db::{Backend, Pool, Transaction};
+use sqlite::Access;
 use writable::LastProof;
 
 const READERS: u32 = 4;
@@ -71,6 +80,7 @@ pub enum StoreError {
 /// The database.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
+    backend: Backend,
     reader: Pool,
     writer: Pool,
     lanes: Arc<Lanes>,
@@ -78,18 +88,28 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the file, makes it if it is not there, and brings its tables up to date, of which several processes may do
-    /// so at once.
+    /// Opens the database and brings its tables up to date, of which several processes may do so at once. An SQLite file
+    /// that is not there is made.
     ///
     /// # Errors
-    /// When the file cannot be opened or is no database of this program.
-    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
-        // Held until the others are open: the last connection to a file that is closed tidies up behind it.
-        let first = opening::migrated(path).await?;
-        let writer = opening::pool(path, Access::Write, 1).await?;
-        let reader = opening::pool(path, Access::Read, READERS).await?;
-        first.close().await?;
+    /// When it cannot be opened or is no database of this program.
+    pub(crate) async fn open(config: &StorageConfig) -> Result<Self, StoreError> {
+        let (backend, reader, writer) = match config {
+            StorageConfig::Sqlite { path, durability } => {
+                // Held until the others are open: the last connection to a file that is closed tidies up behind it.
+                let first = sqlite::migrated(path).await?;
+                let writer = sqlite::pool(path, Access::Write, *durability, 1).await?;
+                let reader = sqlite::pool(path, Access::Read, *durability, READERS).await?;
+                first.close().await?;
+                (Backend::Sqlite, reader, writer)
+            }
+            StorageConfig::Postgres(config) => {
+                let pool = postgres::open(config).await?;
+                (Backend::Postgres, pool.clone(), pool)
+            }
+        };
         Ok(Self {
+            backend,
             reader,
             writer,
             lanes: Arc::new(Lanes::new()),
@@ -103,9 +123,9 @@ impl Store {
         self.writer.close().await;
     }
 
-    /// A transaction that holds the write lock from its beginning: a deferred one that reads first would fail, not
-    /// wait, when another process writes in between.
+    /// A transaction. On SQLite it is alone from its beginning to its end; on PostgreSQL others run beside it, and it has to
+    /// [hold](db::hold_sid) what they must not touch meanwhile.
     pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(self.writer.begin_with(self.backend.begin()).await?)
     }
 }

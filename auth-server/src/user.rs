@@ -93,7 +93,7 @@ pub enum AddUserError {
 /// # Errors
 /// When the name, the password or the address cannot be used, when the name is taken, or when the database fails.
 pub async fn add(config: &Config, clock: &dyn Clock, new: NewUser) -> Result<User, AddUserError> {
-    let store = Store::open(&config.storage_path).await?;
+    let store = Store::open(&config.storage).await?;
     let outcome = add_to(&store, clock, new, Cost::of(&config.passwords)).await;
     store.close().await;
     outcome

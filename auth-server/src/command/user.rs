@@ -111,19 +111,13 @@ fn add(config: &OperatorConfig, arguments: AddArguments) -> anyhow::Result<()> {
         email: arguments.email,
         full_name: arguments.full_name,
     };
-    // A relative path means another file in every directory: it is told whole.
-    let database = std::path::absolute(config.storage_path())?;
+    let database = config.storage().to_string();
     run_to_end(async {
         let administration = Administration::open_or_create(config, Arc::new(SystemClock)).await?;
         let added = administration.add_user(new).await;
         let shown = match added {
             Ok(user) => {
-                let told = format!(
-                    "added {} with the subject {} to {}",
-                    user.name,
-                    user.id,
-                    database.display()
-                );
+                let told = format!("added {} with the subject {} to {database}", user.name, user.id);
                 let record = administration.user(WhichUser::Id(&user.id)).await;
                 record
                     .map(|record| tell(&record, told, None, arguments.json))

@@ -57,6 +57,8 @@ fn the_example_names_every_key() {
     // The one place for a secret excludes the other, so the example names it in a comment.
     assert!(EXAMPLE.contains("or secret_file with a path"));
     assert!(named.remove("secret_env") && named.insert("secret"));
+    assert!(EXAMPLE.contains("or password_file with a path"));
+    assert!(named.remove("password_env") && named.insert("password"));
     let taken: BTreeSet<_> = SOURCES.iter().flat_map(|source| taken_keys(source)).collect();
     assert_eq!(named, taken);
 }
@@ -71,6 +73,7 @@ const SOURCES: &[&str] = &[
     include_str!("outbound.rs"),
     include_str!("passwords.rs"),
     include_str!("logout.rs"),
+    include_str!("storage.rs"),
 ];
 
 /// The keys that stand at the beginning of a line, commented out or not, and the names of tables.

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::config::{PasswordConfig, SignInLifetimes};
+    use crate::config::{PasswordConfig, SignInLifetimes, StorageConfig};
     use crate::secret::Digest;
     use crate::store::{NewSignIn, SessionOwner, SignInStored, StoredSession, UserChange, Whose};
     use crate::user::password::{Cost, hash};
@@ -202,7 +202,9 @@ mod tests {
     impl Stage {
         async fn with_alice() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let store = Store::open(&folder.path().join("db.sqlite3")).await.unwrap();
+            let store = Store::open(&StorageConfig::file(folder.path().join("db.sqlite3")))
+                .await
+                .unwrap();
             let alice = User {
                 id: "u1".to_owned(),
                 name: UserName::parse("alice").unwrap(),

@@ -75,6 +75,8 @@ impl Store {
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let _turn = enter(&self.lanes.writes).await?;
+        let mut buckets = buckets.to_vec();
+        buckets.sort_unstable_by_key(|(bucket, _)| bucket.as_bytes().to_vec());
         let mut transaction = self.begin().await?;
         for (bucket, limits) in buckets {
             let claimed = sqlx::query(
@@ -108,20 +110,22 @@ impl Store {
         given_back: &[Digest],
     ) -> Result<(), StoreError> {
         let _turn = enter(&self.lanes.writes).await?;
+        let afresh = afresh
+            .iter()
+            .map(|bucket| (bucket, "DELETE FROM sign_in_attempt WHERE bucket = $1"));
+        let given_back = given_back.iter().map(|bucket| {
+            let give_back =
+                "UPDATE sign_in_attempt SET failures = failures - 1 WHERE bucket = $1 AND failures > 0";
+            (bucket, give_back)
+        });
+        let mut changes: Vec<_> = afresh.chain(given_back).collect();
+        changes.sort_unstable_by_key(|(bucket, _)| bucket.as_bytes());
         let mut transaction = self.begin().await?;
-        for bucket in afresh {
-            sqlx::query("DELETE FROM sign_in_attempt WHERE bucket = $1")
+        for (bucket, statement) in changes {
+            sqlx::query(statement)
                 .bind(bucket.as_bytes())
                 .execute(&mut *transaction)
                 .await?;
-        }
-        for bucket in given_back {
-            sqlx::query(
-                "UPDATE sign_in_attempt SET failures = failures - 1 WHERE bucket = $1 AND failures > 0",
-            )
-            .bind(bucket.as_bytes())
-            .execute(&mut *transaction)
-            .await?;
         }
         transaction.commit().await?;
         Ok(())

@@ -1,7 +1,7 @@
 use resource_server::time::{Clock, UnixTime};
 use sqlx::Row as _;
 
-use super::db::{Query, Row, Transaction};
+use super::db::{Query, Row, Transaction, hold_sid};
 use super::family::insert_family;
 use super::pushed::use_up;
 use super::{NewFamily, Store, StoreError, outbox};
@@ -74,6 +74,7 @@ pub(super) async fn insert_code_of_session(
     code: &NewCode,
     now: UnixTime,
 ) -> Result<CodeAdded, StoreError> {
+    hold_sid(transaction, &code.sid).await?;
     if let Some(pushed) = &code.pushed
         && !use_up(transaction, pushed, now).await?
     {
@@ -122,9 +123,10 @@ impl Store {
     }
 
     /// Exchanges a code for a family. The code is claimed by one conditional update, in one transaction with the
-    /// family's row: a replay always finds the family that it has to end. What the family is like, and whether there
-    /// is to be one, depends on what the code stands for, so it is composed once that is known. The clock is read once
-    /// the writer is free.
+    /// family's row: a replay always finds the family that it has to end. So does a sign-out, which changes the codes
+    /// first: there it waits for the one that is being exchanged, and then sees its family. What the family is like, and
+    /// whether there is to be one, depends on what the code stands for, so it is composed once that is known. The clock is
+    /// read once the writer is free.
     pub(crate) async fn redeem_code<E>(
         &self,
         claim: &CodeClaim<'_>,

@@ -5,7 +5,7 @@
 //!
 //! - Parameters are `$1`, `$2` …; sqlx's `QueryBuilder` writes `?` and is of no use here.
 //! - Bound and read are `i64`, `&str`, `String`, `&[u8]`, `Vec<u8>` and `Option`s of them, nothing else: no `u32`, and no
-//!   `bool`, which SQLite has no type for (read the column that tells, or `count(*)`).
+//!   `bool`, which SQLite has no type for (read the column that tells, or `count(*)`), nor `sum()`, which is no `i64`.
 //! - `"user"` stands in quotes: without them PostgreSQL reads it as the name of who is connected.
 //! - In `ON CONFLICT … DO UPDATE` a column of the table is named with its table: `sign_in_attempt.failures`.
 //! - No scalar `min` and `max` (`CASE`), `rowid`, `instr`, JSON, `INSERT OR`, double quotes around texts.
@@ -18,6 +18,17 @@
 //! `REFERENCES "user" (id)`. For PostgreSQL these words are translated.
 
 use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::{Database as _, Sqlite};
+
+use super::StoreError;
+use crate::secret::Digest;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backend {
+    Sqlite,
+    Postgres,
+}
 
 /// Some connections to the database.
 pub(super) type Pool = sqlx::AnyPool;
@@ -31,3 +42,42 @@ pub(super) type Query<'q> = sqlx::query::Query<'q, sqlx::Any, AnyArguments>;
 
 /// What a statement found.
 pub(super) type Row = AnyRow;
+
+impl Backend {
+    /// Begins a transaction. On SQLite it holds the write lock at once: one that reads first would fail, not wait, when
+    /// another process writes in between.
+    pub(super) fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
+    /// The end of a `SELECT` whose rows are about to be deleted or claimed: those that somebody else is busy with are left
+    /// alone. It has to stand in a `WITH`: PostgreSQL may carry out a subquery several times, and finds others each time.
+    pub(super) fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+}
+
+/// Keeps other transactions from beginning or ending anything of a `sid`, whether it is there yet or not, until this one
+/// ends; waits until no other does. On SQLite every transaction is alone.
+///
+/// Who changes the row of a user, too, does that before, and who takes several takes them in order: so no two ever wait for
+/// each other.
+pub(super) async fn hold_sid(transaction: &mut Transaction, sid: &str) -> Result<(), StoreError> {
+    if transaction.backend_name() == Sqlite::NAME {
+        return Ok(());
+    }
+    // Two that share a number, of 2^64, wait for each other without need.
+    let digest = Digest::of(sid.as_bytes());
+    let number = i64::from_be_bytes(digest.as_bytes().first_chunk().copied().unwrap_or_default());
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(number)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}

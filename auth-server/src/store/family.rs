@@ -1,7 +1,7 @@
 use resource_server::time::{Clock, UnixTime};
 use sqlx::Row as _;
 
-use super::db::{Row, Transaction};
+use super::db::{Row, Transaction, hold_sid};
 use super::{Store, StoreError, outbox};
 use crate::grant::claims::AskedClaims;
 use crate::grant::code::RedeemedCode;
@@ -70,7 +70,7 @@ pub(super) async fn insert_family(
 }
 
 /// Ends everything that came from a sign-in session, whoever wants it: its families, the codes still on their way, and
-/// the session itself.
+/// the session itself. Who ends several does it in the order of the `sid`s.
 pub(super) async fn end_session_and_grants(
     transaction: &mut Transaction,
     sid: &str,
@@ -94,6 +94,7 @@ pub(super) async fn end_grants(
     reason: EndReason,
     now: UnixTime,
 ) -> Result<bool, StoreError> {
+    hold_sid(transaction, sid).await?;
     let codes = sqlx::query(
         "UPDATE authorization_code SET used_at = $1
          WHERE sid = $2 AND ($3 IS NULL OR client_id = $3) AND used_at IS NULL",
@@ -192,6 +193,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
+        hold_sid(&mut transaction, sid).await?;
         let live = sqlx::query("SELECT 1 FROM sign_in_session WHERE sid = $1 AND idle_ends > $2")
             .bind(sid)
             .bind(now.as_secs())

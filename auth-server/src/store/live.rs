@@ -176,6 +176,8 @@ impl Store {
         reason: EndReason,
         now: UnixTime,
     ) -> Result<(), StoreError> {
+        let mut sids = sids.to_vec();
+        sids.sort_unstable();
         let mut transaction = self.begin().await?;
         for sid in sids {
             end_session_and_grants(&mut transaction, sid, reason, now).await?;
@@ -185,13 +187,14 @@ impl Store {
     }
 }
 
-/// The `sid`s of a user's sessions, grants and codes that could still be used, here or by clients that were told of them.
+/// The `sid`s of a user's sessions, grants and codes that could still be used, here or by clients that were told of them;
+/// in order.
 pub(super) async fn live_sids_within(
     transaction: &mut Transaction,
     user_id: &str,
     now: UnixTime,
 ) -> Result<Vec<String>, StoreError> {
-    let sids = sqlx::query_scalar(
+    let mut sids: Vec<String> = sqlx::query_scalar(
         "SELECT sid FROM sign_in_session WHERE user_id = $1 AND sid IS NOT NULL AND idle_ends > $2
          UNION SELECT sid FROM family WHERE user_id = $1 AND ended_at IS NULL AND idle_ends > $2
          UNION SELECT sid FROM authorization_code WHERE user_id = $1 AND used_at IS NULL AND expires_at > $2
@@ -201,5 +204,6 @@ pub(super) async fn live_sids_within(
     .bind(now.as_secs())
     .fetch_all(&mut **transaction)
     .await?;
+    sids.sort_unstable();
     Ok(sids)
 }

@@ -4,7 +4,7 @@
 //! moves these notes to the outbox: an end that is committed is told, even if this process dies the moment after.
 
 use resource_server::time::UnixTime;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::db::Transaction;
 use super::{Store, StoreError};
@@ -115,18 +115,22 @@ impl Store {
         now: UnixTime,
         until: UnixTime,
     ) -> Result<Vec<Notification>, StoreError> {
-        let rows = sqlx::query(
-            "UPDATE logout_outbox SET attempts = attempts + 1, due_at = $1
-             WHERE client_id = $2 AND due_at <= $3 AND sid IN (
-                SELECT sid FROM logout_outbox WHERE client_id = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4)
-             RETURNING sid, user_id, queued_at, attempts",
-        )
-        .bind(until.as_secs())
-        .bind(client_id)
-        .bind(now.as_secs())
-        .bind(i64::from(at_most))
-        .fetch_all(&self.writer)
-        .await?;
+        let skip_locked = self.backend.skip_locked();
+        let claim = format!(
+            "WITH due AS (
+                SELECT sid FROM logout_outbox WHERE client_id = $2 AND due_at <= $3
+                ORDER BY due_at LIMIT $4{skip_locked})
+             UPDATE logout_outbox SET attempts = attempts + 1, due_at = $1
+             WHERE client_id = $2 AND due_at <= $3 AND sid IN (SELECT sid FROM due)
+             RETURNING sid, user_id, queued_at, attempts"
+        );
+        let rows = sqlx::query(AssertSqlSafe(claim))
+            .bind(until.as_secs())
+            .bind(client_id)
+            .bind(now.as_secs())
+            .bind(i64::from(at_most))
+            .fetch_all(&self.writer)
+            .await?;
         rows.into_iter()
             .map(|row| {
                 let attempts: i64 = row.try_get("attempts")?;

@@ -4,7 +4,7 @@ use resource_server::time::UnixTime;
 use sqlx::Row as _;
 
 use super::code::insert_code;
-use super::db::Transaction;
+use super::db::{Transaction, hold_sid};
 use super::family::end_session_and_grants;
 use super::{CredentialsVersion, Store, StoreError, outbox};
 use crate::config::SignInLifetimes;
@@ -121,6 +121,7 @@ impl Store {
         }
         let session = match sign_in.former {
             Some(FormerSession::OfSameUser(key, going_on)) => {
+                hold_sid(&mut transaction, &going_on.owner.sid).await?;
                 let is_live = retire_key(&mut transaction, key, now).await?;
                 if is_live {
                     outbox::keep_noted(&mut transaction, &going_on.owner.sid, now + lifetimes.absolute)

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use resource_server::time::UnixTime;
+use sqlx::AssertSqlSafe;
 
+use super::db::Backend;
 use super::{Store, StoreError};
 
 /// Rows deleted by one statement, so that a sweep never holds the write lock for long.
@@ -9,21 +11,49 @@ const BATCH: i64 = 500;
 /// How long what is over is kept: a code that comes a second time hours later still ends its family.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
-/// What is deleted at once. Each statement finds its rows by the index of one column: no idle time ends after the
-/// absolute one, nor after the family's end.
-pub(super) const OVER: [&str; 4] = [
-    "DELETE FROM pushed_request WHERE digest IN (SELECT digest FROM pushed_request WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM sign_in_session WHERE key_digest IN (SELECT key_digest FROM sign_in_session WHERE idle_ends <= $1 LIMIT $2)",
-    "DELETE FROM sign_in_attempt WHERE bucket IN (SELECT bucket FROM sign_in_attempt WHERE window_ends <= $1 LIMIT $2)",
-    "DELETE FROM session_client WHERE (sid, client_id) IN (SELECT sid, client_id FROM session_client
-        WHERE ends_at <= $1 LIMIT $2)",
+/// A table and what is over in it: found by the index of one column, deleted by the key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Swept {
+    table: &'static str,
+    key: &'static str,
+    over_at: &'static str,
+    /// How long after.
+    kept: Duration,
+}
+
+/// No idle time ends after the absolute one, nor after the family's end.
+pub(super) const SWEPT: [Swept; 6] = [
+    Swept::new("pushed_request", "digest", "expires_at", Duration::ZERO),
+    Swept::new("sign_in_session", "key_digest", "idle_ends", Duration::ZERO),
+    Swept::new("sign_in_attempt", "bucket", "window_ends", Duration::ZERO),
+    Swept::new("session_client", "sid, client_id", "ends_at", Duration::ZERO),
+    Swept::new("authorization_code", "digest", "expires_at", KEPT),
+    Swept::new("family", "id", "idle_ends", KEPT),
 ];
-/// What is deleted after [`KEPT`].
-pub(super) const LONG_OVER: [&str; 2] = [
-    "DELETE FROM authorization_code WHERE digest IN (SELECT digest FROM authorization_code
-        WHERE expires_at <= $1 LIMIT $2)",
-    "DELETE FROM family WHERE id IN (SELECT id FROM family WHERE idle_ends <= $1 LIMIT $2)",
-];
+
+impl Swept {
+    const fn new(table: &'static str, key: &'static str, over_at: &'static str, kept: Duration) -> Self {
+        Self {
+            table,
+            key,
+            over_at,
+            kept,
+        }
+    }
+
+    /// Deletes some. Rows that somebody is busy with are left for the next time, and nobody waits for another node that
+    /// sweeps, too.
+    pub(super) fn statement(self, backend: Backend) -> String {
+        let Self {
+            table, key, over_at, ..
+        } = self;
+        let skip_locked = backend.skip_locked();
+        format!(
+            "WITH done AS (SELECT {key} FROM {table} WHERE {over_at} <= $1 LIMIT $2{skip_locked})
+             DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM done)"
+        )
+    }
+}
 
 impl Store {
     /// Deletes what nobody can use any more. Expiry itself never waits for this: every query asks the clock.
@@ -31,12 +61,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub(crate) async fn sweep(&self, now: UnixTime) -> Result<u64, StoreError> {
-        let over = OVER.map(|statement| (statement, now));
-        let long_over = LONG_OVER.map(|statement| (statement, now - KEPT));
         let mut swept = 0;
-        for (statement, before) in over.into_iter().chain(long_over) {
+        for over in SWEPT {
+            let statement = over.statement(self.backend);
+            let before = now - over.kept;
             loop {
-                let deleted = sqlx::query(statement)
+                let deleted = sqlx::query(AssertSqlSafe(statement.as_str()))
                     .bind(before.as_secs())
                     .bind(BATCH)
                     .execute(&self.writer)

@@ -1,6 +1,14 @@
+//! The contract of the store, which each database keeps: this file is compiled once for each.
+
+#[path = "tests/operators.rs"]
 mod operators;
+#[path = "tests/outbox.rs"]
 mod outbox;
+#[path = "tests/pushed.rs"]
 mod pushed;
+#[path = "tests/races.rs"]
+mod races;
+#[path = "tests/sessions.rs"]
 mod sessions;
 
 use std::convert::Infallible;
@@ -8,7 +16,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use resource_server::time::{ManualClock, UnixTime};
-use sqlx::Row as _;
 
 use super::*;
 use crate::config::SignInLifetimes;
@@ -21,20 +28,34 @@ use crate::grant::target::Named;
 use crate::secret::Digest;
 use crate::user::{User, UserName};
 
-mod crowd;
-
-const LIFETIMES: SignInLifetimes = SignInLifetimes {
+pub(super) const LIFETIMES: SignInLifetimes = SignInLifetimes {
     idle: Duration::from_secs(1000),
     absolute: Duration::from_secs(5000),
 };
 
-fn at(seconds: i64) -> UnixTime {
+pub(super) fn at(seconds: i64) -> UnixTime {
     UnixTime::from_secs(seconds)
 }
 
-async fn store() -> (Store, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("db.sqlite3")).await.unwrap();
+/// Which database this is compiled for is told by where it stands.
+async fn fresh() -> (StorageConfig, Option<tempfile::TempDir>) {
+    if module_path!().contains("postgres") {
+        (postgres::tests::fresh().await, None)
+    } else {
+        let (config, folder) = sqlite::tests::fresh();
+        (config, Some(folder))
+    }
+}
+
+/// A store with the user "u", who is called alice.
+async fn store() -> (Store, Option<tempfile::TempDir>) {
+    let (config, folder) = fresh().await;
+    let store = store_at(&config).await;
+    (store, folder)
+}
+
+pub(super) async fn store_at(config: &StorageConfig) -> Store {
+    let store = Store::open(config).await.unwrap();
     let user = User {
         id: "u".to_owned(),
         name: UserName::parse("alice").unwrap(),
@@ -49,15 +70,15 @@ async fn store() -> (Store, tempfile::TempDir) {
         store.add_user(&user, "hash", at(0)).await.unwrap(),
         UserAdded::NameTaken
     );
-    (store, folder)
+    store
 }
 
-fn challenge() -> CodeChallenge {
+pub(super) fn challenge() -> CodeChallenge {
     CodeVerifier::parse(&"v".repeat(43)).unwrap().challenge()
 }
 
 /// A code of the session "s" that expires at 60.
-fn new_code(code: &Code) -> NewCode {
+pub(super) fn new_code(code: &Code) -> NewCode {
     NewCode {
         digest: code.digest(),
         client_id: "bff".to_owned(),
@@ -76,7 +97,7 @@ fn new_code(code: &Code) -> NewCode {
 }
 
 /// Of the user "u", signed in at 0.
-fn session(sid: &str) -> StoredSession {
+pub(super) fn session(sid: &str) -> StoredSession {
     StoredSession {
         state: "{}".to_owned(),
         owner: SessionOwner {
@@ -88,7 +109,7 @@ fn session(sid: &str) -> StoredSession {
 }
 
 /// Signs in to a session at 0, in a browser that had none.
-async fn sign_in(
+pub(super) async fn sign_in(
     store: &Store,
     key: &Digest,
     sid: &str,
@@ -106,20 +127,20 @@ async fn sign_in(
 }
 
 /// The same to the session "s", which has to be stored.
-async fn add_session(store: &Store, key: &Digest, lifetimes: SignInLifetimes) {
+pub(super) async fn add_session(store: &Store, key: &Digest, lifetimes: SignInLifetimes) {
     let stored = sign_in(store, key, "s", None, lifetimes).await;
     assert_eq!(stored, SignInStored::Now("s".to_owned()));
 }
 
 /// Stores a code by itself.
-async fn add_code(store: &Store, code: &NewCode) {
+pub(super) async fn add_code(store: &Store, code: &NewCode) {
     let mut transaction = store.begin().await.unwrap();
     assert!(code::insert_code(&mut transaction, code, at(0)).await.unwrap());
     transaction.commit().await.unwrap();
 }
 
 /// Stores a code and redeems it at 0.
-async fn family(store: &Store) -> (RefreshToken, Code) {
+pub(super) async fn family(store: &Store) -> (RefreshToken, Code) {
     let code = Code::generate();
     add_code(store, &new_code(&code)).await;
     let first = RefreshToken::generate(FamilyId::generate());
@@ -128,7 +149,12 @@ async fn family(store: &Store) -> (RefreshToken, Code) {
     (first, code)
 }
 
-async fn redeem(store: &Store, code: &Code, first: &RefreshToken, now: i64) -> Redeemed<Infallible> {
+pub(super) async fn redeem(
+    store: &Store,
+    code: &Code,
+    first: &RefreshToken,
+    now: i64,
+) -> Redeemed<Infallible> {
     let claim = CodeClaim {
         digest: code.digest(),
         client_id: "bff",
@@ -149,7 +175,7 @@ async fn redeem(store: &Store, code: &Code, first: &RefreshToken, now: i64) -> R
         .unwrap()
 }
 
-async fn rotate(store: &Store, presented: &RefreshToken, now: i64) -> Option<RefreshToken> {
+pub(super) async fn rotate(store: &Store, presented: &RefreshToken, now: i64) -> Option<RefreshToken> {
     let next = RefreshToken::generate(presented.family());
     let rotation = Rotation {
         presented,
@@ -352,51 +378,4 @@ async fn an_idle_time_longer_than_the_absolute_one_ends_with_it() {
     assert!(store.rotate(&rotation, &ManualClock::new(at(1))).await.unwrap());
     let stored = store.family(first.family()).await.unwrap().unwrap();
     assert_eq!(stored.idle_ends, at(2_000));
-}
-
-#[tokio::test]
-async fn sweeping_reads_indexes_and_no_whole_table() {
-    let (store, _folder) = store().await;
-    for statement in sweep::OVER.into_iter().chain(sweep::LONG_OVER) {
-        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let plan = sqlx::query(explained)
-            .bind(0)
-            .bind(1)
-            .fetch_all(&store.reader)
-            .await
-            .unwrap();
-        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(
-            steps.iter().any(|step| step.contains("USING COVERING INDEX")),
-            "{statement}: {steps:?}"
-        );
-        assert!(
-            !steps.iter().any(|step| step.starts_with("SCAN")),
-            "{statement}: {steps:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn the_file_is_private_and_opens_again() {
-    let (store, folder) = store().await;
-    store.check_writable().await.unwrap();
-    store.close().await;
-    let path = folder.path().join("db.sqlite3");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-    }
-    let again = Store::open(&path).await.unwrap();
-    assert!(
-        again
-            .user_by_name(&UserName::parse("Alice").unwrap())
-            .await
-            .unwrap()
-            .is_some()
-    );
 }

@@ -400,7 +400,7 @@ async fn the_page_names_browsers_but_keeps_no_addresses() {
         "{}",
         page.body
     );
-    let stored = server.database_bytes();
+    let stored = server.dump().await;
     assert!(!String::from_utf8_lossy(&stored).contains("203.0.113"));
     // Whoever was signed in before the server noted them is listed as well.
     let database = server.open_database().await;

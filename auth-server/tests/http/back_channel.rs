@@ -6,7 +6,7 @@ mod ways;
 use std::time::Duration;
 
 use resource_server::time::Clock as _;
-use sqlx::sqlite::SqlitePool;
+use sqlx::AnyPool;
 
 use crate::harness::{
     Authorization, Browser, Credentials, Receiver, SECRET, Server, Tokens, authorization, exchange_form, peek,
@@ -75,7 +75,7 @@ async fn sign_out(browser: &mut Browser<'_>, tokens: &Tokens) {
 }
 
 /// Waits for what this query counts.
-async fn until(database: &SqlitePool, query: &'static str, expected: i64) {
+async fn until(database: &AnyPool, query: &'static str, expected: i64) {
     let reached = async {
         let mut looks = tokio::time::interval(Duration::from_millis(10));
         loop {

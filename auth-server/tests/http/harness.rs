@@ -4,13 +4,15 @@ mod answer;
 mod apis;
 mod browser;
 mod old_keys;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod receiver;
 
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_server::config::OperatorConfig;
+use auth_server::config::{OperatorConfig, StorageConfig};
 use auth_server::operator::Administration;
 use auth_server::user::NewUser;
 use auth_server::{Config, Listeners, Running};
@@ -22,7 +24,7 @@ use resource_server::time::{Clock, ManualClock, UnixTime};
 use resource_server::verifier::Verifier;
 use secrecy::SecretString;
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::AnyPool;
 
 pub(crate) use answer::{Answer, Tokens, peek};
 pub(crate) use apis::{DESK, MAIL_API, NOTES_API};
@@ -36,6 +38,24 @@ pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) const CALLBACK: &str = "https://bff.example/callback";
 pub(crate) const EVERYTHING: &str = "openid profile email offline_access notes:read notes:write";
+
+/// What a program of these tests keeps everything in: its main file says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "each program names one")]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+impl Database {
+    /// A fresh one, as a line of `[storage]`.
+    async fn fresh(self, folder: &str) -> String {
+        match self {
+            Self::Sqlite => format!("path = \"{folder}/db.sqlite3\""),
+            Self::Postgres => format!("url = \"{}\"", postgres::fresh_database().await),
+        }
+    }
+}
 
 /// A running server with the users alice and bob.
 pub(crate) struct Server {
@@ -66,7 +86,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
         let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
-        let toml = configuration(&issuer, folder.path().to_str().unwrap(), settings);
+        let storage = crate::DATABASE.fresh(folder.path().to_str().unwrap()).await;
+        let toml = configuration(&issuer, folder.path().to_str().unwrap(), &storage, settings);
         let config = Config::parse(&toml, &|_| Some(SECRET.to_owned())).unwrap();
         for name in ["alice", "bob"] {
             let user = NewUser {
@@ -165,24 +186,42 @@ impl Server {
         format!("{}{path}", self.base)
     }
 
-    /// The file that the server works on, opened beside it.
-    pub(crate) async fn open_database(&self) -> SqlitePool {
-        let options = SqliteConnectOptions::new().filename(self.folder.path().join("db.sqlite3"));
-        SqlitePool::connect_with(options).await.unwrap()
+    /// The database that the server works on, opened beside it.
+    pub(crate) async fn open_database(&self) -> AnyPool {
+        sqlx::any::install_default_drivers();
+        let config = OperatorConfig::parse(&self.toml, &|_| None).unwrap();
+        let storage = config.storage();
+        let url = match storage {
+            StorageConfig::Sqlite { path, .. } => format!("sqlite:{}", path.display()),
+            StorageConfig::Postgres(_) => storage.to_string(),
+        };
+        AnyPool::connect(&url).await.unwrap()
     }
 
-    pub(crate) fn database_bytes(&self) -> Vec<u8> {
-        std::fs::read(self.folder.path().join("db.sqlite3")).unwrap()
+    /// All that the database holds, as whoever steals it has it.
+    pub(crate) async fn dump(&self) -> Vec<u8> {
+        let database = self.open_database().await;
+        match crate::DATABASE {
+            Database::Sqlite => {
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                    .execute(&database)
+                    .await
+                    .unwrap();
+                std::fs::read(self.file("db.sqlite3")).unwrap()
+            }
+            Database::Postgres => {
+                let name: String = sqlx::query_scalar("SELECT current_database()::text")
+                    .fetch_one(&database)
+                    .await
+                    .unwrap();
+                postgres::dump(&name).await
+            }
+        }
     }
 
     /// The database as operators' commands open it.
     pub(crate) async fn administration(&self) -> Administration {
-        let folder = self.folder.path().display();
-        let toml = format!(
-            "issuer = \"{}\"\nstorage.path = \"{folder}/db.sqlite3\"\nkeys.path = \"{folder}/keys.json\"",
-            self.issuer
-        );
-        let config = OperatorConfig::parse(&toml, &|_| None).unwrap();
+        let config = OperatorConfig::parse(&self.toml, &|_| None).unwrap();
         Administration::open(&config, Arc::new(self.clock.clone()))
             .await
             .unwrap()
@@ -289,7 +328,7 @@ impl Server {
     }
 }
 
-fn configuration(issuer: &str, folder: &str, settings: &str) -> String {
+fn configuration(issuer: &str, folder: &str, storage: &str, settings: &str) -> String {
     format!(
         r#"
 issuer = "{issuer}"
@@ -298,7 +337,7 @@ issuer = "{issuer}"
 workers = 2
 trusted_proxies = ["127.0.0.1"]
 [storage]
-path = "{folder}/db.sqlite3"
+{storage}
 [keys]
 path = "{folder}/keys.json"
 

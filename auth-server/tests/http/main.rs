@@ -10,6 +10,11 @@
     reason = "a test that cannot go on fails"
 )]
 
+use harness::Database;
+
+/// The stories of which PostgreSQL could make others are told on it, too: `postgres.rs`.
+const DATABASE: Database = Database::Sqlite;
+
 mod account;
 mod algorithms;
 mod authorization;

@@ -4,7 +4,7 @@ use crate::harness::{BFF, Browser, Server, authorization};
 async fn break_tables(server: &Server, tables: &[&'static str]) {
     let database = server.open_database().await;
     for table in tables {
-        let statement = format!("ALTER TABLE {table} RENAME TO {table}_gone");
+        let statement = format!("ALTER TABLE \"{table}\" RENAME TO \"{table}_gone\"");
         sqlx::query(sqlx::AssertSqlSafe(statement))
             .execute(&database)
             .await
@@ -16,7 +16,7 @@ async fn break_tables(server: &Server, tables: &[&'static str]) {
 async fn mend_tables(server: &Server, tables: &[&'static str]) {
     let database = server.open_database().await;
     for table in tables {
-        let statement = format!("ALTER TABLE {table}_gone RENAME TO {table}");
+        let statement = format!("ALTER TABLE \"{table}_gone\" RENAME TO \"{table}\"");
         sqlx::query(sqlx::AssertSqlSafe(statement))
             .execute(&database)
             .await

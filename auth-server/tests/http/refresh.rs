@@ -352,7 +352,7 @@ async fn what_the_client_may_no_longer_have_is_not_refreshed() {
     let tokens = server.tokens().await;
     let database = server.open_database().await;
     let grant = |scope: &'static str| {
-        sqlx::query("UPDATE family SET scope = ?")
+        sqlx::query("UPDATE family SET scope = $1")
             .bind(scope)
             .execute(&database)
     };
@@ -374,12 +374,7 @@ async fn the_database_holds_no_token() {
     let server = Server::start().await;
     let first = server.tokens().await;
     let second = server.refresh(&first.refresh_token).await.tokens();
-    let database = server.open_database().await;
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-        .execute(&database)
-        .await
-        .unwrap();
-    let dump = server.database_bytes();
+    let dump = server.dump().await;
     for token in [&first.refresh_token, &second.refresh_token, &second.access_token] {
         for part in token.split('.') {
             assert!(!dump.windows(part.len()).any(|window| window == part.as_bytes()));

@@ -5,7 +5,8 @@ use std::cell::Cell;
 use futures_util::future::join;
 
 use crate::harness::{
-    Answer, Authorization, BFF, Browser, PASSWORD, Server, Tokens, authorization, exchange_form, peek,
+    Answer, Authorization, BFF, Browser, Database, PASSWORD, Server, Tokens, authorization, exchange_form,
+    peek,
 };
 
 const AS_ALICE: [(&str, &str); 3] = [
@@ -221,7 +222,12 @@ async fn a_sign_in_that_cannot_be_stored_leaves_the_session_before() {
     let (mut browser, tokens) = signed_in(&server, "alice").await;
     let cookie = browser.session_cookie();
     let database = server.open_database().await;
-    let full = "CREATE TRIGGER full BEFORE INSERT ON sign_in_session BEGIN SELECT RAISE(ABORT, 'full'); END";
+    let full = match crate::DATABASE {
+        Database::Sqlite => {
+            "CREATE TRIGGER full BEFORE INSERT ON sign_in_session BEGIN SELECT RAISE(ABORT, 'full'); END"
+        }
+        Database::Postgres => "ALTER TABLE sign_in_session ADD CONSTRAINT full_up CHECK (false) NOT VALID",
+    };
     sqlx::query(full).execute(&database).await.unwrap();
     for name in ["alice", "bob"] {
         let answer = browser.sign_in(name, &anew()).await;

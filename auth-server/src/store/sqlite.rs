@@ -1,22 +1,19 @@
-//! Opening the file and bringing its tables up to date, while other processes may be about to do the same.
+//! Opening an SQLite file and bringing its tables up to date, while other processes may be about to do the same.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::db::Pool;
-use super::{ACQUIRE_TIMEOUT, StoreError};
+use super::{ACQUIRE_TIMEOUT, StoreError, schema};
+use crate::config::Durability;
 
-pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
-
-/// What every connection is told. A rotation that is answered but lost in a power cut would turn an honest client's next
-/// refresh into reuse, so every commit reaches the disk. A statement waits for another process that writes.
-const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
+/// What every connection is told. A statement waits for another process that writes.
+const PRAGMAS: &str = "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
 /// How long a start waits for another process that brings the tables up to date, which may be large.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_millis(20);
@@ -31,7 +28,12 @@ pub(super) enum Access {
 }
 
 /// Some connections to a file that is there.
-pub(super) async fn pool(path: &Path, access: Access, connections: u32) -> Result<Pool, StoreError> {
+pub(super) async fn pool(
+    path: &Path,
+    access: Access,
+    durability: Durability,
+    connections: u32,
+) -> Result<Pool, StoreError> {
     sqlx::any::install_default_drivers();
     let mode = match access {
         Access::Read => "ro",
@@ -43,13 +45,22 @@ pub(super) async fn pool(path: &Path, access: Access, connections: u32) -> Resul
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
-                sqlx::raw_sql(PRAGMAS).execute(connection).await?;
+                sqlx::raw_sql(PRAGMAS).execute(&mut *connection).await?;
+                sqlx::raw_sql(synchronous(durability)).execute(connection).await?;
                 Ok(())
             })
         });
     Ok(pool.connect_with(options).await?)
+}
+
+fn synchronous(durability: Durability) -> &'static str {
+    match durability {
+        // A rotation that is answered but lost in a power cut turns an honest client's next refresh into reuse.
+        Durability::Full => "PRAGMA synchronous = FULL",
+        Durability::Normal => "PRAGMA synchronous = NORMAL",
+    }
 }
 
 /// How the first connection is opened; the file is made here if it is not there.
@@ -63,16 +74,12 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(MIGRATION_TIMEOUT)
 }
 
-/// A connection to the file, whose tables are up to date.
-///
-/// sqlx locks nothing on SQLite: two processes would both find a migration missing, and the second to apply it would
-/// fail. Here the look and all that follows from it are one transaction, which holds the write lock from its beginning:
-/// the others find everything done. So no migration may ask for `-- no-transaction`.
+/// A connection to the file, whose tables are up to date. sqlx locks nothing on SQLite: here one process is alone because
+/// the transaction holds the write lock from its beginning.
 pub(super) async fn migrated(path: &Path) -> Result<SqliteConnection, StoreError> {
     let mut connection = connect(&options(path)).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    // As `run`, whose future the compiler lets no thread move: its `Acquire` is "not general enough" there.
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+    schema::bring_up_to_date(&mut *transaction, &schema::of_sqlite()).await?;
     transaction.commit().await?;
     Ok(connection)
 }
@@ -116,3 +123,6 @@ fn make_private(path: &Path) {
 
 #[cfg(not(unix))]
 fn make_private(_path: &Path) {}
+
+#[cfg(test)]
+pub(super) mod tests;
