@@ -14,7 +14,7 @@ const FILES: &str = "https://files.example";
 const SCANS: &str = "https://scans.example";
 
 const FILES_API: Credentials<'static> = Credentials::Basic("files-api", SECRET);
-const STRANGER: Credentials<'static> = Credentials::Basic("stranger", SECRET);
+const STRANGER: Credentials<'static> = Credentials::Basic("passer-by", SECRET);
 const APP: Credentials<'static> = Credentials::Public("pocket");
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";

@@ -70,7 +70,7 @@ audience = "https://scans.example"
 resources = ["https://notes.example"]
 
 [[client]]
-id = "stranger"
+id = "passer-by"
 secret_env = "SECRET"
 grants = ["urn:ietf:params:oauth:grant-type:token-exchange"]
 scopes = ["read", "write"]
