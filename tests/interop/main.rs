@@ -8,6 +8,7 @@
     reason = "a story reports what is wrong by failing the test"
 )]
 
+mod conformance;
 mod libraries;
 mod relying_party;
 

@@ -48,7 +48,7 @@ impl Site {
         // Nothing is at that port, so the browser stops at a page.
         let nowhere = format!("http://localhost:{}/", free_port());
         let errand = browser.run_errand(&address, (USER, PASSWORD), &nowhere).await;
-        errand.expect_err("nobody is led to an address that was not named")
+        *errand.expect_err("nobody is led to an address that was not named")
     }
 }
 
