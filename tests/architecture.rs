@@ -8,6 +8,8 @@
     reason = "a source tree that cannot be read fails the test"
 )]
 
+#[path = "architecture/checks.rs"]
+mod checks;
 #[path = "architecture/dependencies.rs"]
 mod dependencies;
 #[path = "architecture/grammar.rs"]
@@ -123,6 +125,11 @@ fn files_and_folders_have_the_size_of_a_thought() {
     for krate in ["bff", "auth-server", "resource-server", "demo", "tests"] {
         assert_none(&sizes::files_are_short(&workspace().join(krate)));
     }
+}
+
+#[test]
+fn each_check_of_the_auth_server_has_its_test() {
+    assert_none(&checks::lines_and_tests_agree(&workspace()));
 }
 
 #[test]

@@ -276,6 +276,22 @@ async fn authz_15_unknown_parameters_are_ignored() {
 }
 
 #[tokio::test]
+async fn authz_16_no_redirect_repeats_the_form() {
+    let server = Server::start().await;
+    let mut browser = Browser::new(&server);
+    let answer = browser.sign_in("alice", &authorization()).await;
+    // 307 and 308 would post the password to the client.
+    assert_eq!(answer.status, 303);
+    let again = browser.authorize(&authorization()).await;
+    assert_eq!(again.status, 303);
+    let posted = server
+        .request(Method::POST, "/authorize")
+        .header("sec-fetch-site", "same-origin")
+        .form(authorization().with("prompt", "none").form());
+    assert_eq!(browser.send(posted).await.status, 303);
+}
+
+#[tokio::test]
 async fn authz_17_the_sign_in_page_is_not_framed_cached_or_leaked() {
     let server = Server::start().await;
     let page = server.get(&authorization().path()).await;

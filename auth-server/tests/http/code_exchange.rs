@@ -81,13 +81,20 @@ async fn token_2_a_wrong_verifier_gets_nothing_and_takes_nothing() {
 }
 
 #[tokio::test]
-async fn token_3_and_3b_a_missing_or_malformed_verifier_is_refused() {
+async fn token_3_a_missing_verifier_is_refused() {
     let server = Server::start().await;
     let code = fresh_code(&server).await;
     server
         .token(BFF, &exchange_form(&code)[..3])
         .await
         .assert_oauth_error(400, "invalid_request");
+    assert_eq!(server.exchange(&code).await.status, 200);
+}
+
+#[tokio::test]
+async fn token_3b_a_malformed_verifier_is_refused() {
+    let server = Server::start().await;
+    let code = fresh_code(&server).await;
     for verifier in [
         "a".repeat(42),
         "a".repeat(129),
@@ -181,7 +188,7 @@ async fn x_11_a_code_is_no_refresh_token_and_the_reverse() {
 }
 
 #[tokio::test]
-async fn at_1_and_2_access_tokens_follow_rfc_9068() {
+async fn at_1_access_tokens_follow_rfc_9068() {
     let server = Server::start().await;
     let tokens = server.tokens().await;
     let (header, _) = peek(&tokens.access_token);

@@ -45,6 +45,7 @@ mod resources;
 mod revocation;
 mod sessions;
 mod sign_in;
+mod timing;
 mod token_endpoint;
 mod token_exchange;
 mod userinfo;

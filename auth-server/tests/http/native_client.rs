@@ -26,6 +26,35 @@ async fn authz_21_a_native_client_chooses_its_loopback_port() {
 }
 
 #[tokio::test]
+async fn x_20_a_port_is_free_on_loopback_addresses_and_not_on_their_name() {
+    let uris = [
+        "http://[::1]/callback",
+        "http://127.0.0.1/callback",
+        "http://localhost:8080/callback",
+    ];
+    let client = format!("[[client]]\nid = \"desktop\"\nkind = \"public\"\nredirect_uris = {uris:?}");
+    let server = Server::start_below("", &client).await;
+    let request = |uri: &str| {
+        app_authorization(uri)
+            .with("client_id", "desktop")
+            .with("scope", "openid")
+    };
+    for uri in [
+        "http://[::1]:51004/callback",
+        "http://127.0.0.1:51004/callback",
+        uris[2],
+    ] {
+        let page = server.get(&request(uri).path()).await;
+        page.assert_page(200, "Sign in");
+    }
+    // RFC 8252 §8.3: the name may resolve to somebody else.
+    let page = server
+        .get(&request("http://localhost:51004/callback").path())
+        .await;
+    page.assert_page(400, "not registered");
+}
+
+#[tokio::test]
 async fn a_program_on_a_device_gets_no_code_unseen() {
     let server = Server::start().await;
     let mut browser = Browser::new(&server);

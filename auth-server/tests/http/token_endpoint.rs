@@ -1,11 +1,25 @@
 use reqwest::Method;
 
-use crate::harness::{BFF, Credentials, SECRET, SERVICE, Server, basic};
+use crate::harness::{APP, BFF, Credentials, PASSWORD, SECRET, SERVICE, Server, basic};
 
 const CC: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
 #[tokio::test]
-async fn token_6_and_7_unknown_clients_and_bad_secrets_get_one_answer() {
+async fn token_6_a_bad_secret_is_a_challenge() {
+    let server = Server::start().await;
+    for client in [
+        Credentials::Basic("service", "wrong"),
+        Credentials::Post("service", "wrong"),
+        Credentials::Public("service"),
+    ] {
+        let answer = server.token(client, &CC).await;
+        answer.assert_oauth_error(401, "invalid_client");
+        assert!(answer.header("www-authenticate").starts_with("Basic "));
+    }
+}
+
+#[tokio::test]
+async fn token_7_unknown_clients_and_bad_secrets_get_one_answer() {
     let server = Server::start().await;
     let mut bodies = std::collections::HashSet::new();
     for client in [
@@ -27,15 +41,10 @@ async fn token_6_and_7_unknown_clients_and_bad_secrets_get_one_answer() {
 }
 
 #[tokio::test]
-async fn token_8_and_9_other_grants_are_refused() {
+async fn token_8_other_grants_are_refused() {
     let server = Server::start().await;
-    for grant in [
-        "password",
-        "implicit",
-        "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "x",
-    ] {
-        let form = [("grant_type", grant), ("username", "alice"), ("password", "x")];
+    for grant in ["implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer", "x"] {
+        let form = [("grant_type", grant)];
         server
             .token(BFF, &form)
             .await
@@ -144,7 +153,23 @@ async fn token_14_repeated_parameters_are_refused() {
 }
 
 #[tokio::test]
-async fn token_15_and_16_the_body_is_a_form() {
+async fn token_9_there_is_no_password_grant() {
+    let server = Server::start().await;
+    let form = [
+        ("grant_type", "password"),
+        ("username", "alice"),
+        ("password", PASSWORD),
+    ];
+    for client in [BFF, APP] {
+        server
+            .token(client, &form)
+            .await
+            .assert_oauth_error(400, "unsupported_grant_type");
+    }
+}
+
+#[tokio::test]
+async fn token_15_the_body_is_a_form() {
     let server = Server::start().await;
     let request = || {
         server
@@ -157,8 +182,14 @@ async fn token_15_and_16_the_body_is_a_form() {
         .send(request().body("grant_type=client_credentials"))
         .await
         .assert_oauth_error(400, "invalid_request");
+}
 
-    let with_charset = request()
+#[tokio::test]
+async fn token_16_the_media_type_may_have_a_charset() {
+    let server = Server::start().await;
+    let with_charset = server
+        .request(Method::POST, "/token")
+        .header("authorization", basic("service", SECRET))
         .header("content-type", "application/x-www-form-urlencoded; charset=UTF-8")
         .body("grant_type=client_credentials");
     assert_eq!(server.send(with_charset).await.status, 200);
