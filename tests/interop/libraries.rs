@@ -48,6 +48,29 @@ audience = "https://notes.example"
 resources = ["https://files.example"]
 
 [[client]]
+id = "pushing"
+secret_env = "CLIENT_SECRET"
+redirect_uris = ["https://app.example/callback"]
+scopes = ["openid"]
+require_pushed_authorization_requests = true
+
+[[client]]
+id = "rs256"
+secret_env = "CLIENT_SECRET"
+redirect_uris = ["https://app.example/callback"]
+scopes = ["openid"]
+id_token_signed_response_alg = "RS256"
+access_token_signing_alg = "RS256"
+
+[[client]]
+id = "eddsa"
+secret_env = "CLIENT_SECRET"
+redirect_uris = ["https://app.example/callback"]
+scopes = ["openid"]
+id_token_signed_response_alg = "EdDSA"
+access_token_signing_alg = "EdDSA"
+
+[[client]]
 id = "notes-api"
 secret_env = "CLIENT_SECRET"
 grants = []
@@ -72,6 +95,8 @@ stories! { openid_client:
     introspection_follows_revocation,
     a_service_gets_tokens_for_the_resource_it_names,
     a_login_for_two_resources_gets_a_token_for_each,
+    a_pushed_request_signs_in,
+    each_algorithm_is_verified_by_jose,
 }
 
 stories! { oauth4webapi:

@@ -189,3 +189,39 @@ export async function a_login_for_two_resources_gets_a_token_for_each(setup) {
     assert.equal([payload.aud].flat().includes(resources.find((other) => other !== resource)), false);
   }
 }
+
+export async function a_pushed_request_signs_in(setup) {
+  const config = await discover(setup, "pushing");
+  const sent = { state: client.randomState(), nonce: client.randomNonce(), pkceCodeVerifier: client.randomPKCECodeVerifier() };
+  const request = {
+    redirect_uri: CALLBACK,
+    scope: "openid",
+    state: sent.state,
+    nonce: sent.nonce,
+    code_challenge: await client.calculatePKCECodeChallenge(sent.pkceCodeVerifier),
+    code_challenge_method: "S256",
+  };
+  const url = await client.buildAuthorizationUrlWithPAR(config, request);
+  assert.deepEqual([...url.searchParams.keys()].sort(), ["client_id", "request_uri"]);
+  await redeem(config, { sent, callback: await send(url, CALLBACK) });
+
+  const unpushed = await send(client.buildAuthorizationUrl(config, request), CALLBACK);
+  await assert.rejects(redeem(config, { sent, callback: unpushed }), { error: "invalid_request" });
+}
+
+export async function each_algorithm_is_verified_by_jose(setup) {
+  for (const [id, algorithm] of [
+    ["web", "ES256"],
+    ["rs256", "RS256"],
+    ["eddsa", "EdDSA"],
+  ]) {
+    const metadata = { id_token_signed_response_alg: algorithm };
+    const config = await discover(setup, id, client.ClientSecretBasic(setup.secret), metadata);
+    const tokens = await logIn(config, { scope: "openid" });
+    const { payload, protectedHeader } = await verify(config, tokens.id_token, id);
+    assert.equal(protectedHeader.alg, algorithm);
+    assert.equal(payload.at_hash, atHash(tokens.access_token, algorithm));
+    const access = await verify(config, tokens.access_token, undefined, "at+jwt");
+    assert.equal(access.protectedHeader.alg, algorithm);
+  }
+}

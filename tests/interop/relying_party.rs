@@ -9,6 +9,7 @@ use e2e::browser::{Answer, Browser};
 use e2e::leash::{Leashed, start_on_free_port};
 use e2e::redis::free_port;
 use e2e::story;
+use e2e::wait::eventually;
 use tempfile::TempDir;
 
 /// An Apache with pages that only users may see, and where they sign in.
@@ -55,11 +56,14 @@ impl Site {
 fn client(app: &str) -> String {
     format!(
         r#"
+[outbound]
+allowed_networks = ["127.0.0.0/8"]
 [[client]]
 id = "apache"
 secret_env = "CLIENT_SECRET"
 redirect_uris = ["{app}/callback"]
 post_logout_redirect_uris = ["{app}/public.txt"]
+backchannel_logout_uri = "{app}/callback?logout=backchannel"
 grants = ["authorization_code", "refresh_token"]
 scopes = ["openid", "profile", "email", "offline_access"]
 "#
@@ -138,6 +142,33 @@ fn somebody_signs_in_is_refreshed_and_signs_out() {
         );
         assert_asks_for_a_password(&site, &browser).await;
         site.server.assert_its_log_is_clean();
+    });
+}
+
+#[test]
+fn a_sign_out_elsewhere_ends_its_session() {
+    story::run(async {
+        let site = Site::start().await;
+        let browser = site.server.browser();
+        assert_eq!(
+            site.page(&browser, "/members/page.txt").await.text(),
+            "for members"
+        );
+
+        // At the provider's own page: nobody but the provider can tell the site.
+        let page = browser
+            .visit(&format!("{}/end_session", site.server.issuer()))
+            .await;
+        let form = page.forms().into_iter().next().expect("the question");
+        let page = browser.submit(&page, &form, &[]).await;
+        assert!(page.words().contains("signed out"), "{}", page.summary());
+
+        eventually("the site has been told", || async {
+            let page = browser.visit(&format!("{}/members/page.txt", site.app)).await;
+            page.sign_in_form()
+        })
+        .await;
+        assert_asks_for_a_password(&site, &browser).await;
     });
 }
 
