@@ -71,6 +71,11 @@ impl Keeper {
         &self.sealing
     }
 
+    /// The keys as they are stored.
+    pub(crate) async fn keys(&self) -> Result<Vec<StoredKey>, KeeperError> {
+        Ok(self.store.signing_keys().await?)
+    }
+
     /// Takes over the keys that the version before kept in its key file: the first one signed. Only a database without
     /// keys takes them, so that none comes back that was withdrawn.
     pub(crate) async fn take_over(

@@ -122,16 +122,30 @@ impl Rotation {
                 seen.wanted.push(algorithm);
             }
         }
-        let (keys, changes) = self.keeper.look_after(&seen.wanted, now).await?;
-        tell(&changes);
-        if !seen.is(&keys, now) {
-            self.signer
-                .replace(KeyRing::open(&keys, self.keeper.sealing(), now)?);
-            seen.phases = phases(&keys, now);
-            seen.keys = keys;
-            tracing::info!("other signing keys are in force");
+        match self.keeper.look_after(&seen.wanted, now).await {
+            Ok((keys, changes)) => {
+                tell(&changes);
+                self.put_in_force(seen, keys, now);
+                Ok(())
+            }
+            Err(error) => {
+                // Whatever cannot be done: what is withdrawn counts.
+                self.put_in_force(seen, self.keeper.keys().await?, now);
+                Err(error)
+            }
         }
-        Ok(())
+    }
+
+    fn put_in_force(&self, seen: &mut Seen, keys: Vec<StoredKey>, now: UnixTime) {
+        if seen.is(&keys, now) {
+            return;
+        }
+        let ring = self.signer.ring();
+        self.signer
+            .replace(ring.renewed(&keys, self.keeper.sealing(), now));
+        seen.phases = phases(&keys, now);
+        seen.keys = keys;
+        tracing::info!("other signing keys are in force");
     }
 }
 

@@ -63,13 +63,13 @@ impl OwnTokens {
         let verifier = claimed
             .iter()
             .find_map(|audience| self.access_tokens.get(audience))?;
-        verifier.verify(token, self.signer.ring().published(), now).ok()
+        verifier.verify(token, self.signer.ring().published()?, now).ok()
     }
 
     /// The claims of a live access token that is meant for `/userinfo`.
     pub(crate) fn user_info_token(&self, token: &str, now: UnixTime) -> Option<Claims> {
         self.user_info
-            .verify(token, self.signer.ring().published(), now)
+            .verify(token, self.signer.ring().published()?, now)
             .ok()
     }
 
@@ -80,7 +80,7 @@ impl OwnTokens {
         let claims = self
             .id_tokens
             .get(&client_id)?
-            .verify(token, self.signer.ring().of_hints(), now)
+            .verify(token, self.signer.ring().of_hints()?, now)
             .ok()?;
         let sid = claims
             .get("sid")

@@ -172,6 +172,28 @@ async fn a_withdrawn_key_is_believed_nowhere_and_another_signs_at_once() {
 }
 
 #[tokio::test]
+async fn a_withdrawal_counts_although_another_key_is_damaged() {
+    let server = Server::start().await;
+    let tokens = server.tokens().await;
+    let keys = key_set(&server).await;
+    let database = server.open_database().await;
+    sqlx::query("UPDATE signing_key SET sealed = x'00' WHERE active_at IS NULL")
+        .execute(&database)
+        .await
+        .unwrap();
+    withdraw(&server, &[&keys[0]]).await;
+    assert_eq!(server.user_info(&tokens.access_token).await.status, 401);
+    // The server has opened it when it was whole; no other can.
+    let after = server.refresh(&tokens.refresh_token).await.tokens();
+    assert_eq!(kid_of(&after.access_token), keys[1]);
+    assert!(server.start_again_beside().await.is_err());
+    withdraw(&server, &[&keys[1]]).await;
+    server.start_again_beside().await.unwrap();
+    let after = server.refresh(&after.refresh_token).await.tokens();
+    assert_nobody_noticed(&server, &after).await;
+}
+
+#[tokio::test]
 async fn every_key_may_be_withdrawn_and_the_key_file_be_another() {
     let server = Server::start().await;
     let tokens = server.tokens().await;
