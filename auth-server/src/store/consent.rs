@@ -4,7 +4,7 @@ use resource_server::time::UnixTime;
 use sqlx::Row as _;
 
 use super::code::{insert_code_of_session, settle};
-use super::db::{Row, Transaction};
+use super::db::{Row, Transaction, hold_consent};
 use super::family::end_grants;
 use super::{CodeAdded, Store, StoreError};
 use crate::grant::code::NewCode;
@@ -25,8 +25,7 @@ pub(crate) struct ClientAccess {
 impl Store {
     /// What a user has allowed a client.
     pub(crate) async fn allowed(&self, user_id: &str, client_id: &str) -> Result<Allowed, StoreError> {
-        let query = "SELECT resources, scope FROM consent WHERE user_id = $1 AND client_id = $2";
-        let rows = sqlx::query(query)
+        let rows = sqlx::query(ALLOWED)
             .bind(user_id)
             .bind(client_id)
             .fetch_all(&self.reader)
@@ -42,12 +41,12 @@ impl Store {
         now: UnixTime,
     ) -> Result<CodeAdded, StoreError> {
         let mut transaction = self.begin().await?;
+        hold_consent(&mut transaction, &code.user_id, &code.client_id).await?;
         let resources = asked.resources_to_store();
         for scope in asked.scope.iter() {
-            // Writing what is there already keeps whoever takes it back waiting for the code.
             sqlx::query(
                 "INSERT INTO consent (user_id, client_id, resources, scope, allowed_at) VALUES ($1, $2, $3, $4, $5)
-                 ON CONFLICT (user_id, client_id, resources, scope) DO UPDATE SET allowed_at = consent.allowed_at",
+                 ON CONFLICT (user_id, client_id, resources, scope) DO NOTHING",
             )
             .bind(&code.user_id)
             .bind(&code.client_id)
@@ -70,15 +69,12 @@ impl Store {
         now: UnixTime,
     ) -> Result<CodeAdded, StoreError> {
         let mut transaction = self.begin().await?;
-        // An update, so that whoever takes it back waits for the code.
-        let rows = sqlx::query(
-            "UPDATE consent SET allowed_at = allowed_at WHERE user_id = $1 AND client_id = $2
-             RETURNING resources, scope",
-        )
-        .bind(&code.user_id)
-        .bind(&code.client_id)
-        .fetch_all(&mut *transaction)
-        .await?;
+        hold_consent(&mut transaction, &code.user_id, &code.client_id).await?;
+        let rows = sqlx::query(ALLOWED)
+            .bind(&code.user_id)
+            .bind(&code.client_id)
+            .fetch_all(&mut *transaction)
+            .await?;
         let added = if !asked.is_within(&allowed_of(&rows)?) {
             CodeAdded::ConsentOver
         } else {
@@ -132,7 +128,8 @@ impl Store {
         now: UnixTime,
     ) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.begin().await?;
-        // First: a code that is being issued for it is stored before this, or not at all.
+        // A code that is being issued for it is stored before this, or not at all.
+        hold_consent(&mut transaction, user_id, client_id).await?;
         sqlx::query("DELETE FROM consent WHERE user_id = $1 AND client_id = $2")
             .bind(user_id)
             .bind(client_id)
@@ -146,6 +143,8 @@ impl Store {
         Ok(sids)
     }
 }
+
+const ALLOWED: &str = "SELECT resources, scope FROM consent WHERE user_id = $1 AND client_id = $2";
 
 async fn sids_of_grants(
     transaction: &mut Transaction,

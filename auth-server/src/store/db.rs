@@ -69,11 +69,24 @@ impl Backend {
 /// Who changes the row of a user, too, does that before, and who takes several takes them in order: so no two ever wait for
 /// each other.
 pub(super) async fn hold_sid(transaction: &mut Transaction, sid: &str) -> Result<(), StoreError> {
+    hold(transaction, sid).await
+}
+
+/// The same for what one user has allowed one client. It comes before any `sid`.
+pub(super) async fn hold_consent(
+    transaction: &mut Transaction,
+    user_id: &str,
+    client_id: &str,
+) -> Result<(), StoreError> {
+    hold(transaction, &format!("consent {user_id} {client_id}")).await
+}
+
+async fn hold(transaction: &mut Transaction, what: &str) -> Result<(), StoreError> {
     if transaction.backend_name() == Sqlite::NAME {
         return Ok(());
     }
     // Two that share a number, of 2^64, wait for each other without need.
-    let digest = Digest::of(sid.as_bytes());
+    let digest = Digest::of(what.as_bytes());
     let number = i64::from_be_bytes(digest.as_bytes().first_chunk().copied().unwrap_or_default());
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(number)

@@ -4,6 +4,8 @@
 mod operators;
 #[path = "tests/outbox.rs"]
 mod outbox;
+#[path = "tests/people.rs"]
+mod people;
 #[path = "tests/pushed.rs"]
 mod pushed;
 #[path = "tests/races.rs"]

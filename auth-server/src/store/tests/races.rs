@@ -5,7 +5,7 @@ use super::*;
 const MANY: usize = 50;
 
 /// Two nodes and the user "u".
-async fn nodes() -> ([Store; 2], Option<tempfile::TempDir>) {
+pub(super) async fn nodes() -> ([Store; 2], Option<tempfile::TempDir>) {
     let (config, folder) = fresh().await;
     let here = store_at(&config).await;
     let there = Store::open(&config).await.unwrap();
