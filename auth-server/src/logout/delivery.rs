@@ -36,6 +36,14 @@ pub(super) enum Next {
 }
 
 impl Outcome {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Back-Channel Logout 1.0 §2.8: 200, for which some frameworks put 204, and 400. Everything else, redirects too, is not
     /// an answer to this.
     pub(super) fn of_status(status: u16) -> Self {

@@ -18,6 +18,7 @@ use crate::client::{BackChannel, Client};
 use crate::http::OutboundError;
 use crate::key::signer::SigningError;
 use crate::ops::audit::{self, Subject};
+use crate::ops::metrics;
 use crate::secret::random_bytes;
 use crate::state::Shared;
 use crate::store::{Notification, StoreError};
@@ -194,7 +195,9 @@ impl Worker {
     async fn try_to_report(&self) -> Result<(), StoreError> {
         let Shared { store, config, .. } = &*self.shared;
         let now = self.shared.now();
-        for backlog in store.logout_backlogs().await? {
+        let backlogs = store.logout_backlogs().await?;
+        metrics::logouts_waiting(backlogs.iter().map(|backlog| backlog.waiting).sum());
+        for backlog in backlogs {
             let client_id = &backlog.client_id;
             let oldest = now.since(backlog.oldest);
             if registered(&self.shared, client_id).is_none() {
@@ -254,6 +257,7 @@ async fn tell(shared: &Shared, notification: Notification) -> Told {
         Ok(status) => Outcome::of_status(*status),
         Err(_) => Outcome::Failed,
     };
+    metrics::logout_attempted(outcome.as_str());
     let complaint = match answered {
         Ok(_) if outcome == Outcome::Taken => None,
         Ok(status) => Some(format!("it answered with status {status}")),

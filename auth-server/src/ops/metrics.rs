@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -21,6 +21,8 @@ const REQUESTS: &str = "auth_server_request_duration_seconds";
 const PASSWORD_CHECKS: &str = "auth_server_password_check_duration_seconds";
 const TOKEN_ERRORS: &str = "auth_server_token_errors_total";
 const AUDIT_EVENTS: &str = "auth_server_audit_events_total";
+const LOGOUT_ATTEMPTS: &str = "auth_server_logout_attempts_total";
+const LOGOUTS_WAITING: &str = "auth_server_logout_notifications_waiting";
 
 /// Upper bounds of the histograms, in seconds: from a page without a database to a sign-in that waited for its turn.
 const BUCKETS: [f64; 12] = [
@@ -63,6 +65,14 @@ fn describe() {
         "Refusals of the endpoints of clients, by OAuth error code"
     );
     describe_counter!(AUDIT_EVENTS, "Events of the audit trail, by event and reason");
+    describe_counter!(
+        LOGOUT_ATTEMPTS,
+        "Attempts to tell a client of a sign-out, by what came of them"
+    );
+    describe_gauge!(
+        LOGOUTS_WAITING,
+        "Notifications of sign-outs in the database that clients have not taken yet, as of the last minute"
+    );
 }
 
 /// Keeps the histograms small for as long as it runs.
@@ -105,6 +115,17 @@ pub(crate) fn password_checked(took: Duration) {
 /// A client got an error.
 pub(crate) fn token_error(code: &'static str) {
     counter!(TOKEN_ERRORS, "error" => code).increment(1);
+}
+
+/// A client was sent a notification.
+pub(crate) fn logout_attempted(outcome: &'static str) {
+    counter!(LOGOUT_ATTEMPTS, "outcome" => outcome).increment(1);
+}
+
+/// So many notifications wait, for all clients together.
+pub(crate) fn logouts_waiting(waiting: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
+    gauge!(LOGOUTS_WAITING).set(waiting as f64);
 }
 
 /// Counts the audit trail, whatever the log shows of it.

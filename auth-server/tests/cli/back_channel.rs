@@ -1,13 +1,14 @@
 //! Sign-outs that are told by another process than the one in which they happened.
 
 use crate::harness::{Folder, Process, SECRET, WITH_CLIENT, trail};
+use crate::metrics;
 use crate::receiver::{Receiver, Reserved};
 
 /// The client, told here.
 fn configuration(uri: &str) -> String {
     let told = WITH_CLIENT.replace(
         "[[client]]",
-        "[outbound]\nallowed_networks = [\"127.0.0.1/32\"]\n[[client]]",
+        "[management]\nlisten = \"127.0.0.1:0\"\n[outbound]\nallowed_networks = [\"127.0.0.1/32\"]\n[[client]]",
     );
     format!("{told}\nbackchannel_logout_uri = \"{uri}\"")
 }
@@ -20,6 +21,13 @@ fn claim(token: &str, name: &str) -> String {
         .unwrap();
     let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
     claims[name].as_str().unwrap().to_owned()
+}
+
+/// What is counted follows the answer.
+async fn until_counted(server: &Process, line: &str) {
+    let counted = async { while !metrics::counted(server).await.contains(line) {} };
+    let counted = tokio::time::timeout(std::time::Duration::from_secs(30), counted);
+    assert!(counted.await.is_ok(), "{line}");
 }
 
 #[tokio::test]
@@ -68,6 +76,13 @@ async fn what_an_operator_ends_while_no_server_runs_is_told_by_the_next_one() {
     let server = Process::start(&folder);
     let arrival = receiver.next().await;
     assert_eq!(claim(arrival.token(), "sid"), claim(&tokens.id, "sid"));
+    for counted in [
+        "auth_server_logout_attempts_total{outcome=\"taken\"} 1",
+        "auth_server_logout_notifications_waiting ",
+        "auth_server_audit_events_total{event=\"client told of sign-out\",reason=\"\"} 1",
+    ] {
+        until_counted(&server, counted).await;
+    }
     // Stopping waits for the answer and for what is written of it.
     let log = server.terminate();
     let told: Vec<_> = trail(&log)

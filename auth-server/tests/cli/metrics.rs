@@ -19,7 +19,7 @@ fn management_address(process: &Process) -> String {
     entry["fields"]["address"].as_str().unwrap().to_owned()
 }
 
-async fn counted(process: &Process) -> String {
+pub(crate) async fn counted(process: &Process) -> String {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let address = format!("http://{}/metrics", management_address(process));
     let answer = client.get(address).send().await.unwrap();
