@@ -15,7 +15,9 @@ use resource_server::time::Clock;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::config::Config;
+use crate::client::assertion::Assertions;
+use crate::client::registry::Registry;
+use crate::config::{Config, Registrations};
 use crate::discovery::endpoint::Metadata;
 use crate::http::Outbound;
 use crate::key::Keeper;
@@ -75,22 +77,28 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         .await
         .with_context(|| format!("cannot open {}", config.storage))?;
     let issuer = &config.issuer;
+    let registry = Registry::open(Registrations::of(&config), &store, clock.now()).await?;
+    let clients = registry.current();
     let metadata =
-        Metadata::new(discovery::metadata::document(issuer, &config.clients, &config.resources).to_string());
+        Metadata::new(discovery::metadata::document(issuer, &clients, &config.resources).to_string());
     let keeper = Keeper::new(store.clone(), keys.sealing_key(), config.keys.policy());
-    let algorithms = config.clients.algorithms();
+    let algorithms = clients.algorithms();
     let rotation = Rotation::start(keeper, &keys.legacy, algorithms, Arc::clone(&clock)).await?;
     let signer = Arc::clone(rotation.signer());
-    let own_tokens = OwnTokens::new(Arc::clone(&signer), issuer.as_str(), &config.clients);
+    let own_tokens = OwnTokens::new(Arc::clone(&signer), issuer.as_str());
     let cookie_key = keys.cookie_key();
     let forms = FormTokens::new(&keys.form_key());
     let workers = config.server.workers;
+    let outbound = Outbound::new(config.outbound.clone());
+    let assertions = Assertions::new(issuer.as_str(), Arc::clone(&clock), outbound.clone());
     let shared = web::Data::new(Shared {
         clock: Arc::clone(&clock),
         store: store.clone(),
-        outbound: Outbound::new(config.outbound.clone()),
         rotation: Arc::new(rotation),
         signer,
+        outbound,
+        registry,
+        assertions,
         own_tokens,
         checker: PasswordChecker::new(&config.passwords, &store.sample_password_hashes().await?),
         forms,

@@ -2,17 +2,23 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use url::Url;
 
 use crate::scope::ScopeSet;
-use crate::secret::Digest;
 
+pub(crate) mod assertion;
 pub(crate) mod authentication;
+pub(crate) mod credentials;
 pub(crate) mod redirect_uri;
+pub(crate) mod registry;
 pub(crate) mod resource;
 
 pub use crate::key::SigningAlgorithm;
+pub(crate) use credentials::{
+    ASSERTION_ALGORITHMS, AssertionKeys, ClientSecret, Credentials, KeySource, Kind, SecretWay, Secrets,
+};
 pub use redirect_uri::RedirectUri;
 pub use resource::{Resource, Resources};
 
@@ -23,7 +29,7 @@ pub struct Client {
     pub id: String,
     /// How pages call it.
     pub name: String,
-    /// Whether it can keep a secret, and the digest of it.
+    /// Whether it can keep a secret, and how it proves who it is.
     pub(crate) kind: Kind,
     /// Where its codes may be sent.
     pub redirect_uris: Vec<RedirectUri>,
@@ -83,18 +89,6 @@ pub struct BackChannel {
     pub session_required: bool,
 }
 
-/// Whether a client can keep a secret (RFC 6749 §2.1).
-#[derive(Debug, Clone)]
-pub(crate) enum Kind {
-    /// Runs on a server; what is kept of its secret is a digest.
-    Confidential {
-        /// The digest of `client_secret`.
-        secret: Digest,
-    },
-    /// Runs on somebody's device.
-    Public,
-}
-
 /// A way to get tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
@@ -142,6 +136,12 @@ impl Client {
         matches!(self.kind, Kind::Public)
     }
 
+    /// Its `token_endpoint_auth_method`; `None` when its secret may come either way.
+    #[must_use]
+    pub fn authentication_method(&self) -> Option<&'static str> {
+        self.kind.method()
+    }
+
     /// Whether it has this grant.
     #[must_use]
     pub fn may_use(&self, grant: Grant) -> bool {
@@ -173,14 +173,14 @@ impl Client {
 
 /// The clients by their id.
 #[derive(Clone, Default)]
-pub struct Clients(HashMap<String, Client>);
+pub struct Clients(HashMap<String, Arc<Client>>);
 
 impl Clients {
     pub(crate) fn new(clients: Vec<Client>) -> Self {
         Self(
             clients
                 .into_iter()
-                .map(|client| (client.id.clone(), client))
+                .map(|client| (client.id.clone(), Arc::new(client)))
                 .collect(),
         )
     }
@@ -188,7 +188,16 @@ impl Clients {
     /// The client of that id.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&Client> {
-        self.0.get(id)
+        self.0.get(id).map(Arc::as_ref)
+    }
+
+    pub(crate) fn insert(&mut self, client: Client) {
+        self.0.insert(client.id.clone(), Arc::new(client));
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn find_shared(&self, id: &str) -> Option<Arc<Client>> {
+        self.0.get(id).cloned()
     }
 
     /// The algorithms that sign for them.
@@ -202,7 +211,7 @@ impl Clients {
 
     /// All of them, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Client> {
-        self.0.values()
+        self.0.values().map(Arc::as_ref)
     }
 }
 
@@ -219,9 +228,7 @@ impl Client {
         Self {
             id: id.to_owned(),
             name: id.to_owned(),
-            kind: Kind::Confidential {
-                secret: Digest::of(b"secret"),
-            },
+            kind: Kind::with_secret("secret"),
             redirect_uris: vec![RedirectUri::parse("https://app.example/cb", false).unwrap()],
             post_logout_redirect_uris: vec!["https://app.example/".to_owned()],
             back_channel: None,

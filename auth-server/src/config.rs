@@ -22,6 +22,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use client::stored::Registrations;
 pub use issuer::Issuer;
 pub use keys::KeyConfig;
 pub use logout::LogoutConfig;
@@ -58,8 +59,8 @@ pub struct Config {
     pub scope_words: ScopeWords,
     /// `[passwords]`.
     pub passwords: PasswordConfig,
-    /// Every `[[client]]`.
-    pub clients: Clients,
+    /// Every `[[client]]`; those of the database stand beside them in the registry, which is the one to ask.
+    pub file_clients: Clients,
     /// `[outbound]`.
     pub(crate) outbound: Targets,
     /// `[log]`.
@@ -119,12 +120,14 @@ enum ClientSecrets {
     Resolved,
     /// They are not looked for: commands have no use for them, and operators seldom have them.
     LeftAlone,
+    /// The client is one of the database, where its secrets are.
+    InDatabase,
 }
 
 /// The configuration for commands: the same file under the same rules, without the clients' secrets. No server starts
 /// with it.
 #[derive(Debug, Clone)]
-pub struct OperatorConfig(Config);
+pub struct OperatorConfig(Config, Registrations);
 
 impl OperatorConfig {
     /// Reads the text of a configuration file.
@@ -132,7 +135,9 @@ impl OperatorConfig {
     /// # Errors
     /// Every fault at once, but for those of the clients' secrets.
     pub fn parse(toml: &str, environment: Environment<'_>) -> Result<Self, Faults> {
-        Config::read(toml, environment, ClientSecrets::LeftAlone).map(Self)
+        let config = Config::read(toml, environment, ClientSecrets::LeftAlone)?;
+        let registrations = Registrations::of(&config);
+        Ok(Self(config, registrations))
     }
 
     /// `[storage]`.
@@ -144,13 +149,18 @@ impl OperatorConfig {
     /// Every `[[client]]`.
     #[must_use]
     pub fn clients(&self) -> &Clients {
-        &self.0.clients
+        &self.0.file_clients
     }
 
     /// `[keys]`.
     #[must_use]
     pub fn keys(&self) -> &KeyConfig {
         &self.0.keys
+    }
+
+    /// What clients of the database are judged by.
+    pub(crate) fn registrations(&self) -> &Registrations {
+        &self.1
     }
 
     /// `[passwords]`.
@@ -211,7 +221,7 @@ impl Config {
                 resources: resources?,
                 scope_words: scope_words?,
                 passwords: passwords?,
-                clients: clients?,
+                file_clients: clients?,
                 outbound: outbound?,
                 log: log?,
             })

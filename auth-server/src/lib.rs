@@ -1,8 +1,8 @@
 //! A compact OAuth 2.1 authorization server and OpenID provider.
 //!
 //! Authorization code with PKCE, refresh tokens that rotate, client credentials, resource indicators, introspection,
-//! revocation, userinfo, discovery and RP-initiated logout; users with passwords and clients from the configuration; an
-//! SQLite file or a PostgreSQL database. [`start`] runs it in any tokio runtime, several of them in one process if need be.
+//! revocation, userinfo, discovery and RP-initiated logout; users with passwords, clients from the configuration
+//! or the database; an SQLite file or a PostgreSQL database. [`start`] runs it in any tokio runtime, several of them in one process if need be.
 
 mod account;
 mod app;
@@ -11,7 +11,6 @@ pub mod client;
 pub mod config;
 mod discovery;
 mod grant;
-#[allow(dead_code, reason = "the endpoints that call come next")]
 mod http;
 mod key;
 mod logout;

@@ -1,6 +1,8 @@
 //! What operators do to users, to what is signed in and to signing keys. It works on the database, which a running server may be using:
-//! what is changed here counts there at once, since a server keeps nothing of it in memory.
+//! what is changed here counts there at once, since a server keeps nothing of it in memory; clients and keys, which it does
+//! keep, are looked at once a second.
 
+mod clients;
 mod key;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::user::{
     AddUserError, HashingError, InvalidUserName, NewUser, UnfitPassword, User, UserName, UserRecord, add_to,
     password,
 };
+pub use clients::{ClientError, ClientRecord, MadeSecret, SecretRecord};
 
 pub use key::{Phase, SigningAlgorithm, SigningKeyChange, SigningKeyRecord};
 

@@ -42,6 +42,9 @@ pub(crate) fn parse_base64url<const N: usize>(text: &str) -> Option<[u8; N]> {
 pub(crate) struct Digest([u8; 32]);
 
 impl Digest {
+    /// The digest of nothing that anybody knows.
+    pub(crate) const NONE: Self = Self([0; 32]);
+
     /// The digest of a secret.
     pub(crate) fn of(secret: &[u8]) -> Self {
         let mut bytes = [0; 32];

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use resource_server::time::{Clock, UnixTime};
 
+use crate::client::Clients;
+use crate::client::assertion::Assertions;
+use crate::client::registry::Registry;
 use crate::config::Config;
 use crate::http::Outbound;
 use crate::key::Signer;
@@ -21,10 +24,12 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Store,
     /// Calls addresses that clients registered.
-    #[allow(dead_code, reason = "the endpoints that call come next")]
     pub(crate) outbound: Outbound,
     pub(crate) rotation: Arc<Rotation>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) registry: Registry,
+    /// Verifies how clients with keys prove who they are.
+    pub(crate) assertions: Assertions,
     pub(crate) own_tokens: OwnTokens,
     pub(crate) checker: PasswordChecker,
     pub(crate) forms: FormTokens,
@@ -35,5 +40,16 @@ impl Shared {
     /// The current instant.
     pub(crate) fn now(&self) -> UnixTime {
         self.clock.now()
+    }
+
+    /// The clients that there are now.
+    pub(crate) fn clients(&self) -> Arc<Clients> {
+        self.registry.current()
+    }
+
+    /// Sees what operators and other nodes have changed; at most once a second.
+    pub(crate) async fn keep_up(&self) {
+        Arc::clone(&self.rotation).keep_up().await;
+        self.registry.look(&self.store, self.now()).await;
     }
 }

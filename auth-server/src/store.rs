@@ -9,6 +9,7 @@
 
 mod account;
 mod attempt;
+mod client;
 mod code;
 mod consent;
 mod db;
@@ -29,6 +30,7 @@ mod tests;
 #[path = "store/tests.rs"]
 #[expect(clippy::duplicate_mod, reason = "one contract for both databases")]
 mod tests_on_postgres;
+mod used_assertion;
 mod user;
 mod writable;
 
@@ -39,6 +41,7 @@ use sqlx::Connection as _;
 
 pub(crate) use account::OwnPassword;
 pub(crate) use attempt::AttemptLimits;
+pub(crate) use client::{ClientChange, ClientRow, SecretRow};
 pub(crate) use code::{CodeAdded, Redeemed};
 pub(crate) use family::{GrantState, NewFamily, Rotation};
 pub use live::LiveSession;

@@ -15,6 +15,8 @@ pub(crate) enum Profile {
     Id,
     /// OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6.
     Logout,
+    /// RFC 7523 §3, narrowed by its successor (draft-ietf-oauth-rfc7523bis §4).
+    ClientAssertion,
 }
 
 impl Profile {
@@ -33,7 +35,9 @@ impl Profile {
             (Self::Access, Some("at+jwt"))
             | (Self::Id, None | Some("jwt"))
             // Explicit typing is recommended and not required; what else tells it from an ID token is read below.
-            | (Self::Logout, None | Some("jwt" | "logout+jwt")) => Ok(()),
+            | (Self::Logout, None | Some("jwt" | "logout+jwt"))
+            // Here too; a client signs nothing else for us that could be mistaken.
+            | (Self::ClientAssertion, None | Some("jwt" | "client-authentication+jwt")) => Ok(()),
             _ => Err(TokenError::Type),
         }
     }
@@ -44,11 +48,15 @@ impl Profile {
         let subject = match self {
             Self::Access | Self::Id => required_text(&all, "sub")?,
             Self::Logout => subject_of_logout(&all)?,
+            Self::ClientAssertion => subject_of_assertion(&all, &issuer)?,
         };
         let audience = audience(&all)?;
         let expires_at = instant(&all, "exp", Rounding::Down)?.ok_or(TokenError::MissingClaim("exp"))?;
         let not_before = instant(&all, "nbf", Rounding::Up)?;
-        let issued_at = instant(&all, "iat", Rounding::Down)?.ok_or(TokenError::MissingClaim("iat"))?;
+        let issued_at = instant(&all, "iat", Rounding::Down)?;
+        if issued_at.is_none() && self != Self::ClientAssertion {
+            return Err(TokenError::MissingClaim("iat"));
+        }
         match self {
             Self::Access => {
                 required_text(&all, "client_id")?;
@@ -63,6 +71,10 @@ impl Profile {
                 required_text(&all, "jti")?;
                 judge_events(&all)?;
             }
+            Self::ClientAssertion => {
+                required_text(&all, "jti")?;
+                judge_sole_audience(&all)?;
+            }
         }
         Ok(Claims::new(Content {
             issuer,
@@ -70,9 +82,28 @@ impl Profile {
             audience,
             expires_at,
             not_before,
-            issued_at: Some(issued_at),
+            issued_at,
             all,
         }))
+    }
+}
+
+/// RFC 7523 §3: a client speaks for itself.
+fn subject_of_assertion(all: &Map<String, Value>, issuer: &str) -> Result<String, TokenError> {
+    let subject = required_text(all, "sub")?;
+    if subject == issuer {
+        Ok(subject)
+    } else {
+        Err(TokenError::MalformedClaim("sub"))
+    }
+}
+
+/// An assertion that others are meant by, too, could be passed on by them. One audience is written as a text, which
+/// leaves nothing to be overlooked.
+fn judge_sole_audience(all: &Map<String, Value>) -> Result<(), TokenError> {
+    match all.get("aud") {
+        Some(Value::String(_)) => Ok(()),
+        _ => Err(TokenError::Audience),
     }
 }
 

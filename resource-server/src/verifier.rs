@@ -55,6 +55,19 @@ impl Verifier {
         Self::new(Profile::Logout, issuer, client_id, Duration::from_secs(30))
     }
 
+    /// JWTs by which a client proves who it is (RFC 7523 §2.2, narrowed by draft-ietf-oauth-rfc7523bis §4): `typ` is
+    /// `client-authentication+jwt`, `JWT` or absent; `iss` and `sub` are the client, `aud` is the server's issuer as a text,
+    /// `exp` and `jti` are there. How far ahead `exp` may be, and whether the `jti` came before, is left to the caller.
+    #[must_use]
+    pub fn client_assertion(client_id: &str, server: &str) -> Self {
+        Self::new(
+            Profile::ClientAssertion,
+            client_id,
+            server,
+            Duration::from_secs(10),
+        )
+    }
+
     fn new(profile: Profile, issuer: &str, audience: &str, leeway: Duration) -> Self {
         Self {
             profile,

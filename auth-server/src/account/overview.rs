@@ -75,7 +75,8 @@ fn names_of(shared: &Shared, session: &LiveSession) -> Vec<String> {
 
 /// A client that is registered no more goes by its id.
 fn name_of(shared: &Shared, client_id: &str) -> String {
-    let client = shared.config.clients.find(client_id);
+    let clients = shared.clients();
+    let client = clients.find(client_id);
     client.map_or(client_id, |client| client.name.as_str()).to_owned()
 }
 

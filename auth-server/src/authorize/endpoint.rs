@@ -58,8 +58,8 @@ pub(crate) async fn answer(
     if signed_in.is_none() && came_without_cookies(http_request) {
         return Ok(as_navigation(shared, "/authorize", params));
     }
-    let (clients, mark) = (&shared.config.clients, mark_for(http_request));
-    let Received { request, carried } = match receive(shared, clients, params, &mark).await? {
+    let (clients, mark) = (shared.clients(), mark_for(http_request));
+    let Received { request, carried } = match receive(shared, &clients, params, &mark).await? {
         Ok(received) => received,
         Err(refusal) => return Ok(refuse(http_request, shared, params, &refusal)),
     };
@@ -120,7 +120,10 @@ pub(crate) fn hinted_user(
     let Some(hint) = &request.id_token_hint else {
         return Ok(None);
     };
-    match shared.own_tokens.id_token_hint(hint, shared.now()) {
+    match shared
+        .own_tokens
+        .id_token_hint(hint, &shared.clients(), shared.now())
+    {
         Some(hint) => Ok(Some(hint.user_id)),
         None => Err(request.refuse_hint()),
     }

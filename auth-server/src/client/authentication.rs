@@ -1,19 +1,46 @@
-//! How a client says who it is (RFC 6749 §2.3): read, and judged against the registration.
+//! How a client says who it is (RFC 6749 §2.3, RFC 7523 §2.2): read, and judged against the registration.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use resource_server::time::UnixTime;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Client, Clients, Kind};
+use super::assertion::claimed_client;
+use super::{AssertionKeys, Client, Clients, Credentials, Kind, SecretWay};
 use crate::params::Params;
 use crate::secret::Digest;
 
-/// What a request presents: a name, and a secret if it has one.
+/// RFC 7523 §2.2.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What a request presents: a name, and what is to prove it.
 pub(crate) struct Presented {
     client_id: String,
-    secret: Option<SecretString>,
+    proof: Proof,
+}
+
+enum Proof {
+    None,
+    Secret(SecretString, SecretWay),
+    Assertion(String),
+}
+
+/// A client whose name is proven, or would be by a good assertion.
+#[derive(Debug)]
+pub(crate) enum Judged<'p> {
+    Proven(Arc<Client>),
+    Asserted(Asserted<'p>),
+}
+
+/// A client that is to be believed if its assertion is good.
+#[derive(Debug)]
+pub(crate) struct Asserted<'p> {
+    pub(crate) client: Arc<Client>,
+    pub(crate) keys: AssertionKeys,
+    pub(crate) assertion: &'p str,
 }
 
 /// Why a request's client is not accepted.
@@ -22,60 +49,93 @@ pub(crate) enum ClientAuthenticationError {
     /// The request contradicts itself: answered with `invalid_request`.
     #[error("{0}")]
     Malformed(&'static str),
-    /// One answer for unknown clients, missing and wrong secrets, so that none can be told from another.
+    /// One answer for unknown clients, missing and wrong proofs, and proofs of another kind than the client's, so that none
+    /// can be told from another.
     #[error("the client is unknown or its credentials are wrong")]
     Refused,
 }
 
 impl Presented {
-    /// Reads `client_secret_basic`, `client_secret_post` or the bare `client_id` of a public client.
+    /// Reads `client_secret_basic`, `client_secret_post`, `private_key_jwt` or the bare `client_id` of a public client.
     pub(crate) fn read(
         authorization: Option<&[u8]>,
         form: &Params,
     ) -> Result<Self, ClientAuthenticationError> {
         let in_form = form.get("client_id");
-        let Some(authorization) = authorization else {
-            let client_id = in_form.ok_or(ClientAuthenticationError::Refused)?.to_owned();
-            let secret = form.get("client_secret").map(SecretString::from);
-            return Ok(Self { client_id, secret });
-        };
-        if form.get("client_secret").is_some() {
+        let (secret, assertion) = (form.get("client_secret"), form.get("client_assertion"));
+        let assertion_type = form.get("client_assertion_type");
+        let ways = [
+            authorization.is_some(),
+            secret.is_some(),
+            assertion.is_some() || assertion_type.is_some(),
+        ];
+        if ways.into_iter().filter(|is_used| *is_used).count() > 1 {
             return Err(ClientAuthenticationError::Malformed(
                 "use one way of client authentication, not two",
             ));
         }
-        let presented = read_basic(authorization).ok_or(ClientAuthenticationError::Refused)?;
-        if in_form.is_some_and(|client_id| client_id != presented.client_id) {
-            return Err(ClientAuthenticationError::Malformed(
-                "client_id contradicts the Authorization header",
-            ));
+        if let Some(authorization) = authorization {
+            return from_header(authorization, in_form);
         }
-        Ok(presented)
+        let named = |proof| {
+            let client_id = in_form.ok_or(ClientAuthenticationError::Refused)?.to_owned();
+            Ok(Self { client_id, proof })
+        };
+        match (secret, assertion, assertion_type) {
+            (Some(secret), ..) => named(Proof::Secret(SecretString::from(secret), SecretWay::Post)),
+            (None, Some(assertion), Some(JWT_BEARER)) => from_assertion(assertion, in_form),
+            (None, Some(_), Some(_)) => Err(ClientAuthenticationError::Refused),
+            (None, None, None) => named(Proof::None),
+            (None, Some(_), None) | (None, None, Some(_)) => Err(ClientAuthenticationError::Malformed(
+                "client_assertion and client_assertion_type go together",
+            )),
+        }
     }
 
-    /// Finds the client, if it is the one it says.
-    pub(crate) fn authenticate<'c>(
+    /// Finds the client, if it is the one it says; an assertion is left to be verified.
+    pub(crate) fn judge(
         &self,
-        clients: &'c Clients,
-    ) -> Result<&'c Client, ClientAuthenticationError> {
-        let client = clients.find(&self.client_id);
-        let expected = match client.map(|client| &client.kind) {
-            Some(Kind::Confidential { secret }) => *secret,
-            // The same work is done for clients that have no secret or do not exist.
-            Some(Kind::Public) | None => Digest::of(b""),
-        };
-        let is_right = match &self.secret {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "digested here, to be compared with the stored digest"
-            )]
-            Some(secret) => Digest::of(secret.expose_secret().as_bytes()).matches(&expected),
-            None => false,
-        };
-        match client {
-            Some(client) if is_right && matches!(client.kind, Kind::Confidential { .. }) => Ok(client),
-            Some(client) if self.secret.is_none() && matches!(client.kind, Kind::Public) => Ok(client),
-            _ => Err(ClientAuthenticationError::Refused),
+        clients: &Clients,
+        now: UnixTime,
+    ) -> Result<Judged<'_>, ClientAuthenticationError> {
+        let client = clients.find_shared(&self.client_id);
+        match &self.proof {
+            Proof::None => client
+                .filter(|client| client.is_public())
+                .map(Judged::Proven)
+                .ok_or(ClientAuthenticationError::Refused),
+            Proof::Secret(secret, way) => {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "digested here, to be compared with the stored digests"
+                )]
+                let presented = Digest::of(secret.expose_secret().as_bytes());
+                // The digest is made and compared for clients, too, that have no secret or do not exist.
+                let is_right = match client.as_deref().map(|client| &client.kind) {
+                    Some(Kind::Confidential(Credentials::Secrets(secrets))) => {
+                        secrets.include(&presented, *way, now)
+                    }
+                    _ => {
+                        std::hint::black_box(Digest::NONE.matches(&presented));
+                        false
+                    }
+                };
+                client
+                    .filter(|_| is_right)
+                    .map(Judged::Proven)
+                    .ok_or(ClientAuthenticationError::Refused)
+            }
+            Proof::Assertion(assertion) => {
+                let client = client.ok_or(ClientAuthenticationError::Refused)?;
+                let Kind::Confidential(Credentials::Keys(keys)) = &client.kind else {
+                    return Err(ClientAuthenticationError::Refused);
+                };
+                Ok(Judged::Asserted(Asserted {
+                    keys: keys.clone(),
+                    client,
+                    assertion,
+                }))
+            }
         }
     }
 }
@@ -86,6 +146,29 @@ impl fmt::Debug for Presented {
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
     }
+}
+
+fn from_header(header: &[u8], in_form: Option<&str>) -> Result<Presented, ClientAuthenticationError> {
+    let presented = read_basic(header).ok_or(ClientAuthenticationError::Refused)?;
+    if in_form.is_some_and(|client_id| client_id != presented.client_id) {
+        return Err(ClientAuthenticationError::Malformed(
+            "client_id contradicts the Authorization header",
+        ));
+    }
+    Ok(presented)
+}
+
+/// RFC 7521 §4.2: `client_id` may be left out. Whose keys are to verify the assertion it says itself; it is refused if it
+/// turns out to be about another client than the one that is looked up here.
+fn from_assertion(assertion: &str, in_form: Option<&str>) -> Result<Presented, ClientAuthenticationError> {
+    let client_id = match in_form {
+        Some(client_id) => client_id.to_owned(),
+        None => claimed_client(assertion).ok_or(ClientAuthenticationError::Refused)?,
+    };
+    Ok(Presented {
+        client_id,
+        proof: Proof::Assertion(assertion.to_owned()),
+    })
 }
 
 /// RFC 6749 §2.3.1: both parts are form-urlencoded before they are joined, so a colon in a part is `%3A`.
@@ -99,7 +182,7 @@ fn read_basic(header: &[u8]) -> Option<Presented> {
     let (client_id, secret) = decoded.split_once(':')?;
     Some(Presented {
         client_id: form_decoded(client_id)?,
-        secret: Some(SecretString::from(form_decoded(secret)?)),
+        proof: Proof::Secret(SecretString::from(form_decoded(secret)?), SecretWay::Basic),
     })
 }
 
@@ -112,90 +195,4 @@ fn form_decoded(part: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn clients() -> Clients {
-        Clients::new(vec![
-            Client {
-                kind: Kind::Confidential {
-                    secret: Digest::of(b"s:3%+"),
-                },
-                ..Client::for_tests("a:b%")
-            },
-            Client {
-                kind: Kind::Public,
-                ..Client::for_tests("app")
-            },
-        ])
-    }
-
-    fn basic(credentials: &str) -> Vec<u8> {
-        format!("Basic {}", STANDARD.encode(credentials)).into_bytes()
-    }
-
-    fn try_it(header: Option<&[u8]>, form: &str) -> Result<String, ClientAuthenticationError> {
-        let clients = clients();
-        let presented = Presented::read(header, &Params::parse(form.as_bytes()))?;
-        presented.authenticate(&clients).map(|client| client.id.clone())
-    }
-
-    #[test]
-    fn basic_parts_are_form_urlencoded() {
-        assert_eq!(
-            try_it(Some(&basic("a%3Ab%25:s%3A3%25%2B")), ""),
-            Ok("a:b%".to_owned())
-        );
-        assert_eq!(
-            try_it(Some(&basic("a%3Ab%25:wrong")), ""),
-            Err(ClientAuthenticationError::Refused)
-        );
-    }
-
-    #[test]
-    fn the_form_may_carry_the_secret() {
-        let form = "client_id=a%3Ab%25&client_secret=s%3A3%25%2B";
-        assert_eq!(try_it(None, form), Ok("a:b%".to_owned()));
-        let two = try_it(Some(&basic("a%3Ab%25:s%3A3%25%2B")), form);
-        assert!(matches!(two, Err(ClientAuthenticationError::Malformed(_))));
-    }
-
-    #[test]
-    fn unknown_wrong_and_missing_are_one_answer() {
-        for form in [
-            "",
-            "client_id=nobody&client_secret=x",
-            "client_id=nobody",
-            "client_id=a%3Ab%25",
-        ] {
-            assert_eq!(
-                try_it(None, form),
-                Err(ClientAuthenticationError::Refused),
-                "{form}"
-            );
-        }
-        for header in [
-            &b"Basic"[..],
-            b"Basic !!!",
-            b"Bearer x",
-            b"\xff\xff",
-            b"Basic Zm9v",
-        ] {
-            assert_eq!(try_it(Some(header), ""), Err(ClientAuthenticationError::Refused));
-        }
-    }
-
-    #[test]
-    fn a_public_client_has_a_name_and_no_secret() {
-        assert_eq!(try_it(None, "client_id=app"), Ok("app".to_owned()));
-        assert_eq!(try_it(None, "client_id=app&client_secret="), Ok("app".to_owned()));
-        assert_eq!(
-            try_it(None, "client_id=app&client_secret=x"),
-            Err(ClientAuthenticationError::Refused)
-        );
-        assert_eq!(
-            try_it(Some(&basic("app:")), ""),
-            Err(ClientAuthenticationError::Refused)
-        );
-    }
-}
+mod tests;

@@ -1,5 +1,4 @@
 use resource_server::settings::Section;
-use secrecy::ExposeSecret;
 
 use super::{ClientSecrets, Issuer};
 use crate::client::{
@@ -8,10 +7,11 @@ use crate::client::{
 };
 use crate::http::target;
 use crate::scope::{OFFLINE_ACCESS, OPENID, ScopeSet};
-use crate::secret::{Digest, random_bytes};
 
-/// RFC 9700 and NIST SP 800-63B ask for secrets that cannot be guessed; a shorter one is surely typed by a person.
-const SHORTEST_SECRET: usize = 16;
+mod credentials;
+pub(super) mod stored;
+
+use credentials::parse_kind;
 
 /// Reads every `[[client]]`.
 pub(super) fn parse_all(
@@ -105,48 +105,6 @@ fn parse_id(id: &str) -> Result<String, &'static str> {
         return Err("must be 1 to 255 printable ASCII characters");
     }
     Ok(id.to_owned())
-}
-
-fn parse_kind(section: &mut Section<'_>, is_public: bool, secrets: ClientSecrets) -> Option<Kind> {
-    if secrets == ClientSecrets::LeftAlone {
-        section.forgo(&["secret_env", "secret_file"]);
-        return Some(if is_public {
-            Kind::Public
-        } else {
-            // Nobody knows what this is the digest of, so whatever is presented is wrong.
-            Kind::Confidential {
-                secret: Digest::of(&random_bytes::<32>()),
-            }
-        });
-    }
-    if is_public {
-        if section.optional_secret("secret")?.is_some() {
-            section.fault(
-                "secret",
-                None,
-                "must not be set: a public client cannot keep a secret",
-            );
-            return None;
-        }
-        return Some(Kind::Public);
-    }
-    let secret = section.secret("secret")?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "measured and digested; only the digest is kept"
-    )]
-    let secret = secret.expose_secret();
-    if secret.len() < SHORTEST_SECRET {
-        section.fault(
-            "secret",
-            None,
-            format!("must have at least {SHORTEST_SECRET} characters"),
-        );
-        return None;
-    }
-    Some(Kind::Confidential {
-        secret: Digest::of(secret.as_bytes()),
-    })
 }
 
 fn parse_redirect_uris(section: &mut Section<'_>, is_public: bool) -> Option<Vec<RedirectUri>> {

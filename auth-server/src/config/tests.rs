@@ -27,9 +27,9 @@ fn the_defaults_of_the_example_are_the_real_ones() {
     let example = Config::parse(EXAMPLE, &with_secret).unwrap();
     let default = Config::parse("issuer = \"http://127.0.0.1:9000\"", &no_variables).unwrap();
 
-    assert_eq!(default.clients.iter().count(), 0);
+    assert_eq!(default.file_clients.iter().count(), 0);
     let without_clients = Config {
-        clients: Clients::default(),
+        file_clients: Clients::default(),
         resources: Vec::new(),
         scope_words: ScopeWords::default(),
         ..example
@@ -48,7 +48,7 @@ fn the_example_names_every_key() {
     assert_eq!(config.server.workers, 2);
     assert_eq!(config.passwords.cores, 1);
     assert!(config.management_listen.is_some());
-    let client = config.clients.find("bff").unwrap();
+    let client = config.file_clients.find("bff").unwrap();
     assert_eq!(client.grants, [Grant::AuthorizationCode, Grant::RefreshToken]);
     assert_eq!(client.resources.default, config.resources[0]);
     assert_eq!(client.resources.others, config.resources[1..]);
@@ -59,6 +59,7 @@ fn the_example_names_every_key() {
     assert!(named.remove("secret_env") && named.insert("secret"));
     assert!(EXAMPLE.contains("or password_file with a path"));
     assert!(named.remove("password_env") && named.insert("password"));
+    assert!(EXAMPLE.contains("\n#[[client.secrets]]\n") && named.insert("secrets"));
     let taken: BTreeSet<_> = SOURCES.iter().flat_map(|source| taken_keys(source)).collect();
     assert_eq!(named, taken);
 }
@@ -68,6 +69,7 @@ const SOURCES: &[&str] = &[
     include_str!("../config.rs"),
     include_str!("client.rs"),
     include_str!("keys.rs"),
+    include_str!("client/credentials.rs"),
     include_str!("resource.rs"),
     include_str!("scope.rs"),
     include_str!("outbound.rs"),
@@ -119,7 +121,7 @@ fn a_client_has_modest_defaults() {
     let toml = "issuer = \"https://op.example\"\n[[client]]\nid = \"a\"\nsecret_env = \"S\"\n\
                 redirect_uris = [\"https://a.example/cb\"]";
     let config = Config::parse(toml, &with_secret).unwrap();
-    let client = config.clients.find("a").unwrap();
+    let client = config.file_clients.find("a").unwrap();
     assert_eq!(
         (client.name.as_str(), client.resources.default.identifier.as_str()),
         ("a", "https://op.example")
@@ -184,7 +186,7 @@ scopes = ["a b"]
         "client[0].redirect_uris[0] = \"http://a.example/cb\": must be https",
         "client[0].redirect_uris[1] = \"https://b.example/#f\": must not have a fragment",
         "client[0].grants[0] = \"password\"",
-        "client[1].secret_env = S: is not set in the environment",
+        "client[1].secret_env: must not be set: a public client cannot keep a secret",
         "client[1].scopes",
     ] {
         assert!(
@@ -360,5 +362,67 @@ fn passwords_cost_no_less_than_they_should() {
         "passes = 0",
     ] {
         assert_eq!(parse(bad).unwrap_err().list().len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn a_client_proves_itself_in_one_way_that_is_complete() {
+    let client = |keys: &str| {
+        let toml = format!(
+            "issuer = \"https://op.example\"\n[[client]]\nid = \"a\"\nredirect_uris = [\"https://a.example/cb\"]\n{keys}"
+        );
+        Config::parse(&toml, &with_secret)
+            .map(|config| config.file_clients.find("a").unwrap().authentication_method())
+    };
+    let of = |method: &str| format!("token_endpoint_auth_method = \"{method}\"\n");
+    let secret = "secret_env = \"S\"\n";
+    let uri = "jwks_uri = \"https://a.example/jwks\"\n";
+    let ends = |text: &str| format!("[[client.secrets]]\nsecret_env = \"S\"\nends = \"{text}\"\n");
+    for (keys, method) in [
+        (secret.to_owned(), None),
+        (of("client_secret_post") + secret, Some("client_secret_post")),
+        (of("private_key_jwt") + uri, Some("private_key_jwt")),
+        (format!("kind = \"public\"\n{}", of("none")), Some("none")),
+        (ends("2027-01-31T00:00:00Z"), None),
+    ] {
+        assert_eq!(client(&keys).unwrap(), method, "{keys}");
+    }
+    let private = "jwks = '{\"keys\": [{\"kty\": \"oct\", \"k\": \"AAAA\"}]}'\n";
+    for (keys, fault) in [
+        (
+            of("client_secret_jwt") + secret,
+            "must be \"client_secret_basic\"",
+        ),
+        (of("none"), "is for kind = \"public\" only"),
+        (of("private_key_jwt"), "jwks_uri: is missing"),
+        (of("private_key_jwt") + private, "no usable key"),
+        (
+            of("private_key_jwt") + uri + secret,
+            "secret_env: must not be set",
+        ),
+        (
+            of("private_key_jwt") + "jwks_uri = \"http://a.example/\"",
+            "must be https",
+        ),
+        (
+            of("private_key_jwt") + uri + "token_endpoint_auth_signing_alg = \"HS256\"",
+            "must be \"ES256\"",
+        ),
+        (
+            secret.to_owned() + uri,
+            "jwks_uri: is for token_endpoint_auth_method",
+        ),
+        (
+            format!("kind = \"public\"\n{}", of("client_secret_basic")),
+            "must be \"none\"",
+        ),
+        (
+            format!("kind = \"public\"\n{secret}"),
+            "a public client cannot keep a secret",
+        ),
+        (ends("tomorrow"), "client[0].secrets[0].ends"),
+    ] {
+        let faults = client(&keys).unwrap_err().to_string();
+        assert!(faults.contains(fault), "{keys}\n{faults}");
     }
 }

@@ -1,8 +1,9 @@
 //! The metadata of OpenID Connect Discovery §3 and RFC 8414 §2: one document serves both. It lists what is there.
 
+use resource_server::verifier::Algorithm;
 use serde_json::{Value, json};
 
-use crate::client::{Clients, Grant, Resource};
+use crate::client::{ASSERTION_ALGORITHMS, Clients, Grant, Resource};
 use crate::config::Issuer;
 use crate::key::SigningAlgorithm;
 use crate::page::language::Language;
@@ -11,7 +12,14 @@ use crate::token::claims::ACR_OF_PASSWORD;
 /// The document, made once at start.
 pub(crate) fn document(issuer: &Issuer, clients: &Clients, resources: &[Resource]) -> Value {
     let endpoint = |path: &str| issuer.endpoint(path);
-    let client_authentication = ["client_secret_basic", "client_secret_post", "none"];
+    let client_authentication = [
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+        "none",
+    ];
+    let with_proof = &client_authentication[..3];
+    let assertion_algorithms = ASSERTION_ALGORITHMS.map(Algorithm::as_str);
     let mut document = json!({
         "issuer": issuer.as_str(),
         "authorization_endpoint": endpoint("/authorize"),
@@ -33,7 +41,10 @@ pub(crate) fn document(issuer: &Issuer, clients: &Clients, resources: &[Resource
         "id_token_signing_alg_values_supported": SigningAlgorithm::ALL.map(SigningAlgorithm::as_str),
         "token_endpoint_auth_methods_supported": client_authentication,
         "revocation_endpoint_auth_methods_supported": client_authentication,
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": with_proof,
+        "token_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
+        "revocation_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
+        "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "select_account", "consent"],
         "ui_locales_supported": Language::ALL.map(Language::tag),

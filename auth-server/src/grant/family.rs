@@ -93,6 +93,10 @@ pub(crate) enum EndReason {
     SignedOut,
     /// An operator ended the sign-in.
     Operator,
+    /// An operator disabled the client.
+    ClientDisabled,
+    /// An operator removed the client.
+    ClientRemoved,
     /// An operator disabled the user.
     UserDisabled,
     /// The password that it began with is no longer the user's.
@@ -108,6 +112,8 @@ impl EndReason {
             Self::TakenBack => "taken_back",
             Self::SignedOut => "signed_out",
             Self::Operator => "operator",
+            Self::ClientDisabled => "client_disabled",
+            Self::ClientRemoved => "client_removed",
             Self::UserDisabled => "user_disabled",
             Self::PasswordChanged => "password_changed",
         }

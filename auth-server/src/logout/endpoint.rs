@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::request::{LogoutRefusal, LogoutRequest, NextStep};
 use crate::account::endpoint::tell_of_ended;
+use crate::client::Clients;
 use crate::ops::audit;
 use crate::ops::body::read_form;
 use crate::page::endpoint::{
@@ -38,7 +39,8 @@ pub(crate) async fn end_session(
         Params::parse(http_request.query_string().as_bytes())
     };
     let look = Look::of(&http_request, &shared, params.get("ui_locales"));
-    let request = match parse(&params, &shared) {
+    let clients = shared.clients();
+    let request = match parse(&params, &shared, &clients) {
         Ok(request) => request,
         Err(refusal) => return message(look, StatusCode::BAD_REQUEST, Notice::SignOutRefused(refusal)),
     };
@@ -70,7 +72,8 @@ pub(crate) async fn submit(
     };
     let params = Params::parse(form.get("request").unwrap_or_default().as_bytes());
     let look = Look::of(&http_request, &shared, params.get("ui_locales"));
-    let request = match parse(&params, &shared) {
+    let clients = shared.clients();
+    let request = match parse(&params, &shared, &clients) {
         Ok(request) => request,
         Err(refusal) => return message(look, StatusCode::BAD_REQUEST, Notice::SignOutRefused(refusal)),
     };
@@ -93,9 +96,13 @@ pub(crate) async fn submit(
     }
 }
 
-fn parse<'s>(params: &Params, shared: &'s Shared) -> Result<LogoutRequest<'s>, LogoutRefusal> {
-    let read_hint = |token: &str| shared.own_tokens.id_token_hint(token, shared.now());
-    LogoutRequest::parse(params, &shared.config.clients, read_hint)
+fn parse<'c>(
+    params: &Params,
+    shared: &Shared,
+    clients: &'c Clients,
+) -> Result<LogoutRequest<'c>, LogoutRefusal> {
+    let read_hint = |token: &str| shared.own_tokens.id_token_hint(token, clients, shared.now());
+    LogoutRequest::parse(params, clients, read_hint)
 }
 
 /// Ends the session and all that came from it: refresh tokens, `offline_access` or not, and codes on their way.

@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::delivery::{Next, Outcome};
 use super::token::logout_token;
-use crate::client::{BackChannel, Client};
+use crate::client::{BackChannel, Client, Clients};
 use crate::http::OutboundError;
 use crate::key::signer::SigningError;
 use crate::ops::audit::{self, Subject};
@@ -121,9 +121,10 @@ impl Worker {
 
     async fn try_to_begin(&mut self) -> Result<(), StoreError> {
         self.more_waits = false;
+        self.shared.keep_up().await;
         for client_id in self.shared.store.clients_to_notify(self.shared.now()).await? {
             // Left to nodes that know it: while they are replaced one after the other their configurations differ.
-            if registered(&self.shared, &client_id).is_none() {
+            if registered(&self.shared.clients(), &client_id).is_none() {
                 continue;
             }
             let permits = self.free_places(&client_id);
@@ -200,7 +201,7 @@ impl Worker {
         for backlog in backlogs {
             let client_id = &backlog.client_id;
             let oldest = now.since(backlog.oldest);
-            if registered(&self.shared, client_id).is_none() {
+            if registered(&self.shared.clients(), client_id).is_none() {
                 let long_ago = now - config.logout.give_up_after;
                 let dropped = store.drop_notifications(client_id, long_ago).await?;
                 tracing::warn!(
@@ -227,8 +228,8 @@ impl Worker {
 }
 
 /// A client that is told, and where.
-fn registered<'s>(shared: &'s Shared, client_id: &str) -> Option<(&'s Client, &'s BackChannel)> {
-    let client = shared.config.clients.find(client_id)?;
+fn registered<'c>(clients: &'c Clients, client_id: &str) -> Option<(&'c Client, &'c BackChannel)> {
+    let client = clients.find(client_id)?;
     Some((client, client.back_channel.as_ref()?))
 }
 
@@ -277,10 +278,11 @@ async fn tell(shared: &Shared, notification: Notification) -> Told {
 
 /// The token is signed for this attempt: one that was kept would have expired, or its key be gone.
 async fn send(shared: &Shared, notification: &Notification) -> Result<u16, Unsent> {
-    let (client, back_channel) = registered(shared, &notification.client_id).ok_or(Unsent::Unregistered)?;
+    // Nobody may have asked this node anything since a key was withdrawn, or a client.
+    shared.keep_up().await;
+    let clients = shared.clients();
+    let (client, back_channel) = registered(&clients, &notification.client_id).ok_or(Unsent::Unregistered)?;
     let issuer = &shared.config.issuer;
-    // Nobody may have asked this node anything since a key was withdrawn.
-    Arc::clone(&shared.rotation).keep_up().await;
     let token = logout_token(issuer, client, notification, &shared.signer, shared.now())?;
     let form = [("logout_token", token.as_str())];
     Ok(shared.outbound.post_form(&back_channel.uri, &form).await?)

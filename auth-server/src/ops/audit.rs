@@ -144,6 +144,35 @@ pub(crate) fn taken_back(who: Subject<'_>, client_id: &str) {
     tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "taken back");
 }
 
+/// Somebody has seen an assertion of the client, or the client uses one twice.
+pub(crate) fn client_assertion_replayed(client_id: &str) {
+    tracing::warn!(target: TARGET, { client.id = client_id }, "client assertion replayed");
+}
+
+pub(crate) fn client_added(client_id: &str) {
+    tracing::info!(target: TARGET, { client.id = client_id }, "client added");
+}
+
+pub(crate) fn client_disabled(client_id: &str, grants_ended: u64) {
+    tracing::info!(target: TARGET, { client.id = client_id, grants_ended }, "client disabled");
+}
+
+pub(crate) fn client_enabled(client_id: &str) {
+    tracing::info!(target: TARGET, { client.id = client_id }, "client enabled");
+}
+
+pub(crate) fn client_removed(client_id: &str, grants_ended: u64) {
+    tracing::info!(target: TARGET, { client.id = client_id, grants_ended }, "client removed");
+}
+
+pub(crate) fn client_secret_added(client_id: &str, secret_id: &str) {
+    tracing::info!(target: TARGET, { client.id = client_id, secret.id = secret_id }, "client secret added");
+}
+
+pub(crate) fn client_secret_removed(client_id: &str, secret_id: &str) {
+    tracing::info!(target: TARGET, { client.id = client_id, secret.id = secret_id }, "client secret removed");
+}
+
 pub(crate) fn user_added(user_id: &str) {
     tracing::info!(target: TARGET, { user.id = user_id }, "user added");
 }

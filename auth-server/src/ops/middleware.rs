@@ -1,6 +1,5 @@
 //! What happens around every request: headers, the access log, and outages of the session store.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -76,7 +75,7 @@ pub(crate) async fn current_keys(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if let Some(shared) = request.app_data::<web::Data<Shared>>() {
-        Arc::clone(&shared.rotation).keep_up().await;
+        shared.keep_up().await;
     }
     next.call(request).await
 }

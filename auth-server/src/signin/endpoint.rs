@@ -93,8 +93,8 @@ async fn answer(
 ) -> anyhow::Result<HttpResponse> {
     // The request comes back from the browser, so it is judged anew, from the beginning.
     let params = Params::parse(form.get("request").unwrap_or_default().as_bytes());
-    let (clients, mark) = (&shared.config.clients, mark_for(http_request));
-    let Received { request, carried } = match receive(shared, clients, &params, &mark).await? {
+    let (clients, mark) = (shared.clients(), mark_for(http_request));
+    let Received { request, carried } = match receive(shared, &clients, &params, &mark).await? {
         Ok(received) => received,
         Err(refusal) => return Ok(refuse(http_request, shared, &params, &refusal)),
     };

@@ -22,11 +22,12 @@ pub(super) struct Swept {
 }
 
 /// No idle time ends after the absolute one, nor after the family's end.
-pub(super) const SWEPT: [Swept; 6] = [
+pub(super) const SWEPT: [Swept; 7] = [
     Swept::new("pushed_request", "digest", "expires_at", Duration::ZERO),
     Swept::new("sign_in_session", "key_digest", "idle_ends", Duration::ZERO),
     Swept::new("sign_in_attempt", "bucket", "window_ends", Duration::ZERO),
     Swept::new("session_client", "sid, client_id", "ends_at", Duration::ZERO),
+    Swept::new("used_assertion", "digest", "ends_at", Duration::ZERO),
     Swept::new("authorization_code", "digest", "expires_at", KEPT),
     Swept::new("family", "id", "idle_ends", KEPT),
 ];

@@ -1,18 +1,21 @@
 //! `/token`, `/revoke`, `/introspect` and `/userinfo` over HTTP.
 
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::json;
+
+mod caller;
+
+pub(crate) use caller::from_client;
+use caller::one_authorization;
 
 use super::error::TokenError;
 use super::userinfo::{self, UserInfoError};
 use super::{client_credentials, code_exchange, exchange, introspection, refresh, revocation};
-use crate::client::authentication::Presented;
-use crate::client::{Client, Grant};
-use crate::ops::body::{BodyError, read_form};
+use crate::client::Grant;
+use crate::ops::body::BodyError;
 use crate::ops::metrics;
-use crate::params::Params;
 use crate::state::Shared;
 
 /// `POST /token` (RFC 6749 §3.2).
@@ -30,10 +33,10 @@ pub(crate) async fn token(
         return Err(TokenError::UnauthorizedClient);
     }
     let response = match grant {
-        Grant::AuthorizationCode => code_exchange::exchange(&shared, client, &form).await?,
-        Grant::RefreshToken => refresh::refresh(&shared, client, &form).await?,
-        Grant::ClientCredentials => client_credentials::issue(&shared, client, &form)?,
-        Grant::TokenExchange => exchange::exchange(&shared, client, &form).await?,
+        Grant::AuthorizationCode => code_exchange::exchange(&shared, &client, &form).await?,
+        Grant::RefreshToken => refresh::refresh(&shared, &client, &form).await?,
+        Grant::ClientCredentials => client_credentials::issue(&shared, &client, &form)?,
+        Grant::TokenExchange => exchange::exchange(&shared, &client, &form).await?,
     };
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(response))
 }
@@ -45,7 +48,7 @@ pub(crate) async fn revoke(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, TokenError> {
     let (form, client) = from_client(&request, payload, &shared).await?;
-    revocation::revoke(&shared, client, &form).await?;
+    revocation::revoke(&shared, &client, &form).await?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).finish())
 }
 
@@ -56,7 +59,7 @@ pub(crate) async fn introspect(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, TokenError> {
     let (form, client) = from_client(&request, payload, &shared).await?;
-    let told = introspection::introspect(&shared, client, &form).await?;
+    let told = introspection::introspect(&shared, &client, &form).await?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(told))
 }
 
@@ -89,50 +92,6 @@ pub(crate) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
 }
 
 const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
-
-/// The parameters of a request, and the client that has proven to send it.
-pub(crate) async fn from_client<'s>(
-    request: &HttpRequest,
-    payload: web::Payload,
-    shared: &'s Shared,
-) -> Result<(Params, &'s Client), TokenError> {
-    let form = read_request(request, payload).await?;
-    let client = authenticate(request, &form, shared)?;
-    Ok((form, client))
-}
-
-async fn read_request(request: &HttpRequest, payload: web::Payload) -> Result<Params, TokenError> {
-    debug_assert_eq!(
-        request.method(),
-        Method::POST,
-        "the routes let nothing else through"
-    );
-    // RFC 6749 §2.3.1: never in the URI, which ends up in logs.
-    if !request.query_string().is_empty() {
-        return Err(TokenError::invalid_request("parameters belong into the body"));
-    }
-    let form = read_form(request, payload).await?;
-    form.refuse_repeated()?;
-    Ok(form)
-}
-
-fn authenticate<'s>(
-    request: &HttpRequest,
-    form: &Params,
-    shared: &'s Shared,
-) -> Result<&'s Client, TokenError> {
-    let authorization = one_authorization(request.headers())
-        .map_err(|()| TokenError::invalid_request("use one Authorization header, not two"))?;
-    Ok(Presented::read(authorization, form)?.authenticate(&shared.config.clients)?)
-}
-
-fn one_authorization(headers: &HeaderMap) -> Result<Option<&[u8]>, ()> {
-    let mut all = headers.get_all(header::AUTHORIZATION);
-    match (all.next(), all.next()) {
-        (first, None) => Ok(first.map(HeaderValue::as_bytes)),
-        _ => Err(()),
-    }
-}
 
 impl From<BodyError> for TokenError {
     fn from(error: BodyError) -> Self {

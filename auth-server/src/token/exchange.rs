@@ -124,7 +124,8 @@ async fn subject_of(
         .access_token(token, now)
         .filter(|claims| now < claims.expires_at())
         .ok_or_else(unacceptable)?;
-    let owner = claims.client_id().and_then(|id| shared.config.clients.find(id));
+    let clients = shared.clients();
+    let owner = claims.client_id().and_then(|id| clients.find(id));
     let is_own = owner.ok_or_else(unacceptable)?.id == client.id;
     if !is_own && !is_for(shared, client, &claims) {
         tracing::warn!(client.id = %client.id, "a client tried to exchange an access token that is not for it");

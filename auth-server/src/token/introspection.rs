@@ -114,7 +114,8 @@ async fn of_access_token(shared: &Shared, client: &Client, token: &str) -> Resul
     let Some(claims) = shared.own_tokens.access_token(token, now) else {
         return Ok(None);
     };
-    let Some(owner) = claims.client_id().and_then(|id| shared.config.clients.find(id)) else {
+    let clients = shared.clients();
+    let Some(owner) = claims.client_id().and_then(|id| clients.find(id)) else {
         return Ok(None);
     };
     if owner.id != client.id && !is_for(&shared.config, client, &claims) {

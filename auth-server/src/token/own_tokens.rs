@@ -1,6 +1,5 @@
 //! Verifies tokens that this server issued itself and that come back to it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +15,13 @@ use crate::key::{Signer, SigningAlgorithm};
 /// An ID token says who a logout is for long after it expired (RP-Initiated Logout §4). Ten years are always.
 const HINT_LEEWAY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// The verifiers of every audience that this server issues tokens for.
+/// Verifies what was issued here, whoever it was issued for: which clients and audiences there are changes meanwhile.
 #[derive(Debug)]
 pub(crate) struct OwnTokens {
     signer: Arc<Signer>,
-    access_tokens: HashMap<String, Verifier>,
+    issuer: String,
     /// Of the tokens that open `/userinfo`: their audience is the issuer.
     user_info: Verifier,
-    id_tokens: HashMap<String, Verifier>,
 }
 
 /// What a genuine ID token says about the session it was issued in.
@@ -35,35 +33,20 @@ pub(crate) struct IdTokenHint {
 }
 
 impl OwnTokens {
-    pub(crate) fn new(signer: Arc<Signer>, issuer: &str, clients: &Clients) -> Self {
-        // Whatever a client is registered for today: its tokens of yesterday may be of another algorithm.
-        let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::verified);
-        let verifier = |audience: &str| Verifier::access_token(issuer, audience).algorithms(&algorithms);
-        let apis = clients.iter().flat_map(|client| client.resources.apis());
-        let audiences = apis.map(|api| api.identifier.as_str()).chain([issuer]);
-        let access_tokens = audiences.map(|audience| (audience.to_owned(), verifier(audience)));
-        let id_tokens = clients.iter().map(|client| {
-            let verifier = Verifier::id_token(issuer, &client.id);
-            (
-                client.id.clone(),
-                verifier.algorithms(&algorithms).leeway(HINT_LEEWAY),
-            )
-        });
+    pub(crate) fn new(signer: Arc<Signer>, issuer: &str) -> Self {
         Self {
             signer,
-            access_tokens: access_tokens.collect(),
-            user_info: verifier(issuer),
-            id_tokens: id_tokens.collect(),
+            issuer: issuer.to_owned(),
+            user_info: of_ours(Verifier::access_token(issuer, issuer)),
         }
     }
 
     /// The claims of a live access token of ours, whichever API it is for.
     pub(crate) fn access_token(&self, token: &str, now: UnixTime) -> Option<Claims> {
-        let claimed = claimed_audience(token)?;
-        let verifier = claimed
-            .iter()
-            .find_map(|audience| self.access_tokens.get(audience))?;
-        verifier.verify(token, self.signer.ring().published()?, now).ok()
+        let audience = claimed_audience(token)?.into_iter().next()?;
+        of_ours(Verifier::access_token(&self.issuer, &audience))
+            .verify(token, self.signer.ring().published()?, now)
+            .ok()
     }
 
     /// The claims of a live access token that is meant for `/userinfo`.
@@ -73,13 +56,13 @@ impl OwnTokens {
             .ok()
     }
 
-    /// What a genuine ID token of ours says, even if it has expired.
-    pub(crate) fn id_token_hint(&self, token: &str, now: UnixTime) -> Option<IdTokenHint> {
+    /// What a genuine ID token of ours for a client that is there says, even if it has expired.
+    pub(crate) fn id_token_hint(&self, token: &str, clients: &Clients, now: UnixTime) -> Option<IdTokenHint> {
         // Our ID tokens have one audience.
         let client_id = claimed_audience(token)?.pop()?;
-        let claims = self
-            .id_tokens
-            .get(&client_id)?
+        clients.find(&client_id)?;
+        let claims = of_ours(Verifier::id_token(&self.issuer, &client_id))
+            .leeway(HINT_LEEWAY)
             .verify(token, self.signer.ring().of_hints()?, now)
             .ok()?;
         let sid = claims
@@ -92,6 +75,11 @@ impl OwnTokens {
             sid,
         })
     }
+}
+
+/// Whatever a client is registered for today: its tokens of yesterday may be of another algorithm.
+fn of_ours(verifier: Verifier) -> Verifier {
+    verifier.algorithms(&SigningAlgorithm::ALL.map(SigningAlgorithm::verified))
 }
 
 /// Which audiences a token says it is for, to pick the verifier that then checks exactly that. Nothing else is

@@ -79,14 +79,11 @@ pub(crate) async fn look_up(shared: &Shared, token: &str) -> Result<Told, UserIn
         return Err(UserInfoError::InvalidToken);
     }
     // The registration may have been narrowed since.
-    let client = claims.client_id().and_then(|id| shared.config.clients.find(id));
-    let asked = match client {
-        Some(client) => {
-            let asked = shared.store.asked_claims(&handle).await?;
-            asked.allowed_by(&client.scopes).user_info
-        }
-        None => ClaimSet::default(),
-    };
+    let clients = shared.clients();
+    let client = claims.client_id().and_then(|id| clients.find(id));
+    let client = client.ok_or(UserInfoError::InvalidToken)?;
+    let asked = shared.store.asked_claims(&handle).await?;
+    let asked = asked.allowed_by(&client.scopes).user_info;
     let user = shared
         .store
         .user_by_id(claims.subject())

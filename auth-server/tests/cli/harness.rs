@@ -79,6 +79,16 @@ impl Folder {
         child.wait_with_output().unwrap()
     }
 
+    /// Runs the program with the client's secret in its environment.
+    pub(crate) fn run_with_secret(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_auth-server"))
+            .current_dir(self.0.path())
+            .args(arguments)
+            .env("SECRET", SECRET)
+            .output()
+            .unwrap()
+    }
+
     /// Runs a command that has to succeed; gives its standard output.
     pub(crate) fn done(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments, "");
@@ -196,7 +206,11 @@ impl Process {
     /// Calls an OAuth endpoint as the client.
     pub(crate) async fn call(&self, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
         let form = [form, &[("client_id", "bff"), ("client_secret", SECRET)]].concat();
-        let request = self.http.post(format!("{}{path}", self.base)).form(&form);
+        self.post(path, &form).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
+        let request = self.http.post(format!("{}{path}", self.base)).form(form);
         request.send().await.unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod apis;
+mod assertion;
 mod browser;
 mod old_keys;
 #[path = "../support/postgres.rs"]
@@ -28,6 +29,7 @@ use sqlx::AnyPool;
 
 pub(crate) use answer::{Answer, Tokens, peek};
 pub(crate) use apis::{DESK, MAIL_API, NOTES_API};
+pub(crate) use assertion::{ClientKey, KeyHost, encoded, header};
 pub(crate) use browser::{Authorization, Browser, app_authorization, authorization, stranger_authorization};
 pub(crate) use old_keys::{OldKeys, signing_input};
 pub(crate) use receiver::{Receiver, Reserved};
@@ -217,6 +219,23 @@ impl Server {
                 postgres::dump(&name).await
             }
         }
+    }
+
+    /// Tries to start a further server on the same database.
+    pub(crate) async fn start_again(&self) -> anyhow::Result<()> {
+        let config = Config::parse(&self.toml, &|_| Some(SECRET.to_owned())).unwrap();
+        let listeners = Listeners {
+            public: TcpListener::bind("127.0.0.1:0").unwrap(),
+            management: None,
+        };
+        let running = auth_server::start(config, listeners, Arc::new(self.clock.clone())).await?;
+        running.stop().await;
+        Ok(())
+    }
+
+    /// The configuration as operators' commands read it.
+    pub(crate) fn operator_config(&self) -> OperatorConfig {
+        OperatorConfig::parse(&self.toml, &|_| None).unwrap()
     }
 
     /// The database as operators' commands open it.

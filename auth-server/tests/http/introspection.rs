@@ -257,6 +257,6 @@ async fn the_metadata_names_the_endpoint_and_how_to_authenticate() {
     assert_eq!(metadata["introspection_endpoint"], server.url("/introspect"));
     assert_eq!(
         metadata["introspection_endpoint_auth_methods_supported"],
-        json!(["client_secret_basic", "client_secret_post"])
+        json!(["client_secret_basic", "client_secret_post", "private_key_jwt"])
     );
 }

@@ -1,4 +1,5 @@
 mod claims;
+mod client_assertion;
 mod header;
 mod id_token;
 mod keys;

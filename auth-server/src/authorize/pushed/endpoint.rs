@@ -16,7 +16,7 @@ pub(crate) async fn par(
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, TokenError> {
     let (form, client) = from_client(&request, payload, &shared).await?;
-    let pushed = push(&shared, client, &form, address_of(&request, &shared)).await?;
+    let pushed = push(&shared, &client, &form, address_of(&request, &shared)).await?;
     Ok(HttpResponse::Created()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(pushed))

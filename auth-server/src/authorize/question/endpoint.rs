@@ -126,8 +126,8 @@ async fn answer_submitted(
     shared: &Shared,
 ) -> Result<HttpResponse, StoreError> {
     let params = Params::parse(form.get("request").unwrap_or_default().as_bytes());
-    let (clients, mark) = (&shared.config.clients, mark_for(http_request));
-    let Received { request, carried } = match receive(shared, clients, &params, &mark).await? {
+    let (clients, mark) = (shared.clients(), mark_for(http_request));
+    let Received { request, carried } = match receive(shared, &clients, &params, &mark).await? {
         Ok(received) => received,
         Err(refusal) => return Ok(refuse(http_request, shared, &params, &refusal)),
     };
