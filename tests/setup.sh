@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: Redis, nginx, Apache with mod_auth_openidc, Chromium with its
+# Installs what the tests need and this machine lacks: PostgreSQL, Redis, nginx, Apache with mod_auth_openidc, Chromium with its
 # driver, and of npm: oidc-provider, openid-client, grpc-js and vite. `tests/setup.sh bench` adds wrk for the benchmarks.
 set -euo pipefail
 
@@ -28,6 +28,8 @@ need node nodejs
 need npm npm
 need nginx nginx-light
 need apache2 apache2
+# Debian keeps its programs out of the path, by version.
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
 [ -e /usr/share/fonts/truetype/nanum ] || packages+=(fonts-nanum) # for pictures of Korean pages
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || packages+=(libapache2-mod-auth-openidc)
 if [ "${1:-}" = bench ]; then
@@ -42,7 +44,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
         exit 1
     fi
     as_root apt-get update -q
-    # Debian starts a Redis, an nginx and an Apache of its own after the installation; the tests bring theirs.
+    # Debian starts a PostgreSQL, a Redis, an nginx and an Apache of its own after the installation; the tests bring theirs.
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends "${packages[@]}"
 fi
 

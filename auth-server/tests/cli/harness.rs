@@ -32,11 +32,24 @@ pub(crate) struct Folder(tempfile::TempDir);
 impl Folder {
     pub(crate) fn new(configuration: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display();
-        let storage = format!("[storage]\npath = \"{path}/db\"\n[keys]\npath = \"{path}/keys\"\n");
+        let storage = format!("path = \"{}/db\"", folder.path().display());
+        Self::with_storage(folder, configuration, &storage)
+    }
+
+    /// With a PostgreSQL database.
+    pub(crate) fn on_postgres(configuration: &str, url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::with_storage(folder, configuration, &format!("url = \"{url}\""))
+    }
+
+    fn with_storage(folder: tempfile::TempDir, configuration: &str, storage: &str) -> Self {
+        let keys = folder.path().join("keys");
         std::fs::write(
             folder.path().join("auth-server.toml"),
-            format!("{configuration}\n{storage}"),
+            format!(
+                "{configuration}\n[storage]\n{storage}\n[keys]\npath = \"{}\"\n",
+                keys.display()
+            ),
         )
         .unwrap();
         Self(folder)

@@ -12,6 +12,7 @@ mod key;
 mod metrics;
 #[cfg(unix)]
 mod nodes;
+mod races;
 #[path = "../http/harness/receiver.rs"]
 #[expect(dead_code, reason = "the tests over HTTP use all of it")]
 mod receiver;

@@ -68,27 +68,32 @@ pub(crate) async fn fresh_database() -> String {
     server.url(&name)
 }
 
-/// A database of this program's server as `pg_dump` writes it.
+/// All that a database holds, as text.
 ///
 /// # Panics
-/// When it does not.
+/// When it cannot be had.
 pub(crate) async fn dump(database: &str) -> Vec<u8> {
-    let server = Server::of_this_program().await;
-    let mut command = Command::new(programs().expect("the programs").join("pg_dump"));
-    command
-        .args(["--username", "postgres", "--host"])
-        .arg(&server.folder)
-        .arg(database);
-    let dumped = tokio::task::spawn_blocking(move || command.output())
+    let url = Server::of_this_program().await.url(database);
+    run("pg_dump", &[&url]).await
+}
+
+/// Runs one of PostgreSQL's programs; gives its standard output.
+///
+/// # Panics
+/// When it fails.
+pub(crate) async fn run(program: &str, arguments: &[&str]) -> Vec<u8> {
+    let mut command = Command::new(programs().expect("the programs").join(program));
+    command.args(arguments);
+    let ran = tokio::task::spawn_blocking(move || command.output())
         .await
         .expect("no panic")
-        .expect("pg_dump runs");
+        .expect("it runs");
     assert!(
-        dumped.status.success(),
-        "{}",
-        String::from_utf8_lossy(&dumped.stderr)
+        ran.status.success(),
+        "{program}: {}",
+        String::from_utf8_lossy(&ran.stderr)
     );
-    dumped.stdout
+    ran.stdout
 }
 
 impl Server {
