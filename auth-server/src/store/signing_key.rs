@@ -4,7 +4,7 @@
 use resource_server::time::UnixTime;
 use sqlx::Row as _;
 
-use super::db::Query;
+use super::db::{Query, Transaction, hold_sid};
 use super::{Store, StoreError};
 use crate::key::{Instants, SigningAlgorithm};
 
@@ -26,6 +26,10 @@ pub(crate) struct Replacement {
     /// Is announced.
     pub(crate) announced: StoredKey,
 }
+
+/// What transactions on keys hold: nodes that rotate and operators who withdraw come one after the other, whatever rows
+/// they touch in whatever order. No `sid` has a space.
+const ALL_KEYS: &str = "signing keys";
 
 impl Store {
     /// Every key there ever was, the oldest first.
@@ -59,7 +63,7 @@ impl Store {
 
     /// Adds keys; `false` if one of them has its place taken, and then none is added.
     pub(crate) async fn add_signing_keys(&self, keys: &[StoredKey]) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_with_keys().await?;
         for key in keys {
             if add_key(key).execute(&mut *transaction).await?.rows_affected() == 0 {
                 return Ok(false);
@@ -71,6 +75,7 @@ impl Store {
 
     /// Lets the announced key sign where none does; `false` if one does, or it is announced no more.
     pub(crate) async fn promote_signing_key(&self, kid: &str, now: UnixTime) -> Result<bool, StoreError> {
+        let mut transaction = self.begin_with_keys().await?;
         let promoted = sqlx::query(
             "UPDATE signing_key SET active_at = $1
              WHERE kid = $2 AND active_at IS NULL AND withdrawn_at IS NULL AND NOT EXISTS (
@@ -79,8 +84,9 @@ impl Store {
         )
         .bind(now.as_secs())
         .bind(kid)
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(promoted.rows_affected() == 1)
     }
 
@@ -93,7 +99,7 @@ impl Store {
         to: &str,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_with_keys().await?;
         let retired = sqlx::query(
             "UPDATE signing_key SET retired_at = $1, sealed = $2
              WHERE kid = $3 AND active_at IS NOT NULL AND retired_at IS NULL AND withdrawn_at IS NULL",
@@ -128,7 +134,7 @@ impl Store {
         replacements: &[Replacement],
         now: UnixTime,
     ) -> Result<Vec<String>, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_with_keys().await?;
         let mut withdrawn = Vec::new();
         for kid in kids {
             let done = sqlx::query(
@@ -161,6 +167,12 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(withdrawn)
+    }
+
+    async fn begin_with_keys(&self) -> Result<Transaction, StoreError> {
+        let mut transaction = self.begin().await?;
+        hold_sid(&mut transaction, ALL_KEYS).await?;
+        Ok(transaction)
     }
 }
 

@@ -12,6 +12,8 @@ mod pushed;
 mod races;
 #[path = "tests/sessions.rs"]
 mod sessions;
+#[path = "tests/signing_keys.rs"]
+mod signing_keys;
 
 use std::convert::Infallible;
 use std::time::Duration;
