@@ -130,6 +130,7 @@ fn files_and_folders_have_the_size_of_a_thought() {
 #[test]
 fn each_check_of_the_auth_server_has_its_test() {
     assert_none(&checks::lines_and_tests_agree(&workspace()));
+    assert_none(&checks::named_tests_exist(&workspace()));
 }
 
 #[test]

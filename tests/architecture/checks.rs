@@ -16,7 +16,9 @@ pub(crate) fn lines_and_tests_agree(workspace: &Path) -> Vec<String> {
     let promised = promised(&fs::read_to_string(page).expect("docs/auth-server-checks.md"));
     let mut kept = BTreeSet::new();
     for folder in ["auth-server/src", "auth-server/tests"] {
-        collect(&workspace.join(folder), &mut kept);
+        each_source(&workspace.join(folder), &mut |text| {
+            kept.extend(text.lines().filter_map(line_of));
+        });
     }
     let untested = promised.difference(&kept);
     let unknown = kept.difference(&promised);
@@ -25,6 +27,30 @@ pub(crate) fn lines_and_tests_agree(workspace: &Path) -> Vec<String> {
         .chain(unknown.map(|line| {
             format!("`{line}_…`: a test has that name, and docs/auth-server-checks.md no such line")
         }))
+        .collect()
+}
+
+/// Finds tests that the page names for the faults of others, and that are nowhere.
+pub(crate) fn named_tests_exist(workspace: &Path) -> Vec<String> {
+    let page = fs::read_to_string(workspace.join("docs/auth-server-checks.md")).expect("the page of checks");
+    let section = page.split("## Faults of others").nth(1).expect("its section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section
+        .lines()
+        .filter_map(|line| line.strip_suffix(" |")?.rsplit_once("| "));
+    let named: Vec<_> = rows
+        .flat_map(|(_, tests)| tests.split(", "))
+        .filter_map(|test| test.strip_prefix('`')?.strip_suffix('`'))
+        .collect();
+    assert!(!named.is_empty(), "the section names tests");
+    let mut texts = Vec::new();
+    for folder in ["auth-server", "resource-server", "tests"] {
+        each_source(&workspace.join(folder), &mut |text| texts.push(text));
+    }
+    named
+        .into_iter()
+        .filter(|test| !texts.iter().any(|text| text.contains(&format!("fn {test}("))))
+        .map(|test| format!("`{test}`: docs/auth-server-checks.md names it, and there is no such test"))
         .collect()
 }
 
@@ -38,14 +64,15 @@ fn promised(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn collect(folder: &Path, kept: &mut BTreeSet<String>) {
+fn each_source(folder: &Path, look: &mut impl FnMut(String)) {
     for entry in fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("a readable folder").path();
         if path.is_dir() {
-            collect(&path, kept);
+            if !path.ends_with("node_modules") {
+                each_source(&path, look);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).expect("sources are readable text");
-            kept.extend(text.lines().filter_map(line_of));
+            look(fs::read_to_string(&path).expect("sources are readable text"));
         }
     }
 }

@@ -17,9 +17,13 @@ const CLIENTS: &str = r#"
 identifier = "https://notes.example"
 scopes = ["notes:read", "notes:write"]
 introspected_by = ["notes-api"]
+exchanged_by = ["notes-api"]
 [[resource]]
 identifier = "https://files.example"
 scopes = ["files:read"]
+[[resource]]
+identifier = "https://search.example"
+scopes = ["notes:read"]
 
 [[client]]
 id = "web"
@@ -73,7 +77,9 @@ access_token_signing_alg = "EdDSA"
 [[client]]
 id = "notes-api"
 secret_env = "CLIENT_SECRET"
-grants = []
+grants = ["urn:ietf:params:oauth:grant-type:token-exchange"]
+scopes = ["notes:read"]
+audience = "https://search.example"
 "#;
 
 macro_rules! stories {
@@ -97,6 +103,7 @@ stories! { openid_client:
     a_login_for_two_resources_gets_a_token_for_each,
     a_pushed_request_signs_in,
     each_algorithm_is_verified_by_jose,
+    an_api_exchanges_its_callers_token_for_one_of_its_own,
 }
 
 stories! { oauth4webapi:

@@ -225,3 +225,32 @@ export async function each_algorithm_is_verified_by_jose(setup) {
     assert.equal(access.protectedHeader.alg, algorithm);
   }
 }
+
+export async function an_api_exchanges_its_callers_token_for_one_of_its_own(setup) {
+  const config = await discover(setup);
+  const api = await discover(setup, "notes-api");
+  const tokens = await logIn(config);
+  const exchange = (further) =>
+    client.genericGrantRequest(api, "urn:ietf:params:oauth:grant-type:token-exchange", {
+      subject_token: tokens.access_token,
+      subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
+      ...further,
+    });
+
+  const exchanged = keep(await exchange({ audience: "https://search.example", scope: "notes:read" }));
+  assert.equal(exchanged.issued_token_type, "urn:ietf:params:oauth:token-type:access_token");
+  assert.equal(exchanged.refresh_token, undefined);
+  const { payload } = await verify(api, exchanged.access_token, "https://search.example", "at+jwt");
+  assert.deepEqual(
+    { sub: payload.sub, client_id: payload.client_id, actor: payload.act.sub, scope: payload.scope },
+    { sub: tokens.claims().sub, client_id: "notes-api", actor: "notes-api", scope: "notes:read" },
+  );
+
+  await assert.rejects(exchange({ audience: "https://search.example", scope: "notes:write" }), {
+    error: "invalid_scope",
+  });
+  await assert.rejects(exchange({ audience: "https://files.example" }), { error: "invalid_target" });
+  // A sign-out ends what the API may get as well.
+  await client.tokenRevocation(config, tokens.refresh_token);
+  await assert.rejects(exchange({ audience: "https://search.example" }), { status: 400 });
+}
