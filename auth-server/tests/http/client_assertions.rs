@@ -55,7 +55,7 @@ async fn an_assertion_proves_a_client_at_every_endpoint() {
     let unknown = [("token", "unknown"), ("client_id", "signer")];
     let revoked = server.call_with_assertion("/revoke", &fresh(), &unknown).await;
     assert_eq!(revoked.status, 200);
-    for path in ["/token", "/introspect", "/revoke"] {
+    for path in ["/token", "/introspect", "/revoke", "/par"] {
         let foreign = ClientKey::es256().sign(&header("ES256"), &server.claims_of("signer"));
         server
             .call_with_assertion(path, &foreign, &token)

@@ -17,6 +17,7 @@ use harness::Database;
 const DATABASE: Database = Database::Postgres;
 
 mod back_channel;
+mod client_assertions;
 mod cluster;
 mod code_exchange;
 mod disabled;
@@ -25,5 +26,6 @@ mod keys;
 mod logout;
 mod outage;
 mod refresh;
+mod registry;
 mod revocation;
 mod sessions;

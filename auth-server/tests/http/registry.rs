@@ -79,6 +79,8 @@ async fn a_client_that_is_added_is_known_to_every_node_within_a_second() {
         assert_eq!(worker(server, &secret).await, 200);
         assert_eq!(worker(server, "wrong").await, 401);
     }
+    let dump = here.dump().await;
+    assert!(!dump.windows(43).any(|bytes| bytes == secret.as_bytes()));
     let again = here.restarted().await;
     assert_eq!(worker(&again, &secret).await, 200);
 }
@@ -171,7 +173,7 @@ async fn removing_a_client_ends_all_of_it() {
     let database = server.open_database().await;
     sqlx::query(
         "INSERT INTO consent (user_id, client_id, resources, scope, allowed_at)
-            SELECT id, 'portal', '', 'openid', 0 FROM user",
+            SELECT id, 'portal', '', 'openid', 0 FROM \"user\"",
     )
     .execute(&database)
     .await
