@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Row as _};
 
 use super::db::Pool;
+use super::writable::has_failed_within;
 use super::{ACQUIRE_TIMEOUT, StoreError, schema};
 use crate::config::PostgresConfig;
 
@@ -24,7 +25,7 @@ const MIGRATION_SETTINGS: &str = "SET lock_timeout = '60s'; SET statement_timeou
 const MIGRATION_LOCK: i64 = 0x6175_7468_2d64_6200;
 
 /// A connection that was not used for so long is looked at before it is trusted: the server may have been restarted, or
-/// have become a standby that takes no writes.
+/// have become a standby that takes no writes. So is one that was used before the last failure of any.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// Brings the tables up to date and opens some connections.
@@ -43,7 +44,8 @@ pub(super) async fn open(config: &PostgresConfig) -> Result<Pool, StoreError> {
             })
         })
         .before_acquire(|connection, was| {
-            Box::pin(async move { Ok(was.idle_for < TRUSTED_FOR || takes_writes(connection).await?) })
+            let is_trusted = was.idle_for < TRUSTED_FOR && !has_failed_within(was.idle_for);
+            Box::pin(async move { Ok(is_trusted || takes_writes(connection).await?) })
         })
         // A connection whose other end is silent would never come back, nor make room for another.
         .after_release(|connection, _| {

@@ -13,11 +13,21 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 /// anew, and none of the statements has to know that.
 static FAILURES: AtomicU64 = AtomicU64::new(0);
 
+/// When it did so last.
+static LAST_FAILURE: Mutex<Option<Instant>> = Mutex::new(None);
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         FAILURES.fetch_add(1, Ordering::Relaxed);
+        *LAST_FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Self::Query(error)
     }
+}
+
+/// Whether a database has failed in this process since then.
+pub(super) fn has_failed_within(span: Duration) -> bool {
+    let last = *LAST_FAILURE.lock().unwrap_or_else(PoisonError::into_inner);
+    last.is_some_and(|last| last.elapsed() <= span)
 }
 
 /// The last time that a write was tried for its own sake and went well.

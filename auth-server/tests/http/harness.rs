@@ -4,9 +4,8 @@ mod answer;
 mod apis;
 mod assertion;
 mod browser;
+mod database;
 mod old_keys;
-#[path = "../support/postgres.rs"]
-mod postgres;
 mod receiver;
 
 use std::net::TcpListener;
@@ -31,6 +30,7 @@ pub(crate) use answer::{Answer, Tokens, peek};
 pub(crate) use apis::{DESK, MAIL_API, NOTES_API};
 pub(crate) use assertion::{ClientKey, KeyHost, encoded, header};
 pub(crate) use browser::{Authorization, Browser, app_authorization, authorization, stranger_authorization};
+pub(crate) use database::Database;
 pub(crate) use old_keys::{OldKeys, signing_input};
 pub(crate) use receiver::{Receiver, Reserved};
 
@@ -40,24 +40,6 @@ pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) const CALLBACK: &str = "https://bff.example/callback";
 pub(crate) const EVERYTHING: &str = "openid profile email offline_access notes:read notes:write";
-
-/// What a program of these tests keeps everything in: its main file says which.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "each program names one")]
-pub(crate) enum Database {
-    Sqlite,
-    Postgres,
-}
-
-impl Database {
-    /// A fresh one, as a line of `[storage]`.
-    async fn fresh(self, folder: &str) -> String {
-        match self {
-            Self::Sqlite => format!("path = \"{folder}/db.sqlite3\""),
-            Self::Postgres => format!("url = \"{}\"", postgres::fresh_database().await),
-        }
-    }
-}
 
 /// A running server with the users alice and bob.
 pub(crate) struct Server {
@@ -203,22 +185,7 @@ impl Server {
     /// All that the database holds, as whoever steals it has it.
     pub(crate) async fn dump(&self) -> Vec<u8> {
         let database = self.open_database().await;
-        match crate::DATABASE {
-            Database::Sqlite => {
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-                    .execute(&database)
-                    .await
-                    .unwrap();
-                std::fs::read(self.file("db.sqlite3")).unwrap()
-            }
-            Database::Postgres => {
-                let name: String = sqlx::query_scalar("SELECT current_database()::text")
-                    .fetch_one(&database)
-                    .await
-                    .unwrap();
-                postgres::dump(&name).await
-            }
-        }
+        crate::DATABASE.dump(&database, &self.file("db.sqlite3")).await
     }
 
     /// Tries to start a further server on the same database.

@@ -16,6 +16,7 @@ use harness::Database;
 
 const DATABASE: Database = Database::Postgres;
 
+mod away;
 mod back_channel;
 mod client_assertions;
 mod cluster;
