@@ -131,18 +131,6 @@ impl Server {
         Self::run(self.issuer.clone(), listener, clock, self.toml.clone(), folder).await
     }
 
-    /// What comes of starting another server on the same files.
-    pub(crate) async fn start_again_beside(&self) -> anyhow::Result<()> {
-        let config = Config::parse(&self.toml, &|_| Some(SECRET.to_owned())).unwrap();
-        let listeners = Listeners {
-            public: TcpListener::bind("127.0.0.1:0").unwrap(),
-            management: None,
-        };
-        let running = auth_server::start(config, listeners, Arc::new(self.clock.clone())).await?;
-        running.stop().await;
-        Ok(())
-    }
-
     /// A file of the server's.
     pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
