@@ -7,6 +7,7 @@ mod browser;
 mod database;
 mod old_keys;
 mod receiver;
+mod start_again;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -174,18 +175,6 @@ impl Server {
     pub(crate) async fn dump(&self) -> Vec<u8> {
         let database = self.open_database().await;
         crate::DATABASE.dump(&database, &self.file("db.sqlite3")).await
-    }
-
-    /// Tries to start a further server on the same database.
-    pub(crate) async fn start_again(&self) -> anyhow::Result<()> {
-        let config = Config::parse(&self.toml, &|_| Some(SECRET.to_owned())).unwrap();
-        let listeners = Listeners {
-            public: TcpListener::bind("127.0.0.1:0").unwrap(),
-            management: None,
-        };
-        let running = auth_server::start(config, listeners, Arc::new(self.clock.clone())).await?;
-        running.stop().await;
-        Ok(())
     }
 
     /// The configuration as operators' commands read it.
