@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use e2e::auth::{AuthServer, CLIENT_SECRET, PASSWORD, USER};
 use e2e::browser::Browser;
 use e2e::leash::assert_installed;
@@ -50,6 +52,15 @@ grants = ["client_credentials"]
 scopes = ["notes:read", "files:read"]
 audience = "https://notes.example"
 resources = ["https://files.example"]
+
+[[client]]
+id = "signed"
+token_endpoint_auth_method = "private_key_jwt"
+jwks = '{jwks}'
+redirect_uris = ["https://app.example/callback"]
+grants = ["authorization_code", "refresh_token", "client_credentials"]
+scopes = ["openid", "offline_access", "notes:read"]
+audience = "https://notes.example"
 
 [[client]]
 id = "pushing"
@@ -102,6 +113,7 @@ stories! { openid_client:
     a_service_gets_tokens_for_the_resource_it_names,
     a_login_for_two_resources_gets_a_token_for_each,
     a_pushed_request_signs_in,
+    a_client_signs_with_a_key_of_its_own,
     each_algorithm_is_verified_by_jose,
     an_api_exchanges_its_callers_token_for_one_of_its_own,
 }
@@ -139,7 +151,8 @@ async fn tell(library: &str, story: &str) {
         "npm openid-client is not installed: run `make test`, or `npm ci` in {}",
         folder.display()
     );
-    let server = super::auth_server(CLIENTS).await;
+    let key = rcgen::KeyPair::generate().expect("a key of ES256");
+    let server = super::auth_server(&CLIENTS.replace("{jwks}", &jwks(&key).to_string())).await;
     let mut process = Command::new("node")
         .arg(folder.join("run.mjs"))
         .env("NODE_EXTRA_CA_CERTS", server.authority_file())
@@ -155,6 +168,7 @@ async fn tell(library: &str, story: &str) {
         "story": story,
         "issuer": server.issuer(),
         "secret": CLIENT_SECRET,
+        "key": key.serialize_pem(),
     });
     answer(&mut to_story, &setup).await;
     let mut said = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
@@ -173,6 +187,14 @@ async fn tell(library: &str, story: &str) {
     stderr.read_to_string(&mut complaint).await.unwrap();
     assert!(is_told, "{library}, {story}:\n{complaint}");
     server.assert_its_log_is_clean();
+}
+
+/// The public half, as the client registers it.
+fn jwks(key: &rcgen::KeyPair) -> Value {
+    // SEC 1 §2.3.3: one byte that says "uncompressed", and both coordinates.
+    let (x, y) = key.public_key_raw()[1..].split_at(32);
+    let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate));
+    json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "own", "alg": "ES256", "use": "sig", "x": x, "y": y }] })
 }
 
 /// Does what the story asks of a person, or remembers what it asks to be kept.

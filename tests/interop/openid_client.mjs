@@ -1,6 +1,6 @@
 // npm openid-client, certified as a relying party, with the checks it has and those it leaves to its user.
 import assert from "node:assert/strict";
-import { createRemoteJWKSet, jwtVerify } from "jose";
+import { createRemoteJWKSet, importPKCS8, jwtVerify } from "jose";
 import * as client from "openid-client";
 import { atHash, keep, send } from "./talk.mjs";
 
@@ -253,4 +253,17 @@ export async function an_api_exchanges_its_callers_token_for_one_of_its_own(setu
   // A sign-out ends what the API may get as well.
   await client.tokenRevocation(config, tokens.refresh_token);
   await assert.rejects(exchange({ audience: "https://search.example" }), { status: 400 });
+}
+
+export async function a_client_signs_with_a_key_of_its_own(setup) {
+  const key = await importPKCS8(setup.key, "ES256");
+  const config = await discover(setup, "signed", client.PrivateKeyJwt({ key, kid: "own" }));
+  const tokens = await logIn(config, { scope: "openid offline_access notes:read" });
+  keep(await client.refreshTokenGrant(config, tokens.refresh_token));
+  keep(await client.clientCredentialsGrant(config, { scope: "notes:read" }));
+
+  const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
+  const stranger = await discover(setup, "signed", client.PrivateKeyJwt({ key: pair.privateKey, kid: "own" }));
+  const refusal = await client.clientCredentialsGrant(stranger, { scope: "notes:read" }).catch((error) => error);
+  assert.equal(refusal.status ?? refusal.cause?.status, 401, refusal);
 }
