@@ -25,11 +25,17 @@ const WAITS: Duration = Duration::from_secs(90);
 pub(super) const OPENED: Duration = Duration::from_secs(30 * 60);
 /// A larger one would hold more claims, scopes and hints than there are.
 const LARGEST: usize = 8 * 1024;
-/// A client with a secret that signs in more than fifty people a second fills this. Anybody can push in the name of a
-/// public one: there each network has its share.
-const LIMITS: PushedLimits = PushedLimits {
+/// What waits for a browser. A client with a secret that signs in more than fifty people a second fills this. Anybody can
+/// push in the name of a public one: there each network has its share.
+const WAITING: PushedLimits = PushedLimits {
     per_client: 5_000,
     per_network: 50,
+};
+/// What there is in all, which anybody can add to: whoever follows an application's link to sign in opens a request of it.
+/// Beyond this nobody is turned away, but requests live no longer than they wait.
+pub(super) const KEPT: PushedLimits = PushedLimits {
+    per_client: 50_000,
+    per_network: 1_000,
 };
 
 /// What proves who the client is, which is nobody's business afterwards.
@@ -104,7 +110,7 @@ pub(crate) async fn push(
         parameters: &parameters,
         expires_at: now + WAITS,
     };
-    if !shared.store.add_pushed_request(&new, LIMITS, now).await? {
+    if !shared.store.add_pushed_request(&new, WAITING, now).await? {
         tell_of_too_many(client, now);
         return Err(TokenError::TooMany);
     }

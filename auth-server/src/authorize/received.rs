@@ -1,7 +1,7 @@
 //! What a browser brings to `/authorize`, and back to it from our pages: the request itself, or the name of one that its
 //! client pushed.
 
-use super::pushed::{OPENED, RequestUri};
+use super::pushed::{KEPT, OPENED, RequestUri};
 use super::request::{AuthorizationRequest, PersonalRefusal, Refusal};
 use super::response::{AuthorizationError, AuthorizationErrorCode};
 use crate::client::Clients;
@@ -69,6 +69,7 @@ async fn open<'c>(
         client_id: &client.id,
         browser: browser.digest(),
         opened_ends: now + OPENED,
+        limits: KEPT,
     };
     let Some(parameters) = shared.store.open_pushed_request(&opening, now).await? else {
         return gone();

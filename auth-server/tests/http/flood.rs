@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use futures_util::future::{join, join_all};
 use reqwest::Method;
 
-use crate::harness::{Answer, Browser, PASSWORD, Server, authorization};
+use crate::harness::{APP, Answer, Browser, PASSWORD, Server, app_authorization, authorization};
+use crate::par::{by_name, pushed};
 
 /// A form that a browser was shown, to be sent any number of times from anywhere.
 struct Form {
@@ -104,4 +105,18 @@ async fn refreshes_go_on_during_a_flood_of_sign_ins() {
     // When it is over, everybody is served again.
     form.send(&server, "alice", PASSWORD, "192.0.2.1").await.code();
     form.send(&server, "bob", PASSWORD, "10.0.255.1").await.code();
+}
+
+#[tokio::test]
+async fn x_18_pages_that_were_opened_and_left_lock_no_client() {
+    let server = Server::start().await;
+    let of_app = app_authorization("http://127.0.0.1:51004/callback");
+    for _ in 0..60 {
+        let name = pushed(&server, APP, &of_app).await;
+        let answer = server.get(&by_name("app", &name).path()).await;
+        answer.assert_page(200, "Sign in");
+    }
+    let name = pushed(&server, APP, &of_app).await;
+    let mut browser = Browser::new(&server);
+    browser.sign_in("alice", &by_name("app", &name)).await.code();
 }

@@ -31,14 +31,14 @@ async fn push(server: &Server, client: Credentials<'_>, request: &Authorization)
     server.call("/par", client, &form).await
 }
 
-async fn pushed(server: &Server, client: Credentials<'_>, request: &Authorization) -> String {
+pub(crate) async fn pushed(server: &Server, client: Credentials<'_>, request: &Authorization) -> String {
     let answer = push(server, client, request).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     answer.json()["request_uri"].as_str().unwrap().to_owned()
 }
 
 /// What the browser brings then.
-fn by_name(client_id: &str, request_uri: &str) -> Authorization {
+pub(crate) fn by_name(client_id: &str, request_uri: &str) -> Authorization {
     let empty = authorization()
         .form()
         .iter()

@@ -9,6 +9,11 @@ const LIMITS: PushedLimits = PushedLimits {
     per_network: 3,
 };
 
+const KEPT: PushedLimits = PushedLimits {
+    per_client: 12,
+    per_network: 6,
+};
+
 async fn push(store: &Store, name: &str, client_id: &str, network: Option<&str>, now: i64) -> bool {
     let new = NewPushedRequest {
         digest: digest(name),
@@ -21,11 +26,16 @@ async fn push(store: &Store, name: &str, client_id: &str, network: Option<&str>,
 }
 
 async fn open(store: &Store, name: &str, browser: &str, now: i64) -> Option<String> {
+    open_of(store, "bff", name, browser, now).await
+}
+
+async fn open_of(store: &Store, client_id: &str, name: &str, browser: &str, now: i64) -> Option<String> {
     let opening = Opening {
         digest: digest(name),
-        client_id: "bff",
+        client_id,
         browser: digest(browser),
         opened_ends: at(now + 1800),
+        limits: KEPT,
     };
     store.open_pushed_request(&opening, at(now)).await.unwrap()
 }
@@ -50,6 +60,38 @@ async fn x_18_only_so_many_requests_wait_for_each_client_and_network() {
     );
     assert_eq!(store.sweep(at(89)).await.unwrap(), 0);
     assert_eq!(store.sweep(at(180)).await.unwrap(), 11);
+}
+
+#[tokio::test]
+async fn x_18_requests_that_were_opened_and_left_keep_nobody_out() {
+    let (store, _folder) = store().await;
+    for n in 0..20 {
+        let name = format!("bff{n}");
+        assert!(push(&store, &name, "bff", None, n).await, "{name}");
+        assert!(open(&store, &name, "b", n).await.is_some(), "{name}");
+    }
+    for n in 0..8 {
+        let name = format!("app{n}");
+        assert!(push(&store, &name, "app", Some("a"), 0).await, "{name}");
+        assert!(open_of(&store, "app", &name, "b", 0).await.is_some(), "{name}");
+    }
+    for (client_id, kind, kept) in [("bff", "bff", 12), ("app", "app", 6)] {
+        let mut live = 0;
+        for n in 0..20 {
+            let opened = open_of(&store, client_id, &format!("{kind}{n}"), "b", 1000).await;
+            live += i64::from(opened.is_some());
+        }
+        assert_eq!(
+            live, kept,
+            "of {client_id} those beyond the limit lived no longer"
+        );
+    }
+    assert!(push(&store, "last", "bff", None, 1000).await);
+    assert!(open(&store, "last", "b", 1089).await.is_some());
+    assert!(
+        open(&store, "last", "b", 1090).await.is_none(),
+        "there are still too many"
+    );
 }
 
 #[tokio::test]
