@@ -14,6 +14,7 @@ mod code;
 mod consent;
 mod db;
 mod family;
+mod lanes;
 mod live;
 mod live_grant;
 mod outbox;
@@ -54,8 +55,8 @@ pub(crate) use signing_key::{Replacement, StoredKey};
 pub(crate) use user::{CredentialsVersion, UserAdded, UserChange, UserKey};
 
 use crate::config::StorageConfig;
-use attempt::Lanes;
 use db::{Backend, Pool, Transaction};
+use lanes::Lanes;
 use sqlite::Access;
 use writable::LastProof;
 
@@ -72,8 +73,8 @@ pub enum StoreError {
     /// Its tables could not be brought up to date.
     #[error("the database's tables could not be brought up to date")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// Too many sign-ins wait for it.
-    #[error("too many sign-ins wait for the database")]
+    /// Too many requests of one kind, or of one user, wait for it.
+    #[error("too many requests of one kind wait for the database")]
     Crowded,
     /// It holds what this program never writes.
     #[error("the database holds a damaged {0}")]

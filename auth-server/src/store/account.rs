@@ -51,6 +51,7 @@ impl Store {
         kept_sid: Option<&str>,
         now: UnixTime,
     ) -> Result<Vec<String>, StoreError> {
+        let _turn = self.turn_of(user_id).await?;
         let mut transaction = self.begin().await?;
         let mut ended = live_sids_within(&mut transaction, user_id, now).await?;
         ended.retain(|sid| Some(sid.as_str()) != kept_sid);

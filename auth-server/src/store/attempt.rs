@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use resource_server::time::UnixTime;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{ACQUIRE_TIMEOUT, Store, StoreError};
+use super::lanes::enter;
+use super::{Store, StoreError};
 use crate::secret::Digest;
 
 /// How many wrong passwords a bucket takes within one window.
@@ -11,33 +11,6 @@ use crate::secret::Digest;
 pub(crate) struct AttemptLimits {
     pub(crate) failures: u32,
     pub(crate) window: Duration,
-}
-
-/// Where attempts wait for the database. Its own queues are fair, so whoever stands in them with a thousand statements
-/// is served a thousand times before the next: attempts, of which anybody can send as many as he likes, stand there with
-/// few at a time, and the others of them wait here.
-#[derive(Debug)]
-pub(super) struct Lanes {
-    looks: Semaphore,
-    writes: Semaphore,
-}
-
-impl Lanes {
-    /// Half of the readers, and one place in the queue of the writer.
-    pub(super) fn new() -> Self {
-        Self {
-            looks: Semaphore::new(2),
-            writes: Semaphore::new(1),
-        }
-    }
-}
-
-async fn enter(lane: &Semaphore) -> Result<SemaphorePermit<'_>, StoreError> {
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, lane.acquire()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        // A lane is never closed: this is the deadline.
-        Ok(Err(_)) | Err(_) => Err(StoreError::Crowded),
-    }
 }
 
 impl Store {

@@ -117,6 +117,7 @@ impl Store {
         code: &NewCode,
         now: UnixTime,
     ) -> Result<CodeAdded, StoreError> {
+        let _turn = self.turn_of(&code.user_id).await?;
         let mut transaction = self.begin().await?;
         let added = insert_code_of_session(&mut transaction, code, now).await?;
         settle(transaction, added).await

@@ -40,6 +40,7 @@ impl Store {
         asked: &Asked,
         now: UnixTime,
     ) -> Result<CodeAdded, StoreError> {
+        let _turn = self.turn_of(&code.user_id).await?;
         let mut transaction = self.begin().await?;
         hold_consent(&mut transaction, &code.user_id, &code.client_id).await?;
         let resources = asked.resources_to_store();
@@ -68,6 +69,7 @@ impl Store {
         asked: &Asked,
         now: UnixTime,
     ) -> Result<CodeAdded, StoreError> {
+        let _turn = self.turn_of(&code.user_id).await?;
         let mut transaction = self.begin().await?;
         hold_consent(&mut transaction, &code.user_id, &code.client_id).await?;
         let rows = sqlx::query(ALLOWED)
@@ -127,6 +129,7 @@ impl Store {
         client_id: &str,
         now: UnixTime,
     ) -> Result<Vec<String>, StoreError> {
+        let _turn = self.turn_of(user_id).await?;
         let mut transaction = self.begin().await?;
         // A code that is being issued for it is stored before this, or not at all.
         hold_consent(&mut transaction, user_id, client_id).await?;

@@ -66,7 +66,8 @@ impl Backend {
 /// Keeps other transactions from beginning or ending anything of a `sid`, whether it is there yet or not, until this one
 /// ends; waits until no other does. On SQLite every transaction is alone.
 ///
-/// Who changes the row of a user, too, does that before, and who takes several takes them in order: so no two ever wait for
+/// Whoever can be made to do this any number of times at once has taken a turn before the transaction
+/// ([`super::Store::turn_of`]). Who changes the row of a user, too, does that before, and who takes several takes them in order: so no two ever wait for
 /// each other.
 pub(super) async fn hold_sid(transaction: &mut Transaction, sid: &str) -> Result<(), StoreError> {
     hold(transaction, sid).await
@@ -86,11 +87,15 @@ async fn hold(transaction: &mut Transaction, what: &str) -> Result<(), StoreErro
         return Ok(());
     }
     // Two that share a number, of 2^64, wait for each other without need.
-    let digest = Digest::of(what.as_bytes());
-    let number = i64::from_be_bytes(digest.as_bytes().first_chunk().copied().unwrap_or_default());
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(number)
+        .bind(number_of(what))
         .execute(&mut **transaction)
         .await?;
     Ok(())
+}
+
+/// A number that stands for a name.
+pub(super) fn number_of(name: &str) -> i64 {
+    let digest = Digest::of(name.as_bytes());
+    i64::from_be_bytes(digest.as_bytes().first_chunk().copied().unwrap_or_default())
 }

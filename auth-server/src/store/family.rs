@@ -192,6 +192,7 @@ impl Store {
         client_id: &str,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
+        let _turn = self.turn_of(sid).await?;
         let mut transaction = self.begin().await?;
         hold_sid(&mut transaction, sid).await?;
         let live = sqlx::query("SELECT 1 FROM sign_in_session WHERE sid = $1 AND idle_ends > $2")

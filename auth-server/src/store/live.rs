@@ -178,6 +178,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut sids = sids.to_vec();
         sids.sort_unstable();
+        let Some(first) = sids.first() else {
+            return Ok(());
+        };
+        let _turn = self.turn_of(first).await?;
         let mut transaction = self.begin().await?;
         for sid in sids {
             end_session_and_grants(&mut transaction, sid, reason, now).await?;

@@ -2,15 +2,19 @@
 
 use std::pin::pin;
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join, join_all, select};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::super::db::{Transaction, hold_sid};
 use super::super::tests::{LIFETIMES, add_session, at, new_code, session, sign_in, store_at};
 use super::super::*;
+use crate::client::Client;
 use crate::config::{Config, StorageConfig};
 use crate::grant::code::Code;
+use crate::grant::consent::Asked;
+use crate::grant::target::Named;
+use crate::scope::ScopeSet;
 use crate::secret::Digest;
 
 #[path = "../../../tests/support/postgres.rs"]
@@ -193,6 +197,35 @@ async fn what_begins_or_ends_something_for_a_user_or_a_session_waits_for_its_tur
     assert_eq!(ended.unwrap().unwrap(), ["s"]);
     let ended = assert_waits_for(&store, user, disable(), "disabling").await;
     assert!(ended.unwrap().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_waits_for_one_user_leaves_connections_for_the_others() {
+    let store = store_at(&fresh().await).await;
+    add_session(&store, &Digest::of(b"key"), LIFETIMES).await;
+    let mut holding = store.begin().await.unwrap();
+    hold_sid(&mut holding, "s").await.unwrap();
+    let asked = Asked::of(&Client::for_tests("bff"), &ScopeSet::default(), &Named::default());
+    let codes: Vec<_> = (0..60).map(|_| new_code(&Code::generate())).collect();
+    let issued = codes.iter().enumerate().map(|(n, code)| {
+        let (store, asked) = (&store, &asked);
+        async move {
+            match n % 2 {
+                0 => store.allow(code, asked, at(1)).await,
+                _ => store.add_code_of_session(code, at(1)).await,
+            }
+        }
+    });
+    let ended = (0..60).map(|_| store.end_leftovers("s", "bff", at(1)));
+    let mut flood = pin!(join(join_all(issued), join_all(ended)));
+    let Either::Right((found, _)) = select(flood.as_mut(), pin!(store.user_by_id("u"))).await else {
+        panic!("what is held is not to be had")
+    };
+    assert!(found.unwrap().is_some(), "somebody else is served meanwhile");
+    holding.rollback().await.unwrap();
+    let (issued, ended) = flood.await;
+    assert!(issued.into_iter().all(|added| added.unwrap() == CodeAdded::Now));
+    assert!(ended.into_iter().all(|held| !held.unwrap()));
 }
 
 /// Ends every other connection to the database, as a restart of the server does.
