@@ -14,8 +14,6 @@ pub(crate) struct OwnPassword<'p> {
     /// Which password the user has just proven to know.
     pub(crate) proven: CredentialsVersion,
     pub(crate) hash: &'p str,
-    /// The sign-in that stays.
-    pub(crate) kept_sid: &'p str,
 }
 
 /// What a change of the own password came to.
@@ -62,8 +60,11 @@ impl Store {
         Ok(ended)
     }
 
-    /// Puts a password in the place of the one that was proven, and ends what was signed in elsewhere with that, in one
-    /// step. `None` when the user has another one by now: of several changes at once one happens.
+    /// Puts a password in the place of the one that was proven, and ends what was signed in with that, in one step.
+    /// `None` when the user has another one by now: of several changes at once one happens.
+    ///
+    /// The sign-in that the change is made in ends as well: whoever copied its cookie may be signed in at clients by the
+    /// same `sid`, and nothing tells these grants from the user's own.
     pub(crate) async fn change_own_password(
         &self,
         change: OwnPassword<'_>,
@@ -84,8 +85,7 @@ impl Store {
             transaction.rollback().await?;
             return Ok(None);
         };
-        let mut ended = live_sids_within(&mut transaction, change.user_id, now).await?;
-        ended.retain(|sid| sid != change.kept_sid);
+        let ended = live_sids_within(&mut transaction, change.user_id, now).await?;
         for sid in &ended {
             end_session_and_grants(&mut transaction, sid, EndReason::PasswordChanged, now).await?;
         }

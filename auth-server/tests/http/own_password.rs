@@ -1,8 +1,10 @@
 //! Users change their passwords.
 
+use std::cell::Cell;
+
 use futures_util::future::join_all;
 
-use crate::harness::{Answer, Browser, PASSWORD, Server, Tokens, authorization, peek};
+use crate::harness::{Answer, BFF, Browser, PASSWORD, Server, Tokens, authorization, exchange_form, peek};
 
 const NEW: &str = "mumpitz gaukelei tran";
 
@@ -37,13 +39,10 @@ async fn opens(server: &Server, password: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_all_other_sessions_and_their_grants_and_keeps_this_one() {
+async fn a_new_password_ends_all_sessions_and_their_grants_and_begins_one_in_this_browser() {
     let server = Server::start().await;
     let (mut browser, tokens) = signed_in(&server).await;
     let (mut elsewhere, others) = signed_in(&server).await;
-    // Whoever has a copy of the cookie.
-    let mut thief = Browser::new(&server);
-    thief.cookies.clone_from(&browser.cookies);
     let page = form(&mut browser).await;
     let answer = change(&mut browser, &page, PASSWORD, NEW).await;
     let location = answer.location();
@@ -54,21 +53,83 @@ async fn a_new_password_ends_all_other_sessions_and_their_grants_and_keeps_this_
         "Your password has been changed. All other sessions have been ended.",
     );
 
-    let refreshed = server.refresh(&others.refresh_token).await;
-    refreshed.assert_oauth_error(400, "invalid_grant");
+    for ended in [&tokens, &others] {
+        let refreshed = server.refresh(&ended.refresh_token).await;
+        refreshed.assert_oauth_error(400, "invalid_grant");
+        assert_eq!(server.user_info(&ended.access_token).await.status, 401);
+    }
     let silent = authorization().with("prompt", "none");
     let answer = elsewhere.authorize(&silent).await;
     answer.assert_returned_error(&server, "login_required");
+    // The application comes back without a question.
     let code = browser.authorize(&silent).await.code();
     let again = server.exchange(&code).await.tokens();
     let sid = |tokens: &Tokens| peek(&tokens.id_token).1["sid"].clone();
-    assert_eq!(sid(&again), sid(&tokens));
-    assert_eq!(server.refresh(&tokens.refresh_token).await.status, 200);
-    server.advance(10); // For requests that are on their way with the former cookie.
-    let answer = thief.authorize(&silent).await;
-    answer.assert_returned_error(&server, "login_required");
+    assert_ne!(sid(&again), sid(&tokens));
+    assert_eq!(server.refresh(&again.refresh_token).await.status, 200);
     assert!(opens(&server, NEW).await);
     assert!(!opens(&server, PASSWORD).await);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_whatever_a_copied_cookie_was_good_for() {
+    let server = Server::start().await;
+    let (mut browser, _) = signed_in(&server).await;
+    let mut thief = Browser::new(&server);
+    thief.cookies.clone_from(&browser.cookies);
+    let silent = authorization().with("prompt", "none");
+    let code = thief.authorize(&silent).await.code();
+    let stolen = server.exchange(&code).await.tokens();
+    let on_its_way = thief.authorize(&silent).await.code();
+
+    let page = form(&mut browser).await;
+    change(&mut browser, &page, PASSWORD, NEW).await.location();
+    let refreshed = server.refresh(&stolen.refresh_token).await;
+    refreshed.assert_oauth_error(400, "invalid_grant");
+    let redeemed = server.token(BFF, &exchange_form(&on_its_way)).await;
+    redeemed.assert_oauth_error(400, "invalid_grant");
+    let answer = thief.authorize(&silent).await;
+    answer.assert_returned_error(&server, "login_required");
+    browser.authorize(&silent).await.code();
+}
+
+#[tokio::test]
+async fn nothing_that_a_copied_cookie_opens_during_the_change_outlives_it() {
+    let server = Server::start().await;
+    let silent = authorization().with("prompt", "none");
+    for round in 0..5 {
+        let (mut browser, _) = signed_in_with(&server, &current(round)).await;
+        let page = form(&mut browser).await;
+        let mut thief = Browser::new(&server);
+        thief.cookies.clone_from(&browser.cookies);
+        let is_over = Cell::new(false);
+        let polling = async {
+            let mut taken = Vec::new();
+            loop {
+                let is_last = is_over.get();
+                if let Some(code) = thief.authorize(&silent).await.returned("code") {
+                    let answer = server.token(BFF, &exchange_form(&code)).await;
+                    taken.extend((answer.status == 200).then(|| answer.tokens()));
+                }
+                if is_last {
+                    return taken;
+                }
+            }
+        };
+        let (old, new) = (current(round), current(round + 1));
+        let changing = async {
+            let changed = change(&mut browser, &page, &old, &new).await;
+            is_over.set(true);
+            changed
+        };
+        let (taken, changed) = futures_util::future::join(polling, changing).await;
+        changed.location();
+        assert!(!taken.is_empty(), "before the change it opens what it opened");
+        for tokens in taken {
+            let refreshed = server.refresh(&tokens.refresh_token).await;
+            refreshed.assert_oauth_error(400, "invalid_grant");
+        }
+    }
 }
 
 #[tokio::test]

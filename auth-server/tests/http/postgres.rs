@@ -26,6 +26,7 @@ mod harness;
 mod keys;
 mod logout;
 mod outage;
+mod own_password;
 mod refresh;
 mod registry;
 mod revocation;

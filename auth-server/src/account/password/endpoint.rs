@@ -13,13 +13,13 @@ use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable
 use crate::page::texts::Done;
 use crate::page::{PasswordPage, PasswordProblem};
 use crate::params::Params;
-use crate::signin::endpoint::{address_of, is_form_of};
+use crate::signin::endpoint::{address_of, is_form_of, tell};
 use crate::signin::form_token::{Binding, Form};
 use crate::signin::middleware::{begin, signed_in};
 use crate::signin::service::{Attempt, SignIn, sign_in as judge};
 use crate::signin::session::SignedIn;
 use crate::state::Shared;
-use crate::store::{OwnPassword, SignInStored};
+use crate::store::{CredentialsVersion, OwnPassword, SignInStored};
 use crate::user::password;
 
 /// `GET /account/password`.
@@ -137,7 +137,6 @@ async fn change(
         user_id: &user.id,
         proven: credentials,
         hash: &hash,
-        kept_sid: &signed_in.sid,
     };
     let Some(changed) = shared.store.change_own_password(change, now).await? else {
         // Somebody else was faster: what was typed as the current one is so no more.
@@ -145,9 +144,22 @@ async fn change(
     };
     audit::password_changed(&user.id);
     tell_of_ended(&user.id, &changed.ended);
-    // Under a new key: who has a copy of the cookie is out as well.
-    let begun = SignedIn::begin(&user.id, now);
-    match begin(session, http_request, shared, &begun, changed.credentials, None).await? {
+    begin_anew(http_request, session, shared, &user.id, changed.credentials).await
+}
+
+/// Signs this browser in with the new password: what it was signed in by has ended with all the rest, so that this is
+/// another session, with a `sid` that nobody has seen.
+async fn begin_anew(
+    http_request: &HttpRequest,
+    session: &Session,
+    shared: &Shared,
+    user_id: &str,
+    credentials: CredentialsVersion,
+) -> anyhow::Result<HttpResponse> {
+    let begun = SignedIn::begin(user_id, shared.now());
+    let stored = begin(session, http_request, shared, &begun, credentials, None).await?;
+    tell(&stored, user_id, None, address_of(http_request, shared));
+    match stored {
         SignInStored::Now(sid) => {
             let begun = SignedIn { sid, ..begun };
             let url = url_when_done(http_request, shared, &begun, Done::PasswordChanged);

@@ -109,6 +109,14 @@ async fn whoever_ends_a_sign_in_its_clients_are_told() {
     assert_eq!(ending.await.unwrap(), 1);
     ended.push(its);
 
+    // The user changes the password in that browser.
+    let (mut browser, tokens) = signed_in(&server, "bob").await;
+    let page = browser.get("/account/password").await;
+    let (old, new) = (crate::harness::PASSWORD, "mumpitz gaukelei tran");
+    let fields = [("current", old), ("new", new), ("repeated", new)];
+    browser.press(&page, &fields).await.location();
+    ended.push(sid(&tokens));
+
     // An operator changes the password.
     let (_browser, tokens) = signed_in(&server, "alice").await;
     let sub = peek(&tokens.id_token).1["sub"].as_str().unwrap().to_owned();
