@@ -18,6 +18,8 @@ pub(crate) enum Change {
     EndSession(String),
     /// Ends every sign-in but the one that it is wanted in.
     EndOthers,
+    /// Ends every sign-in, this one, too.
+    EndAll,
     /// Takes back what this client was allowed, and ends what it holds.
     TakeBack(String),
 }
@@ -29,6 +31,7 @@ impl Change {
         match form.get("action")? {
             "end" => target().map(Self::EndSession),
             "end-others" => Some(Self::EndOthers),
+            "end-all" => Some(Self::EndAll),
             "take-back" => target().map(Self::TakeBack),
             _ => None,
         }
@@ -40,6 +43,7 @@ impl Change {
         match self {
             Self::EndSession(sid) => text.append_pair("action", "end").append_pair("target", sid),
             Self::EndOthers => text.append_pair("action", "end-others"),
+            Self::EndAll => text.append_pair("action", "end-all"),
             Self::TakeBack(client_id) => text
                 .append_pair("action", "take-back")
                 .append_pair("target", client_id),
@@ -62,6 +66,7 @@ mod tests {
         for change in [
             Change::EndSession("a&b=c".to_owned()),
             Change::EndOthers,
+            Change::EndAll,
             Change::TakeBack("other: 100%".to_owned()),
         ] {
             let form = Params::parse(change.encode().as_bytes());

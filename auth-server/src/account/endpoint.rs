@@ -1,6 +1,6 @@
 //! `GET` and `POST /account`.
 
-use actix_session::Session;
+use actix_session::{Session, SessionExt as _};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -8,10 +8,11 @@ use super::change::{Change, may_change};
 use super::overview::{applications, sessions};
 use super::sign_in::endpoint as sign_in;
 use crate::grant::family::EndReason;
+use crate::logout::endpoint::end_everywhere;
 use crate::ops::audit::{self, Subject};
 use crate::ops::body::read_form;
-use crate::page::endpoint::{mark_of, page_response, see_other, send, unavailable, unread_form};
-use crate::page::texts::Done;
+use crate::page::endpoint::{mark_of, message, page_response, see_other, send, unavailable, unread_form};
+use crate::page::texts::{Done, Notice};
 use crate::page::{AccountPage, Look};
 use crate::params::Params;
 use crate::signin::endpoint::{is_form_of, is_token_of};
@@ -147,6 +148,11 @@ pub(crate) async fn carry_out(
             let ended = store.end_sign_ins_of(user_id, Some(&signed_in.sid), now).await?;
             tell_of_ended(user_id, &ended);
             Done::OthersEnded
+        }
+        Change::EndAll => {
+            end_everywhere(shared, &http_request.get_session(), signed_in).await?;
+            let look = look_of(http_request, shared);
+            return Ok(message(look, StatusCode::OK, Notice::SignedOut));
         }
         Change::TakeBack(client_id) => {
             store.take_back(user_id, &client_id, now).await?;

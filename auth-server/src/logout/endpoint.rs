@@ -5,7 +5,9 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::request::{LogoutRefusal, LogoutRequest, NextStep};
-use crate::account::endpoint::tell_of_ended;
+use crate::account::change::{Change, may_change};
+use crate::account::endpoint::{answered, tell_of_ended};
+use crate::account::sign_in::endpoint::ask_again;
 use crate::client::Clients;
 use crate::ops::audit;
 use crate::ops::body::read_form;
@@ -16,7 +18,7 @@ use crate::page::endpoint::{
 use crate::page::texts::Notice;
 use crate::page::{FormTag, Look, SignOutPage};
 use crate::params::Params;
-use crate::signin::endpoint::is_own_form;
+use crate::signin::endpoint::is_form_of;
 use crate::signin::form_token::{Binding, Form};
 use crate::signin::middleware::signed_in;
 use crate::signin::session::SignedIn;
@@ -54,7 +56,14 @@ pub(crate) async fn end_session(
         NextStep::EndLeftovers { sid, client_id } => {
             finish(end_leftovers(&shared, sid, client_id).await, look, &request)
         }
-        NextStep::Ask => ask(&http_request, &shared, look, &request, &params),
+        NextStep::Ask => ask(
+            &http_request,
+            &shared,
+            look,
+            &request,
+            &params,
+            signed_in.as_ref(),
+        ),
         NextStep::NothingToEnd => done(look, &request),
     }
 }
@@ -80,11 +89,25 @@ pub(crate) async fn submit(
     let Some(signed_in) = signed_in(&session) else {
         return done(look, &request);
     };
-    if !is_own_form(&http_request, &form, &shared, Form::SignOut) {
-        return ask(&http_request, &shared, look, &request, &params);
+    let ask_anew = || ask(&http_request, &shared, look, &request, &params, Some(&signed_in));
+    let shown = form.get("request").unwrap_or_default();
+    if !is_form_of(
+        &http_request,
+        &form,
+        &shared,
+        Form::SignOut,
+        Some(&signed_in),
+        shown,
+    ) {
+        return ask_anew();
     }
     match form.get("action") {
         Some("sign-out") => finish(end(&shared, &session, &signed_in.sid).await, look, &request),
+        Some("sign-out-everywhere") if !may_change(&signed_in, shared.now()) => {
+            let change = Change::EndAll.encode();
+            let asked = ask_again(&http_request, &shared, &signed_in, &change, None).await;
+            answered(&http_request, &shared, asked.map_err(Into::into))
+        }
         Some("sign-out-everywhere") => finish(
             end_everywhere(&shared, &session, &signed_in).await,
             look,
@@ -92,7 +115,7 @@ pub(crate) async fn submit(
         ),
         Some("stay") => message(look, StatusCode::OK, Notice::StillSignedIn),
         // No answer, or two.
-        _ => ask(&http_request, &shared, look, &request, &params),
+        _ => ask_anew(),
     }
 }
 
@@ -114,8 +137,13 @@ async fn end(shared: &Shared, session: &Session, sid: &str) -> Result<(), StoreE
     Ok(())
 }
 
-/// Ends all that the user is signed in by, in whichever browser.
-async fn end_everywhere(shared: &Shared, session: &Session, signed_in: &SignedIn) -> Result<(), StoreError> {
+/// Ends all that the user is signed in by, in whichever browser. As on the account page, it takes a password that was typed
+/// a short while ago.
+pub(crate) async fn end_everywhere(
+    shared: &Shared,
+    session: &Session,
+    signed_in: &SignedIn,
+) -> Result<(), StoreError> {
     let user_id = signed_in.user_id.as_str();
     let ended = shared.store.end_sign_ins_of(user_id, None, shared.now()).await?;
     tell_of_ended(user_id, &ended);
@@ -154,6 +182,7 @@ fn ask(
     look: Look<'_>,
     request: &LogoutRequest<'_>,
     params: &Params,
+    signed_in: Option<&SignedIn>,
 ) -> HttpResponse {
     let form_target = request
         .return_to()
@@ -164,7 +193,7 @@ fn ask(
     let binding = Binding {
         form: Form::SignOut,
         mark: &mark,
-        session: None,
+        session: signed_in,
         request: &encoded,
     };
     let page = SignOutPage {

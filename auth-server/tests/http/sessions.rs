@@ -242,3 +242,50 @@ async fn a_sign_in_that_cannot_be_stored_leaves_the_session_before() {
         .unwrap();
     assert_eq!(codes, 1, "of the silent request");
 }
+
+const EVERYWHERE: [(&str, &str); 1] = [("action", "sign-out-everywhere")];
+
+#[tokio::test]
+async fn signing_out_everywhere_wants_a_password_that_was_typed_a_short_while_ago() {
+    let server = Server::start().await;
+    let (mut laptop, on_laptop) = signed_in(&server, "alice").await;
+    let (mut phone, on_phone) = signed_in(&server, "alice").await;
+    server.advance(15 * 60);
+    let page = laptop.get("/end_session").await;
+    let question = laptop.submit(&page, &EVERYWHERE).await;
+    question.assert_page(200, "Confirm that it is you");
+    let wrong = laptop.submit(&question, &[("password", "wrong password")]).await;
+    wrong.assert_page(422, "The password is not right.");
+    for browser in [&mut laptop, &mut phone] {
+        browser.authorize(&silent()).await.code();
+    }
+
+    let gone = laptop.submit(&wrong, &[("password", PASSWORD)]).await;
+    gone.assert_page(200, "You are signed out");
+    assert_eq!(laptop.session_cookie(), None);
+    for tokens in [&on_laptop, &on_phone] {
+        assert_dead(&server, tokens).await;
+    }
+    let asked = phone.authorize(&silent()).await;
+    asked.assert_returned_error(&server, "login_required");
+}
+
+#[tokio::test]
+async fn x_12_the_question_whether_to_sign_out_is_of_one_session() {
+    let server = Server::start().await;
+    let (mut browser, _) = signed_in(&server, "alice").await;
+    let page = browser.get("/end_session").await;
+    // Somebody else signs in there, by which that session ends.
+    browser.sign_in("bob", &anew()).await.code();
+    let (_, elsewhere) = signed_in(&server, "bob").await;
+    for action in ["sign-out-everywhere", "sign-out"] {
+        let again = browser.submit(&page, &[("action", action)]).await;
+        again.assert_page(200, "Sign out?");
+    }
+    browser.authorize(&silent()).await.code();
+    assert_lives(&server, &elsewhere).await;
+    let page = browser.get("/end_session").await;
+    let gone = browser.submit(&page, &EVERYWHERE).await;
+    gone.assert_page(200, "You are signed out");
+    assert_dead(&server, &elsewhere).await;
+}
