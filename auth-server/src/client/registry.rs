@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use super::{Client, ClientSecret, Clients, Credentials, Kind};
 use crate::config::Registrations;
-use crate::store::{ClientRow, Store, StoreError};
+use crate::store::{ClientRow, Store, StoreError, in_time};
 
 /// All clients, as they were at the last look.
 #[derive(Debug)]
@@ -76,7 +76,8 @@ impl Registry {
         if *looked == now {
             return;
         }
-        match self.read_if_changed(store).await {
+        // While this one waits, nobody else looks.
+        match in_time(self.read_if_changed(store)).await {
             Ok(()) => *looked = now,
             Err(error) => {
                 tracing::warn!(%error, cause = ?error, "the clients in the database could not be read");

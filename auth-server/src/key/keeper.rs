@@ -6,7 +6,7 @@ use super::phase::{Life, Policy, Step, may_follow, next_step};
 use super::ring::{RingError, open_private};
 use super::seal::{Content, SealingKey};
 use super::{Instants, KeyError, LegacyKey, Phase, SigningAlgorithm, SigningKey, pair};
-use crate::store::{Replacement, Store, StoreError, StoredKey};
+use crate::store::{Replacement, Store, StoreError, StoredKey, in_time};
 
 /// More than all that can be due at once; whoever needs more goes round in circles.
 const MOST_STEPS: usize = 32;
@@ -73,7 +73,7 @@ impl Keeper {
 
     /// The keys as they are stored.
     pub(crate) async fn keys(&self) -> Result<Vec<StoredKey>, KeeperError> {
-        Ok(self.store.signing_keys().await?)
+        Ok(in_time(self.store.signing_keys()).await?)
     }
 
     /// Takes over the keys that the version before kept in its key file: the first one signed. Only a database without
@@ -111,7 +111,7 @@ impl Keeper {
     ) -> Result<(Vec<StoredKey>, Vec<Change>), KeeperError> {
         let mut changes = Vec::new();
         for _ in 0..MOST_STEPS {
-            let keys = self.store.signing_keys().await?;
+            let keys = self.keys().await?;
             let lives: Vec<_> = keys.iter().map(life).collect();
             let Some(step) = next_step(&self.policy, &lives, wanted, now) else {
                 return Ok((keys, changes));
@@ -204,17 +204,17 @@ impl Keeper {
                 let mut key = self.fresh(algorithm, now).await?;
                 key.instants.active_at = Some(now);
                 let changes = vec![change(&key, Phase::Active)];
-                (self.store.add_signing_keys(&[key]).await?, changes)
+                (in_time(self.store.add_signing_keys(&[key])).await?, changes)
             }
             Step::Announce(algorithm) => {
                 let key = self.fresh(algorithm, now).await?;
                 let changes = vec![change(&key, Phase::Announced)];
-                (self.store.add_signing_keys(&[key]).await?, changes)
+                (in_time(self.store.add_signing_keys(&[key])).await?, changes)
             }
             Step::Promote(kid) => {
                 let changes = find(&kid).map(|key| change(key, Phase::Active));
                 (
-                    self.store.promote_signing_key(&kid, now).await?,
+                    in_time(self.store.promote_signing_key(&kid, now)).await?,
                     changes.into_iter().collect(),
                 )
             }
@@ -227,7 +227,7 @@ impl Keeper {
                 open_private(new, &self.sealing)?;
                 let changes = vec![change(old, Phase::Retired), change(new, Phase::Active)];
                 (
-                    self.store.rotate_signing_key(&from, &public, &to, now).await?,
+                    in_time(self.store.rotate_signing_key(&from, &public, &to, now)).await?,
                     changes,
                 )
             }

@@ -21,7 +21,7 @@ use crate::ops::audit::{self, Subject};
 use crate::ops::metrics;
 use crate::secret::random_bytes;
 use crate::state::Shared;
-use crate::store::{Notification, StoreError};
+use crate::store::{Notification, StoreError, in_time};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const REPORT_EVERY: Duration = Duration::from_secs(60);
@@ -122,7 +122,8 @@ impl Worker {
     async fn try_to_begin(&mut self) -> Result<(), StoreError> {
         self.more_waits = false;
         self.shared.keep_up().await;
-        for client_id in self.shared.store.clients_to_notify(self.shared.now()).await? {
+        let due = in_time(self.shared.store.clients_to_notify(self.shared.now())).await?;
+        for client_id in due {
             // Left to nodes that know it: while they are replaced one after the other their configurations differ.
             if registered(&self.shared.clients(), &client_id).is_none() {
                 continue;
@@ -134,9 +135,7 @@ impl Worker {
                 Ok(0) | Err(_) => Vec::new(),
                 Ok(at_most) => {
                     let store = &self.shared.store;
-                    store
-                        .claim_notifications(&client_id, at_most, now, now + LEASE)
-                        .await?
+                    in_time(store.claim_notifications(&client_id, at_most, now, now + LEASE)).await?
                 }
             };
             self.more_waits |= claimed.len() == wanted;
@@ -196,14 +195,14 @@ impl Worker {
     async fn try_to_report(&self) -> Result<(), StoreError> {
         let Shared { store, config, .. } = &*self.shared;
         let now = self.shared.now();
-        let backlogs = store.logout_backlogs().await?;
+        let backlogs = in_time(store.logout_backlogs()).await?;
         metrics::logouts_waiting(backlogs.iter().map(|backlog| backlog.waiting).sum());
         for backlog in backlogs {
             let client_id = &backlog.client_id;
             let oldest = now.since(backlog.oldest);
             if registered(&self.shared.clients(), client_id).is_none() {
                 let long_ago = now - config.logout.give_up_after;
-                let dropped = store.drop_notifications(client_id, long_ago).await?;
+                let dropped = in_time(store.drop_notifications(client_id, long_ago)).await?;
                 tracing::warn!(
                     client.id = %client_id, waiting = backlog.waiting, dropped,
                     "logout notifications wait for a client that is registered without backchannel_logout_uri"
@@ -216,7 +215,7 @@ impl Worker {
                 );
             }
             if backlog.waiting > u64::from(config.logout.queue) {
-                let dropped = store.trim_notifications(client_id, config.logout.queue).await?;
+                let dropped = in_time(store.trim_notifications(client_id, config.logout.queue)).await?;
                 tracing::error!(
                     client.id = %client_id, dropped,
                     "too many logout notifications wait for a client: the oldest were dropped"
@@ -300,13 +299,13 @@ async fn write_down(
         sid: &notification.sid,
     };
     match next {
-        Next::Again(due_at) => shared.store.postpone_notification(notification, due_at).await?,
+        Next::Again(due_at) => in_time(shared.store.postpone_notification(notification, due_at)).await?,
         Next::Done => {
-            shared.store.remove_notification(notification).await?;
+            in_time(shared.store.remove_notification(notification)).await?;
             audit::client_told_of_end(who, client_id);
         }
         Next::GiveUp => {
-            shared.store.remove_notification(notification).await?;
+            in_time(shared.store.remove_notification(notification)).await?;
             audit::client_not_told_of_end(who, client_id, notification.attempts, complaint);
         }
     }

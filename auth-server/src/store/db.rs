@@ -20,7 +20,7 @@
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Database as _, Sqlite};
 
-use super::StoreError;
+use super::{ACQUIRE_TIMEOUT, StoreError};
 use crate::secret::Digest;
 
 /// Which database it is.
@@ -60,6 +60,17 @@ impl Backend {
             Self::Sqlite => "",
             Self::Postgres => " FOR UPDATE SKIP LOCKED",
         }
+    }
+}
+
+/// Gives up on a database that says nothing. The driver has no deadline of its own, and the system's for a connection that
+/// has died is a quarter of an hour: a request ends when its client has had enough, but what nobody waits for would hang.
+pub(crate) async fn in_time<T, E: From<sqlx::Error>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }
 }
 

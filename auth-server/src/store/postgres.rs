@@ -6,7 +6,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Row as _};
 
-use super::db::Pool;
+use super::db::{Pool, in_time};
 use super::writable::has_failed_within;
 use super::{ACQUIRE_TIMEOUT, StoreError, schema};
 use crate::config::PostgresConfig;
@@ -73,14 +73,6 @@ async fn takes_writes(connection: &mut AnyConnection) -> Result<bool, sqlx::Erro
     let question = sqlx::raw_sql("SHOW transaction_read_only");
     let row = in_time(question.fetch_one(connection)).await?;
     Ok(row.try_get::<String, _>(0)? == "off")
-}
-
-/// The driver has no deadline of its own, and the system's for a connection that has died is a quarter of an hour.
-async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(sqlx::Error::PoolTimedOut),
-    }
 }
 
 #[cfg(test)]

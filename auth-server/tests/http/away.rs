@@ -1,8 +1,14 @@
 //! A database server that is away, and comes back.
 
-use sqlx::{AnyPool, AssertSqlSafe};
+use std::time::Duration;
 
-use crate::harness::{BFF, Browser, PASSWORD, Server, authorization};
+use sqlx::{AnyPool, AssertSqlSafe};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+
+use crate::back_channel::settings;
+use crate::harness::{BFF, Browser, PASSWORD, Receiver, Server, authorization};
+use crate::registry::{WORKER, add, worker};
 
 /// Who lets nobody in any more, or lets them in again.
 struct Porter {
@@ -64,4 +70,84 @@ async fn a_database_that_goes_away_and_comes_back_signs_nobody_out() {
     server.refresh(&tokens.refresh_token).await.tokens();
     browser.submit(&page, &fields).await.code();
     assert_eq!(ready(&server).await, 200);
+}
+
+/// What stands between a server and its database, and may forget about connections, as a firewall does.
+struct Line {
+    forgotten: watch::Sender<()>,
+}
+
+impl Line {
+    /// Starts a server again behind one.
+    async fn before(server: Server) -> (Server, Self) {
+        const SOCKET: &str = ".s.PGSQL.5432";
+
+        let url = server
+            .open_database()
+            .await
+            .connect_options()
+            .database_url
+            .clone();
+        let (_, host) = url.query_pairs().find(|(name, _)| name == "host").unwrap();
+        let far = format!("{host}/{SOCKET}");
+        let listener = UnixListener::bind(server.file(SOCKET)).unwrap();
+        let (forgotten, watched) = watch::channel(());
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut far = UnixStream::connect(&far).await.unwrap();
+                let mut forgotten = watched.clone();
+                forgotten.mark_unchanged();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        // Both ends are left open, and hear nothing any more.
+                        _ = forgotten.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        let here = server.file("").display().to_string();
+        let before = format!("host={host}\"");
+        let after = format!("host={}\"\nconnections = 2", here.trim_end_matches('/'));
+        (server.restarted_with(&before, &after).await, Self { forgotten })
+    }
+
+    fn forget(&self) {
+        self.forgotten.send(()).unwrap();
+    }
+}
+
+async fn kids(server: &Server) -> Vec<String> {
+    let document = server.get("/jwks").await.json();
+    let keys = document["keys"].as_array().unwrap().iter();
+    keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn connections_that_fall_silent_keep_no_node_from_what_changes() {
+    let mut receiver = Receiver::start();
+    let server = Server::start_below("", &settings(&receiver.uri, None)).await;
+    let (server, line) = Line::before(server).await;
+    let secret = add(&server, &server.administration().await, WORKER).await;
+    server.advance(1);
+    assert_eq!(worker(&server, &secret).await, 200);
+    let kid = kids(&server).await.remove(0);
+
+    line.forget();
+    let administration = server.administration().await;
+    let config = server.operator_config();
+    administration.disable_client(&config, "worker").await.unwrap();
+    administration.withdraw_signing_keys(&[&kid]).await.unwrap();
+    sqlx::query("INSERT INTO logout_outbox VALUES ('s', 'told', 'u', 0, 0, 0)")
+        .execute(&server.open_database().await)
+        .await
+        .unwrap();
+    let noticed = async {
+        while worker(&server, &secret).await == 200 || kids(&server).await.contains(&kid) {
+            server.advance(1);
+        }
+    };
+    let noticed = tokio::time::timeout(Duration::from_secs(60), noticed).await;
+    noticed.expect("the client is refused, and the key is gone");
+    receiver.next().await;
 }

@@ -32,7 +32,7 @@ backchannel_logout_session_required = true
 }
 
 /// Settings with the clients "told" and, if there is an address for it, "also".
-fn settings(told: &str, also: Option<&str>) -> String {
+pub(crate) fn settings(told: &str, also: Option<&str>) -> String {
     let clients = client("told", told) + &also.map_or_else(String::new, |uri| client("also", uri));
     format!("[outbound]\nallowed_networks = [\"127.0.0.0/8\"]\n{clients}")
 }

@@ -10,7 +10,7 @@ use crate::harness::{
     Answer, Authorization, Browser, Credentials, SECRET, Server, Tokens, authorization, exchange_form,
 };
 
-const WORKER: &str = r#"
+pub(crate) const WORKER: &str = r#"
 id = "worker"
 grants = ["client_credentials"]
 scopes = ["notes:read"]
@@ -31,14 +31,14 @@ fn text(made: &MadeSecret) -> String {
     made.secret.expose_secret().to_owned()
 }
 
-async fn add(server: &Server, administration: &Administration, settings: &str) -> String {
+pub(crate) async fn add(server: &Server, administration: &Administration, settings: &str) -> String {
     let added = administration
         .add_client(&server.operator_config(), settings)
         .await;
     text(&added.unwrap().1.unwrap())
 }
 
-async fn worker(server: &Server, secret: &str) -> u16 {
+pub(crate) async fn worker(server: &Server, secret: &str) -> u16 {
     let answer = server.token(Credentials::Basic("worker", secret), &OWN).await;
     if answer.status != 200 {
         answer.assert_oauth_error(401, "invalid_client");

@@ -1,6 +1,7 @@
 //! What only PostgreSQL has: transactions that run side by side, and a server that may go away.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::future::{Either, join, join_all, select};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -10,10 +11,12 @@ use super::super::db::{Transaction, hold_sid};
 use super::super::tests::{LIFETIMES, add_session, at, new_code, session, sign_in, store_at};
 use super::super::*;
 use crate::client::Client;
-use crate::config::{Config, StorageConfig};
+use crate::client::registry::Registry;
+use crate::config::{Config, Registrations, StorageConfig};
 use crate::grant::code::Code;
 use crate::grant::consent::Asked;
 use crate::grant::target::Named;
+use crate::key::Keeper;
 use crate::scope::ScopeSet;
 use crate::secret::Digest;
 
@@ -278,4 +281,43 @@ async fn a_database_that_takes_nothing_is_no_ready_one() {
         let last = store.check_writable().await;
         assert_eq!(last.is_ok(), is_ready, "{setting}: {told:?}");
     }
+}
+
+/// Whoever looks holds the others up: they go on with what they know, until it lets go.
+#[tokio::test]
+async fn looks_at_a_database_that_says_nothing_end() {
+    let storage = fresh().await;
+    let store = store_at(&storage).await;
+    let config = Config::parse("issuer = \"http://127.0.0.1:9000\"", &|_| None).unwrap();
+    let registry = Registry::open(Registrations::of(&config), &store, at(0))
+        .await
+        .unwrap();
+    let sealing = crate::key::testing::sealing_key();
+    let keeper = Keeper::new(store.clone(), sealing, config.keys.policy());
+    let client = "id = \"late\"\ngrants = [\"client_credentials\"]";
+    assert!(store.add_client("late", client, None, at(0)).await.unwrap());
+
+    let mut operator = connect(&storage).await;
+    let mut holding = operator.begin().await.unwrap();
+    let lock = sqlx::raw_sql("LOCK TABLE client_version, signing_key IN ACCESS EXCLUSIVE MODE");
+    lock.execute(&mut *holding).await.unwrap();
+    // Connections that nobody looks at again before they are used.
+    join(store.check_writable(), store.check_writable())
+        .await
+        .0
+        .unwrap();
+    // Time passes when nothing else happens, so that PostgreSQL's own limits are far away.
+    tokio::time::pause();
+    let looks = join(registry.look(&store, at(1)), keeper.keys());
+    let ((), keys) = tokio::time::timeout(Duration::from_secs(60), looks)
+        .await
+        .unwrap();
+    assert!(keys.is_err());
+    assert!(registry.current().find("late").is_none());
+
+    tokio::time::resume();
+    holding.rollback().await.unwrap();
+    assert!(keeper.keys().await.unwrap().is_empty());
+    registry.look(&store, at(1)).await;
+    assert!(registry.current().find("late").is_some());
 }

@@ -220,3 +220,30 @@ async fn a_code_on_its_way_is_a_session_without_a_browser_too() {
         Redeemed::Refused
     ));
 }
+
+#[tokio::test]
+async fn a_damaged_secret_proves_nothing_and_hides_nothing_else() {
+    let (store, _folder) = store().await;
+    let secret = |id: &str| SecretRow {
+        id: id.to_owned(),
+        digest: Digest::of(id.as_bytes()),
+        created_at: at(0),
+        ends_at: None,
+    };
+    for client in ["a", "b"] {
+        let first = secret(&format!("{client} first"));
+        assert!(store.add_client(client, "", Some(&first), at(0)).await.unwrap());
+    }
+    let added = store.add_client_secret("a", &secret("a second"), None).await;
+    assert!(added.unwrap());
+    sqlx::query("UPDATE client_secret SET digest = $1 WHERE id = 'a first'")
+        .bind(&[0_u8; 31][..])
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    let clients = store.clients().await.unwrap();
+    let secrets = clients.iter().flat_map(|client| &client.secrets);
+    let secrets: Vec<_> = secrets.map(|secret| secret.id.as_str()).collect();
+    assert_eq!(secrets, ["a second", "b first"]);
+    assert!(store.remove_client_secret("a", "a first").await.unwrap());
+}
