@@ -177,7 +177,8 @@ async fn a_withdrawal_counts_although_another_key_is_damaged() {
     let tokens = server.tokens().await;
     let keys = key_set(&server).await;
     let database = server.open_database().await;
-    sqlx::query("UPDATE signing_key SET sealed = x'00' WHERE active_at IS NULL")
+    sqlx::query("UPDATE signing_key SET sealed = $1 WHERE active_at IS NULL")
+        .bind(&[0_u8][..])
         .execute(&database)
         .await
         .unwrap();
