@@ -87,7 +87,7 @@ fn new_code(
         user_id: signed_in.user_id.clone(),
         sid: signed_in.sid.clone(),
         scope: request.scope.to_string(),
-        resources: request.resources.clone(),
+        resources: request.granted_resources(),
         claims: request.claims.asked.clone(),
         nonce: request.nonce.clone(),
         auth_time: signed_in.auth_time,

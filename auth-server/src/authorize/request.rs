@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::claims_parameter::ClaimsParameter;
 use super::response::{AuthorizationError, AuthorizationErrorCode as Code, ReturnAddress};
-use crate::client::{Client, Clients, Grant, Kind};
+use crate::client::{Client, Clients, Consent, Grant, Kind};
 use crate::grant::consent::Asked;
 use crate::grant::pkce::CodeChallenge;
 use crate::grant::target::Named;
@@ -108,6 +108,18 @@ impl<'c> AuthorizationRequest<'c> {
     pub(crate) fn asked(&self) -> Asked {
         let scope = self.scope.joined_with(&self.claims.asked.scopes());
         Asked::of(self.client, &scope, &self.resources)
+    }
+
+    /// The resources that a code for it is for. A grant that rests on what a user allowed stays with the APIs that the page
+    /// said, in the order in which the client has them: without a name it would be for those of later registrations, too.
+    pub(crate) fn granted_resources(&self) -> Named {
+        match self.client.consent {
+            Consent::Required if self.resources.is_empty() => {
+                let apis = self.client.resources.apis();
+                Named::new(apis.map(|api| api.identifier.as_str()))
+            }
+            Consent::None | Consent::Required => self.resources.clone(),
+        }
     }
 
     /// The languages that its pages should be in, the best first.

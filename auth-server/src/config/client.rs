@@ -197,7 +197,10 @@ fn parse_resources(
     let has_others = names.as_ref().is_some_and(|names| !names.is_empty());
     let default = section.parsed_or("audience", user_info, |audience| match find(audience) {
         Some(resource) => Ok(resource.clone()),
-        None if audience.is_empty() => Err("must not be empty"),
+        // What a grant is for is stored with spaces between.
+        None if audience.is_empty() || audience.contains(char::is_whitespace) => {
+            Err("must not be empty, and have no white space")
+        }
         None if has_others && audience == user_info => Ok(Resource {
             scopes: Some(ScopeSet::of_user_info()),
             ..Resource::undescribed(audience)

@@ -256,6 +256,13 @@ fn resources_are_described_once_and_clients_name_described_ones() {
     assert_eq!(faults(notes, both), "");
     assert_eq!(faults(notes, "resources = [\"https://notes.example\"]"), "");
     assert_eq!(faults("", "audience = \"notes\""), "");
+    for unfit in ["", "my notes", "notes\\n"] {
+        let told = faults("", &format!("audience = \"{unfit}\""));
+        assert!(
+            told.contains("must not be empty, and have no white space"),
+            "{told}"
+        );
+    }
 
     assert!(faults("", both).contains("client[0].resources[0] = \"https://notes.example\": must be the"));
     let undescribed = "audience = \"https://x.example\"\nresources = [\"https://notes.example\"]";

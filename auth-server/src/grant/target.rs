@@ -5,7 +5,8 @@ use std::fmt;
 use crate::client::resource::{Resource, Resources};
 use crate::scope::{OPENID, ScopeSet};
 
-/// The resources that an authorization request named. Without any, the grant is for whatever its client may ask for.
+/// The resources that an authorization request named, or that its user was asked about. Without any, the grant is for
+/// whatever its client may ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Named(Vec<String>);
 
@@ -46,6 +47,10 @@ impl Named {
         self.0.iter().map(String::as_str)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn allows(&self, identifier: &str) -> bool {
         self.0.is_empty() || self.iter().any(|named| named == identifier)
     }
@@ -58,8 +63,8 @@ impl fmt::Display for Named {
 }
 
 impl<'c> Target<'c> {
-    /// For a user's grant. Who asks for nothing gets a token for the first API that the authorization request named, or
-    /// else for the client's default one; as OIDC clients expect, it opens `/userinfo` beside it.
+    /// For a user's grant. Who asks for nothing gets a token for the first API that the grant names, or else for the
+    /// client's default one; as OIDC clients expect, it opens `/userinfo` beside it.
     pub(crate) fn for_user(
         resources: &'c Resources,
         named: &Named,
@@ -67,7 +72,10 @@ impl<'c> Target<'c> {
         asked: Option<&str>,
     ) -> Result<Self, NoTarget> {
         let first = named.iter().next();
-        let Some(identifier) = asked.or(first.filter(|first| *first == resources.user_info)) else {
+        // Where the default one is the issuer itself, its name stands for that.
+        let is_user_info_alone =
+            |first: &&str| *first == resources.user_info && *first != resources.default.identifier;
+        let Some(identifier) = asked.or(first.filter(is_user_info_alone)) else {
             let api = match first {
                 None => Some(&resources.default),
                 Some(first) => resources.find(first),
@@ -272,10 +280,12 @@ mod tests {
             (None, "email mail:send notes:read offline_access openid"),
             (Some(ISSUER), "email mail:send notes:read openid"),
         ] {
-            assert_eq!(
-                for_user(&resources, "", GRANTED, asked),
-                format!("{ISSUER}: {scope}")
-            );
+            for named in ["", ISSUER] {
+                assert_eq!(
+                    for_user(&resources, named, GRANTED, asked),
+                    format!("{ISSUER}: {scope}")
+                );
+            }
         }
     }
 

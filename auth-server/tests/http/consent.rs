@@ -246,6 +246,68 @@ async fn a_program_on_a_device_is_asked_about_once_and_confirmed_always() {
     browser.submit(&answer, &ALLOW).await.code();
 }
 
+/// What the page did not say is not had by what it led to, in whichever way.
+#[tokio::test]
+async fn an_api_that_is_registered_later_is_out_of_reach_of_what_was_allowed_before() {
+    const REGISTERED: &str = "redirect_uris = [\"https://stranger.example/cb\"]\ngrants = [";
+    let exchanging = format!("{REGISTERED}\"urn:ietf:params:oauth:grant-type:token-exchange\", ");
+    let server = Server::start_with_apis().await;
+    let server = server.restarted_with(REGISTERED, &exchanging).await;
+    let (mut browser, asked) = allowed(&server, READ).await;
+    let remembered = browser.authorize(&stranger_authorization(READ)).await;
+    let remembered = exchanged(&server, &remembered).await;
+    let on_its_way = browser.authorize(&stranger_authorization(READ)).await.code();
+    let cookies = browser.cookies.clone();
+    let files = format!("resources = [\"https://files.example\"]\n{REGISTERED}");
+    let server = server.restarted_with(REGISTERED, &files).await;
+
+    let audience = |tokens: &Tokens| peek(&tokens.access_token).1["aud"].clone();
+    let mut code = exchange_form(&on_its_way).to_vec();
+    code[2] = ("redirect_uri", "https://stranger.example/cb");
+    code.push(("resource", "https://files.example"));
+    let refused = server.token(STRANGER, &code).await;
+    refused.assert_oauth_error(400, "invalid_target");
+    for tokens in [&asked, &remembered] {
+        let mut refresh = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", tokens.refresh_token.as_str()),
+            ("resource", "https://files.example"),
+        ];
+        let refused = server.token(STRANGER, &refresh).await;
+        refused.assert_oauth_error(400, "invalid_target");
+        let exchange = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", tokens.access_token.as_str()),
+            (
+                "subject_token_type",
+                "urn:ietf:params:oauth:token-type:access_token",
+            ),
+            ("audience", "https://files.example"),
+        ];
+        let refused = server.token(STRANGER, &exchange).await;
+        refused.assert_oauth_error(400, "invalid_target");
+        refresh.pop();
+        let kept = server.token(STRANGER, &refresh).await.tokens();
+        assert_eq!(audience(&kept), audience(tokens));
+    }
+
+    let mut browser = Browser::new(&server);
+    browser.cookies = cookies;
+    let page = browser.authorize(&stranger_authorization(READ)).await;
+    page.assert_page(200, QUESTION);
+    assert!(page.body.contains("<strong>https://files.example</strong>"));
+    let answer = browser.submit(&page, &ALLOW).await;
+    let more = exchanged(&server, &answer).await;
+    assert_eq!(audience(&more), audience(&asked), "the default one first");
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", more.refresh_token.as_str()),
+        ("resource", "https://files.example"),
+    ];
+    let files = server.token(STRANGER, &refresh).await.tokens();
+    assert_eq!(audience(&files), "https://files.example");
+}
+
 #[tokio::test]
 async fn many_answers_at_once_all_count_and_are_remembered_once() {
     let server = Server::start().await;
