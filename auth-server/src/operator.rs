@@ -156,11 +156,12 @@ impl Administration {
         record.ok_or(OperatorError::NoSuchUser)
     }
 
-    /// Disables a user: nobody signs in by that name any more, and all that was signed in ends in the same step. Gives
-    /// the number of sessions ended. Doing it twice is no error.
+    /// Disables a user: nobody signs in by that name from now on, and all that was signed in ends. Gives the number of
+    /// sessions ended. Doing it twice is no error.
     ///
     /// # Errors
-    /// When there is no such user, or the database fails.
+    /// When there is no such user, or the database fails; the user may be disabled by then, and the rest ends when it is
+    /// done again.
     pub async fn disable_user(&self, id: &str) -> Result<usize, OperatorError> {
         let ended = self.change(id, UserChange::Disable).await?;
         audit::user_disabled(id);

@@ -9,6 +9,7 @@
 
 mod account;
 mod attempt;
+mod batches;
 mod client;
 mod code;
 mod consent;

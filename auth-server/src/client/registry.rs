@@ -2,8 +2,8 @@
 //! of the database, which operators change beside it.
 //!
 //! What an operator changes counts on every node when the next second begins: once a second, the first request asks
-//! whether the version of the clients has moved, and reads them anew if it has. Grants of a client that is disabled or
-//! removed end in the database, at once. While the database cannot be read, a node goes on with the clients it knows; all
+//! whether the version of the clients has moved, and reads them anew if it has. A client that is disabled or
+//! removed gets nothing for a code or a refresh token any more, at once: the database is asked. While the database cannot be read, a node goes on with the clients it knows; all
 //! but client credentials needs the database anyway.
 
 use std::sync::Arc;

@@ -166,10 +166,11 @@ impl Administration {
         Ok(())
     }
 
-    /// Lets a client do nothing more and ends its grants in the same step; gives how many. Doing it twice is no error.
+    /// Lets a client do nothing more and ends its grants; gives how many. Doing it twice is no error.
     ///
     /// # Errors
-    /// When there is no such client, or the database fails.
+    /// When there is no such client, or the database fails; the client may be disabled by then, and the rest ends when it is
+    /// done again.
     pub async fn disable_client(&self, config: &OperatorConfig, id: &str) -> Result<u64, ClientError> {
         let ended = self.change_client(config, id, ClientChange::Disable).await?;
         audit::client_disabled(id, ended);
@@ -186,10 +187,10 @@ impl Administration {
         Ok(())
     }
 
-    /// Removes a client with its secrets and ends its grants in the same step; gives how many.
+    /// Removes a client with all that is stored of it and ends its grants; gives how many.
     ///
     /// # Errors
-    /// When there is no such client, or the database fails.
+    /// When there is no such client, or the database fails; the client is disabled by then at most.
     pub async fn remove_client(&self, config: &OperatorConfig, id: &str) -> Result<u64, ClientError> {
         let ended = self.change_client(config, id, ClientChange::Remove).await?;
         audit::client_removed(id, ended);

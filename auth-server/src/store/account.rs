@@ -42,22 +42,15 @@ impl Store {
         Ok(states)
     }
 
-    /// Ends everything that a user is signed in by, perhaps but for one `sid`, all or nothing; gives what ended.
+    /// Ends everything that a user is signed in by, perhaps but for one `sid`; gives what ended.
     pub(crate) async fn end_sign_ins_of(
         &self,
         user_id: &str,
         kept_sid: Option<&str>,
         now: UnixTime,
     ) -> Result<Vec<String>, StoreError> {
-        let _turn = self.turn_of(user_id).await?;
-        let mut transaction = self.begin().await?;
-        let mut ended = live_sids_within(&mut transaction, user_id, now).await?;
-        ended.retain(|sid| Some(sid.as_str()) != kept_sid);
-        for sid in &ended {
-            end_session_and_grants(&mut transaction, sid, EndReason::SignedOut, now).await?;
-        }
-        transaction.commit().await?;
-        Ok(ended)
+        self.end_all_of_user(user_id, kept_sid, EndReason::SignedOut, now)
+            .await
     }
 
     /// Puts a password in the place of the one that was proven, and ends what was signed in with that, in one step.
@@ -70,6 +63,11 @@ impl Store {
         change: OwnPassword<'_>,
         now: UnixTime,
     ) -> Result<Option<PasswordChanged>, StoreError> {
+        // The change and its ends are one step, which has to be short: a sign-in with very many grants loses most before.
+        let held = live_sids_within(&mut *self.reader.acquire().await?, change.user_id, now).await?;
+        for sid in &held {
+            self.end_most_of_sid(sid, EndReason::PasswordChanged, now).await?;
+        }
         let mut transaction = self.begin().await?;
         let version = sqlx::query_scalar(
             "UPDATE \"user\" SET password_hash = $1, credentials_version = credentials_version + 1

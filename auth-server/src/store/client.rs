@@ -144,54 +144,80 @@ impl Store {
         Ok(removed.rows_affected() == 1)
     }
 
-    /// Changes a client, and in the same step ends its grants if it may not go on; gives how many. There is no such client:
-    /// `None`.
+    /// Changes a client, and ends its grants if it may not go on; gives how many. There is no such client: `None`.
+    ///
+    /// That it may not go on is written down first and by itself: from then on nothing of it is exchanged or refreshed, however
+    /// much there is to end. Who fails on the way finds it disabled, and does the same again.
     pub(crate) async fn change_client(
         &self,
         id: &str,
         change: ClientChange,
         now: UnixTime,
     ) -> Result<Option<u64>, StoreError> {
+        match change {
+            ClientChange::Disable => {
+                if !self.mark_disabled(id, now).await? {
+                    return Ok(None);
+                }
+                let ended = self.end_grants_of_client(id, EndReason::ClientDisabled, now);
+                Ok(Some(ended.await?))
+            }
+            ClientChange::Enable => self.enable_client(id, now).await,
+            ClientChange::Remove => {
+                if !self.mark_disabled(id, now).await? {
+                    return Ok(None);
+                }
+                let ended = self
+                    .end_grants_of_client(id, EndReason::ClientRemoved, now)
+                    .await?;
+                self.forget_client(id).await?;
+                let mut transaction = self.begin().await?;
+                sqlx::query("DELETE FROM client WHERE id = $1")
+                    .bind(id)
+                    .execute(&mut *transaction)
+                    .await?;
+                commit_change(transaction).await?;
+                Ok(Some(ended))
+            }
+        }
+    }
+
+    /// Says whether there is such a client. The first instant stays when it is disabled twice.
+    async fn mark_disabled(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        if !hold(&mut transaction, id).await? {
-            transaction.rollback().await?;
-            return Ok(None);
-        }
-        let disabled_at: Option<i64> = sqlx::query_scalar("SELECT disabled_at FROM client WHERE id = $1")
+        let marked = sqlx::query("UPDATE client SET disabled_at = coalesce(disabled_at, $1) WHERE id = $2")
+            .bind(now.as_secs())
             .bind(id)
-            .fetch_one(&mut *transaction)
+            .execute(&mut *transaction)
             .await?;
-        let (query, reason) = match (change, disabled_at) {
-            // A node that had not looked yet may have begun something meanwhile.
-            (ClientChange::Disable, Some(_)) => (None, Some(EndReason::ClientDisabled)),
-            (ClientChange::Disable, None) => (
-                Some(sqlx::query("UPDATE client SET disabled_at = $1 WHERE id = $2").bind(now.as_secs())),
-                Some(EndReason::ClientDisabled),
-            ),
-            (ClientChange::Enable, None) => (None, None),
-            (ClientChange::Enable, Some(_)) => (
-                Some(sqlx::query("UPDATE client SET disabled_at = NULL WHERE id = $1")),
-                Some(EndReason::ClientDisabled),
-            ),
-            (ClientChange::Remove, _) => (
-                Some(sqlx::query("DELETE FROM client WHERE id = $1")),
-                Some(EndReason::ClientRemoved),
-            ),
-        };
-        if let Some(query) = query {
-            query.bind(id).execute(&mut *transaction).await?;
+        if marked.rows_affected() == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
         }
-        if change == ClientChange::Remove {
-            // What users allowed it is nothing that another client of the same id should find.
-            sqlx::query("DELETE FROM consent WHERE client_id = $1")
+        commit_change(transaction).await?;
+        Ok(true)
+    }
+
+    async fn enable_client(&self, id: &str, now: UnixTime) -> Result<Option<u64>, StoreError> {
+        let disabled_at: Option<Option<i64>> =
+            sqlx::query_scalar("SELECT disabled_at FROM client WHERE id = $1")
                 .bind(id)
-                .execute(&mut *transaction)
+                .fetch_optional(&self.reader)
                 .await?;
-        }
-        let ended = match reason {
-            Some(reason) => end_grants_of_client(&mut transaction, id, reason, now).await?,
-            None => 0,
+        let ended = match disabled_at {
+            None => return Ok(None),
+            Some(None) => return Ok(Some(0)),
+            // A node that had not looked yet may have issued codes since.
+            Some(Some(_)) => {
+                self.end_grants_of_client(id, EndReason::ClientDisabled, now)
+                    .await?
+            }
         };
+        let mut transaction = self.begin().await?;
+        sqlx::query("UPDATE client SET disabled_at = NULL WHERE id = $1")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
         commit_change(transaction).await?;
         Ok(Some(ended))
     }
@@ -231,31 +257,6 @@ async fn insert_secret(
     .execute(&mut **transaction)
     .await?;
     Ok(())
-}
-
-/// The codes first, since one that is exchanged at this moment becomes a family.
-async fn end_grants_of_client(
-    transaction: &mut Transaction,
-    client_id: &str,
-    reason: EndReason,
-    now: UnixTime,
-) -> Result<u64, StoreError> {
-    sqlx::query("UPDATE authorization_code SET used_at = $1 WHERE client_id = $2 AND used_at IS NULL")
-        .bind(now.as_secs())
-        .bind(client_id)
-        .execute(&mut **transaction)
-        .await?;
-    let ended = sqlx::query(
-        "UPDATE family SET ended_at = $1, end_reason = $3,
-            idle_ends = CASE WHEN idle_ends < $1 THEN idle_ends ELSE $1 END
-         WHERE client_id = $2 AND ended_at IS NULL",
-    )
-    .bind(now.as_secs())
-    .bind(client_id)
-    .bind(reason.as_str())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(ended.rows_affected())
 }
 
 fn client_of(row: &Row) -> Result<ClientRow, StoreError> {

@@ -143,6 +143,8 @@ impl Store {
                 AND code_challenge IS NOT DISTINCT FROM $6
                 AND used_at IS NULL AND expires_at > $1
                 AND EXISTS (SELECT 1 FROM \"user\" WHERE id = authorization_code.user_id AND disabled_at IS NULL)
+                AND NOT EXISTS (SELECT 1 FROM client
+                    WHERE id = authorization_code.client_id AND disabled_at IS NOT NULL)
              RETURNING user_id, sid, scope, resources, claims, nonce, auth_time",
         )
         .bind(now.as_secs())

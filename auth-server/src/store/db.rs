@@ -33,6 +33,9 @@ pub(super) enum Backend {
 /// Some connections to the database.
 pub(super) type Pool = sqlx::AnyPool;
 
+/// One of them.
+pub(super) type Connection = sqlx::AnyConnection;
+
 /// Statements that are carried out together or not at all, as [`super::Store::begin`] begins them; they are carried out
 /// by `&mut **transaction`.
 pub(super) type Transaction = sqlx::Transaction<'static, sqlx::Any>;

@@ -36,7 +36,7 @@ pub(crate) struct Rotation<'r> {
 pub(crate) enum GrantState {
     /// It does.
     Live,
-    /// It was revoked, its user signed out, or is disabled.
+    /// It was revoked, its user signed out, or its user or client is disabled.
     Ended,
 }
 
@@ -95,6 +95,26 @@ pub(super) async fn end_grants(
     now: UnixTime,
 ) -> Result<bool, StoreError> {
     hold_sid(transaction, sid).await?;
+    let ended = end_rows(transaction, sid, only_client, reason, now).await?;
+    outbox::queue(transaction, sid, only_client, now).await?;
+    Ok(ended.codes + ended.families > 0)
+}
+
+/// How much was ended.
+#[derive(Debug)]
+pub(super) struct EndedRows {
+    codes: u64,
+    pub(super) families: u64,
+}
+
+/// As above, for who holds the `sid`; nobody is told.
+pub(super) async fn end_rows(
+    transaction: &mut Transaction,
+    sid: &str,
+    only_client: Option<&str>,
+    reason: EndReason,
+    now: UnixTime,
+) -> Result<EndedRows, StoreError> {
     let codes = sqlx::query(
         "UPDATE authorization_code SET used_at = $1
          WHERE sid = $2 AND ($3 IS NULL OR client_id = $3) AND used_at IS NULL",
@@ -114,8 +134,10 @@ pub(super) async fn end_grants(
     .bind(reason.as_str())
     .execute(&mut **transaction)
     .await?;
-    outbox::queue(transaction, sid, only_client, now).await?;
-    Ok(codes.rows_affected() + families.rows_affected() > 0)
+    Ok(EndedRows {
+        codes: codes.rows_affected(),
+        families: families.rows_affected(),
+    })
 }
 
 impl Store {
@@ -132,8 +154,8 @@ impl Store {
     }
 
     /// Moves a family on by one generation if the presented token is the current one at this very moment; says
-    /// whether it did. Of any number of simultaneous calls with one token, one moves. The clock is read once the writer
-    /// is free: who waited for it may have come too late.
+    /// whether it did. Of any number of simultaneous calls with one token, one moves; none does for a client that is
+    /// disabled. The clock is read once the writer is free: who waited for it may have come too late.
     pub(crate) async fn rotate(
         &self,
         rotation: &Rotation<'_>,
@@ -145,7 +167,8 @@ impl Store {
             "UPDATE family SET generation = generation + 1, previous_digest = current_digest, current_digest = $1,
                 sealed_successor = $2, rotated_at = $3,
                 idle_ends = CASE WHEN absolute_ends < $4 THEN absolute_ends ELSE $4 END
-             WHERE id = $5 AND client_id = $6 AND current_digest = $7 AND ended_at IS NULL AND idle_ends > $3",
+             WHERE id = $5 AND client_id = $6 AND current_digest = $7 AND ended_at IS NULL AND idle_ends > $3
+                AND NOT EXISTS (SELECT 1 FROM client WHERE id = family.client_id AND disabled_at IS NOT NULL)",
         )
         .bind(rotation.next.digest().as_bytes())
         .bind(rotation.presented.seal(rotation.next))
@@ -222,7 +245,8 @@ impl Store {
     pub(crate) async fn grant_state(&self, handle: &[u8]) -> Result<GrantState, StoreError> {
         let row = sqlx::query(
             "SELECT 1 FROM family WHERE handle = $1 AND ended_at IS NULL
-                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = family.user_id AND disabled_at IS NULL)",
+                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = family.user_id AND disabled_at IS NULL)
+                AND NOT EXISTS (SELECT 1 FROM client WHERE id = family.client_id AND disabled_at IS NOT NULL)",
         )
         .bind(handle)
         .fetch_optional(&self.reader)

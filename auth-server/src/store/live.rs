@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use resource_server::time::UnixTime;
 use sqlx::Row as _;
 
-use super::db::Transaction;
+use super::db::Connection;
 use super::family::end_session_and_grants;
 use super::{Store, StoreError};
 use crate::grant::family::EndReason;
@@ -79,6 +79,9 @@ impl<'w> Whose<'w> {
         }
     }
 }
+
+/// Sign-ins of one user that end in one transaction: each of them holds its own lock.
+const SIGN_INS_AT_ONCE: usize = 100;
 
 impl Store {
     /// The next live sessions by `sid`.
@@ -169,7 +172,26 @@ impl Store {
         Ok(sign_ins)
     }
 
-    /// Ends everything that came from these sign-ins, all or none.
+    /// Ends everything that a user is signed in by, perhaps but for one `sid`; gives what ended. Who fails on the way has
+    /// ended some, and does it again.
+    pub(super) async fn end_all_of_user(
+        &self,
+        user_id: &str,
+        kept_sid: Option<&str>,
+        reason: EndReason,
+        now: UnixTime,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut ended = live_sids_within(&mut *self.reader.acquire().await?, user_id, now).await?;
+        ended.retain(|sid| Some(sid.as_str()) != kept_sid);
+        for sids in ended.chunks(SIGN_INS_AT_ONCE) {
+            let sids: Vec<&str> = sids.iter().map(String::as_str).collect();
+            self.end_sign_ins(&sids, reason, now).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Ends everything that came from these sign-ins, all or none; but of one that has very many grants, most may end
+    /// before.
     pub(crate) async fn end_sign_ins(
         &self,
         sids: &[&str],
@@ -182,6 +204,9 @@ impl Store {
             return Ok(());
         };
         let _turn = self.turn_of(first).await?;
+        for sid in &sids {
+            self.end_most_of_sid(sid, reason, now).await?;
+        }
         let mut transaction = self.begin().await?;
         for sid in sids {
             end_session_and_grants(&mut transaction, sid, reason, now).await?;
@@ -194,7 +219,7 @@ impl Store {
 /// The `sid`s of a user's sessions, grants and codes that could still be used, here or by clients that were told of them;
 /// in order.
 pub(super) async fn live_sids_within(
-    transaction: &mut Transaction,
+    connection: &mut Connection,
     user_id: &str,
     now: UnixTime,
 ) -> Result<Vec<String>, StoreError> {
@@ -206,7 +231,7 @@ pub(super) async fn live_sids_within(
     )
     .bind(user_id)
     .bind(now.as_secs())
-    .fetch_all(&mut **transaction)
+    .fetch_all(connection)
     .await?;
     sids.sort_unstable();
     Ok(sids)

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::{Store, StoreError};
 use crate::grant::target::Named;
 
-/// A grant that stands, of a user who is not disabled.
+/// A grant that stands; neither its user nor its client is disabled.
 #[derive(Debug)]
 pub(crate) struct LiveGrant {
     pub(crate) client_id: String,
@@ -20,7 +20,8 @@ impl Store {
     pub(crate) async fn live_grant(&self, handle: &[u8]) -> Result<Option<LiveGrant>, StoreError> {
         let row = sqlx::query(
             "SELECT client_id, user_id, sid, resources FROM family WHERE handle = $1 AND ended_at IS NULL
-                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = family.user_id AND disabled_at IS NULL)",
+                AND EXISTS (SELECT 1 FROM \"user\" WHERE id = family.user_id AND disabled_at IS NULL)
+                AND NOT EXISTS (SELECT 1 FROM client WHERE id = family.client_id AND disabled_at IS NOT NULL)",
         )
         .bind(handle)
         .fetch_optional(&self.reader)

@@ -1,5 +1,7 @@
 //! The contract of the store, which each database keeps: this file is compiled once for each.
 
+#[path = "tests/clients.rs"]
+pub(super) mod clients;
 #[path = "tests/operators.rs"]
 mod operators;
 #[path = "tests/outbox.rs"]
@@ -24,7 +26,7 @@ use resource_server::time::{ManualClock, UnixTime};
 use super::*;
 use crate::config::SignInLifetimes;
 use crate::grant::claims::AskedClaims;
-use crate::grant::code::{Code, CodeClaim, NewCode};
+use crate::grant::code::{Code, CodeClaim, NewCode, RedeemedCode};
 use crate::grant::family::EndReason;
 use crate::grant::pkce::{CodeChallenge, CodeVerifier};
 use crate::grant::refresh_token::{FamilyId, RefreshToken};

@@ -2,8 +2,6 @@ use resource_server::time::UnixTime;
 use sqlx::Row as _;
 
 use super::db::Row;
-use super::family::end_session_and_grants;
-use super::live::live_sids_within;
 use super::{Store, StoreError};
 use crate::grant::family::EndReason;
 use crate::user::{User, UserName, UserRecord};
@@ -173,15 +171,16 @@ impl Store {
         rows.iter().map(record_of).collect()
     }
 
-    /// Changes a user, and in the same step ends what must not outlive the change; gives the ended `sid`s. There is no
-    /// such user: `None`.
+    /// Changes a user, and ends what must not outlive the change; gives the ended `sid`s. There is no such user: `None`.
+    ///
+    /// The change is written down first and by itself: from then on nothing begins that it forbids, however much there is to
+    /// end. Who fails on the way does the same again.
     pub(crate) async fn change_user(
         &self,
         id: &str,
         change: UserChange<'_>,
         now: UnixTime,
     ) -> Result<Option<Vec<String>>, StoreError> {
-        let mut transaction = self.begin().await?;
         let (update, value, ends) = match change {
             // The first instant stays when somebody is disabled twice.
             UserChange::Disable => (
@@ -202,19 +201,13 @@ impl Store {
             (_, Some(hash)) => query.bind(hash),
             (_, None) => query,
         };
-        if query.execute(&mut *transaction).await?.rows_affected() == 0 {
-            transaction.rollback().await?;
+        if query.execute(&self.writer).await?.rows_affected() == 0 {
             return Ok(None);
         }
-        let mut ended = Vec::new();
-        if let Some(reason) = ends {
-            ended = live_sids_within(&mut transaction, id, now).await?;
-            for sid in &ended {
-                end_session_and_grants(&mut transaction, sid, reason, now).await?;
-            }
-        }
-        transaction.commit().await?;
-        Ok(Some(ended))
+        Ok(Some(match ends {
+            Some(reason) => self.end_all_of_user(id, None, reason, now).await?,
+            None => Vec::new(),
+        }))
     }
 }
 

@@ -138,23 +138,24 @@ async fn disabling_a_client_ends_its_grants_at_once_and_enabling_revives_none() 
     let refused = server.token(portal, &exchange_form(&on_its_way)).await;
     refused.assert_oauth_error(400, "invalid_grant");
     assert_eq!(server.user_info(&tokens.access_token).await.status, 401);
-    // A code of the second in which nobody has looked.
-    let late = portal_tokens(&server, &secret).await;
+    // A code of the second in which nobody has looked: it is worth nothing.
+    let late = portal_code(&server).await.code();
+    let refused = server.token(portal, &exchange_form(&late)).await;
+    refused.assert_oauth_error(400, "invalid_grant");
     server.advance(1);
-    let refused = server.token(portal, &refresh_form(&late.refresh_token)).await;
+    let refused = server.token(portal, &exchange_form(&late)).await;
     refused.assert_oauth_error(401, "invalid_client");
-    assert_eq!(server.user_info(&late.access_token).await.status, 401);
     let unknown = Browser::new(&server).authorize(&portal_request()).await;
     unknown.assert_page(400, "not known here");
-    assert_eq!(administration.disable_client(&config, "portal").await.unwrap(), 1);
+    assert_eq!(administration.disable_client(&config, "portal").await.unwrap(), 0);
 
     administration.enable_client(&config, "portal").await.unwrap();
     server.advance(1);
-    for tokens in [&tokens, &late] {
-        let refused = server.token(portal, &refresh_form(&tokens.refresh_token)).await;
-        refused.assert_oauth_error(400, "invalid_grant");
-        assert_eq!(server.user_info(&tokens.access_token).await.status, 401);
-    }
+    let refused = server.token(portal, &refresh_form(&tokens.refresh_token)).await;
+    refused.assert_oauth_error(400, "invalid_grant");
+    assert_eq!(server.user_info(&tokens.access_token).await.status, 401);
+    let refused = server.token(portal, &exchange_form(&late)).await;
+    refused.assert_oauth_error(400, "invalid_grant");
     let fresh = portal_tokens(&server, &secret).await;
     administration.enable_client(&config, "portal").await.unwrap();
     let kept = server.token(portal, &refresh_form(&fresh.refresh_token)).await;

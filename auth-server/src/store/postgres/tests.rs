@@ -8,7 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::super::db::{Transaction, hold_sid};
-use super::super::tests::{LIFETIMES, add_session, at, new_code, session, sign_in, store_at};
+use super::super::tests::clients::{add_client, add_many_families};
+use super::super::tests::{LIFETIMES, add_session, at, family, new_code, session, sign_in, store_at};
 use super::super::*;
 use crate::client::Client;
 use crate::client::registry::Registry;
@@ -229,6 +230,72 @@ async fn what_waits_for_one_user_leaves_connections_for_the_others() {
     let (issued, ended) = flood.await;
     assert!(issued.into_iter().all(|added| added.unwrap() == CodeAdded::Now));
     assert!(ended.into_iter().all(|held| !held.unwrap()));
+}
+
+/// The number that a question is answered with, asked again until it is this one.
+async fn until(store: &Store, question: &'static str, expected: i64) {
+    let ask = || sqlx::query_scalar::<_, i64>(question).fetch_one(&store.reader);
+    while ask().await.unwrap() != expected {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Somebody is busy with one grant. Neither that nor any number of grants puts off that a client or a user is disabled, and
+/// the other grants end meanwhile.
+#[tokio::test]
+async fn disabling_waits_for_nobody() {
+    let store = store_at(&fresh().await).await;
+    add_client(&store).await;
+    let (busy, _) = family(&store).await;
+    let many = add_many_families(&store, "s").await;
+    add_many_families(&store, "t").await;
+    // No statement may change more than a few rows: what holds for as many as there are holds for more.
+    sqlx::raw_sql(
+        "CREATE FUNCTION refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF (SELECT count(*) FROM changed) > 500 THEN RAISE 'too many rows at once'; END IF;
+            RETURN NULL;
+         END $$;
+         CREATE TRIGGER refuse_many AFTER UPDATE ON family REFERENCING NEW TABLE AS changed
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse_many()",
+    )
+    .execute(&store.writer)
+    .await
+    .unwrap();
+
+    let mut holding = store.begin().await.unwrap();
+    sqlx::query("UPDATE family SET scope = scope WHERE id = $1")
+        .bind(busy.family().as_bytes())
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+    let disabled = async {
+        let disabled = store.change_client("bff", ClientChange::Disable, at(1));
+        disabled.await.unwrap()
+    };
+    let is_marked = async {
+        let marks = "SELECT count(*) FROM client WHERE disabled_at IS NOT NULL";
+        until(&store, marks, 1).await;
+        until(&store, "SELECT count(*) FROM family WHERE ended_at IS NULL", 1).await;
+        holding.rollback().await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(disabled, is_marked);
+    assert_eq!(ended, Some(1 + 2 * many.unsigned_abs()));
+
+    add_many_families(&store, "s").await;
+    let mut holding = store.begin().await.unwrap();
+    hold_sid(&mut holding, "s").await.unwrap();
+    let disabled = async {
+        let disabled = store.change_user("u", UserChange::Disable, at(2));
+        disabled.await.unwrap()
+    };
+    let is_marked = async {
+        let marks = "SELECT count(*) FROM \"user\" WHERE disabled_at IS NOT NULL";
+        until(&store, marks, 1).await;
+        holding.rollback().await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(disabled, is_marked);
+    assert_eq!(ended.unwrap(), ["s"]);
+    until(&store, "SELECT count(*) FROM family WHERE ended_at IS NULL", 0).await;
 }
 
 /// Ends every other connection to the database, as a restart of the server does.
