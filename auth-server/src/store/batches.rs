@@ -21,6 +21,9 @@ const OF_CLIENT: [(&str, &str); 4] = [
     ("pushed_request", "digest"),
 ];
 
+/// Those of them in which somebody may be busy with a row that stays. (Who is busy with a consent deletes it.)
+const BY_SIGN_IN: [&str; 2] = ["session_client", "logout_outbox"];
+
 /// Whose grants are meant.
 #[derive(Debug, Clone, Copy)]
 enum Grants<'g> {
@@ -132,6 +135,21 @@ impl Store {
                  DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM few)"
             );
             self.in_batches(&statement, |query| query.bind(client_id)).await?;
+        }
+        for table in BY_SIGN_IN {
+            let left = format!("SELECT sid FROM {table} WHERE client_id = $1");
+            let left: Vec<String> = sqlx::query_scalar(AssertSqlSafe(left))
+                .bind(client_id)
+                .fetch_all(&self.reader)
+                .await?;
+            let delete = format!("DELETE FROM {table} WHERE client_id = $1 AND sid = $2");
+            for sid in left {
+                sqlx::query(AssertSqlSafe(delete.as_str()))
+                    .bind(client_id)
+                    .bind(sid)
+                    .execute(&self.writer)
+                    .await?;
+            }
         }
         Ok(())
     }

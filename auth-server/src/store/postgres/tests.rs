@@ -125,6 +125,7 @@ async fn both_databases_have_the_same_tables_columns_and_indexes() {
 enum Held {
     User,
     Sid,
+    Note,
 }
 
 impl Held {
@@ -132,6 +133,10 @@ impl Held {
         match self {
             Self::User => {
                 let change = "UPDATE \"user\" SET password_hash = password_hash WHERE id = 'u'";
+                sqlx::query(change).execute(&mut **transaction).await.unwrap();
+            }
+            Self::Note => {
+                let change = "UPDATE session_client SET ends_at = ends_at WHERE sid = 's'";
                 sqlx::query(change).execute(&mut **transaction).await.unwrap();
             }
             Self::Sid => hold_sid(transaction, "s").await.unwrap(),
@@ -296,6 +301,18 @@ async fn disabling_waits_for_nobody() {
     let (ended, ()) = tokio::join!(disabled, is_marked);
     assert_eq!(ended.unwrap(), ["s"]);
     until(&store, "SELECT count(*) FROM family WHERE ended_at IS NULL", 0).await;
+}
+
+#[tokio::test]
+async fn removing_a_client_leaves_nothing_that_somebody_was_busy_with() {
+    let store = store_at(&fresh().await).await;
+    add_client(&store).await;
+    let note = "INSERT INTO session_client (sid, client_id, user_id, ends_at) VALUES ('s', 'bff', 'u', 9)";
+    sqlx::query(note).execute(&store.writer).await.unwrap();
+    let removed = store.change_client("bff", ClientChange::Remove, at(1));
+    let removed = assert_waits_for(&store, Held::Note, removed, "removing").await;
+    assert_eq!(removed.unwrap(), Some(0));
+    until(&store, "SELECT count(*) FROM session_client", 0).await;
 }
 
 /// Ends every other connection to the database, as a restart of the server does.

@@ -74,14 +74,21 @@ async fn no_code_outlives_what_it_was_issued_for() {
 }
 
 #[tokio::test]
-async fn answers_at_two_nodes_and_taking_back_never_wait_for_each_other() {
+async fn answers_at_two_nodes_taking_back_and_removing_never_wait_for_each_other() {
     let (nodes, _folder) = nodes().await;
+    clients::add_client(&nodes[0]).await;
     add_session(&nodes[0], &Digest::of(b"key"), LIFETIMES).await;
     join_all((0..MANY).map(|n| {
         let store = &nodes[n % 2];
         async move {
             if n % 5 == 0 {
                 store.take_back("u", "bff", at(0)).await.unwrap();
+            } else if n % 5 == 1 {
+                store
+                    .change_client("bff", ClientChange::Remove, at(0))
+                    .await
+                    .unwrap();
+                let _ = store.add_client("bff", "", None, at(0)).await.unwrap();
             } else {
                 let code = new_code(&Code::generate());
                 let added = store.allow(&code, &asked(), at(0)).await.unwrap();
