@@ -67,7 +67,8 @@ fn parse(
     let scopes = parse_scopes(section);
     let require_pkce = section.switch_or("require_pkce", true);
     let require_pushed = section.switch_or("require_pushed_authorization_requests", false);
-    let resources = parse_resources(section, issuer.map_or("issuer", Issuer::as_str), resources);
+    let user_info = issuer.map_or("issuer", Issuer::as_str);
+    let resources = parse_resources(section, user_info, resources, secrets);
     let signing = parse_signing(section);
     let consent = parse_consent(section);
 
@@ -182,11 +183,13 @@ fn parse_grants(section: &mut Section<'_>, may_be_empty: bool) -> Option<Vec<Gra
 }
 
 /// `audience` and `resources`. An audience that no `[[resource]]` describes knows every scope, so it goes with no other
-/// resource: nobody could say whose scope is whose.
+/// resource: nobody could say whose scope is whose. A client of the database has none of these: one whose `[[resource]]`
+/// is taken out of the file would have every scope there.
 fn parse_resources(
     section: &mut Section<'_>,
     user_info: &str,
     described: Option<&[Resource]>,
+    secrets: ClientSecrets,
 ) -> Option<Resources> {
     let Some(described) = described else {
         section.forgo(&["audience", "resources"]);
@@ -195,6 +198,7 @@ fn parse_resources(
     let find = |name: &str| described.iter().find(|resource| resource.identifier == name);
     let names = section.texts_or("resources", &[]);
     let has_others = names.as_ref().is_some_and(|names| !names.is_empty());
+    let is_stored = secrets == ClientSecrets::InDatabase;
     let default = section.parsed_or("audience", user_info, |audience| match find(audience) {
         Some(resource) => Ok(resource.clone()),
         // What a grant is for is stored with spaces between.
@@ -206,6 +210,9 @@ fn parse_resources(
             ..Resource::undescribed(audience)
         }),
         None if has_others => Err("must be the identifier of a [[resource]], as resources is set"),
+        None if is_stored && audience != user_info => {
+            Err("must be the identifier of a [[resource]] or the issuer, as the client is in the database")
+        }
         None => Ok(Resource::undescribed(audience)),
     });
     let names = names?;

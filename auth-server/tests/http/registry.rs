@@ -14,7 +14,20 @@ pub(crate) const WORKER: &str = r#"
 id = "worker"
 grants = ["client_credentials"]
 scopes = ["notes:read"]
-audience = "https://notes.example"
+"#;
+
+const SCANS: &str = r#"
+[[resource]]
+identifier = "https://scans.example"
+scopes = ["scan"]
+user_info = false
+"#;
+
+const SCANNER: &str = r#"
+id = "scanner"
+grants = ["client_credentials"]
+scopes = ["scan", "notes:read"]
+audience = "https://scans.example"
 "#;
 
 const PORTAL: &str = r#"
@@ -280,4 +293,37 @@ async fn a_client_in_both_places_keeps_the_server_from_starting() {
         .unwrap();
     let refused = server.start_again().await.unwrap_err();
     assert!(format!("{refused:#}").contains("\"bff\" is in the configuration file and in the database"));
+}
+
+#[tokio::test]
+async fn a_client_whose_api_is_described_no_more_is_left_out_and_not_widened() {
+    let server = Server::start_below("", SCANS).await;
+    let administration = server.administration().await;
+    let secret = add(&server, &administration, SCANNER).await;
+    administration.close().await;
+    server.advance(1);
+    let scanner = Credentials::Basic("scanner", &secret);
+    let token = server.token(scanner, &OWN).await.json();
+    assert_eq!(token["scope"], "scan");
+
+    let server = server.restarted_with(SCANS, "").await;
+    let refused = server.token(scanner, &OWN).await;
+    refused.assert_oauth_error(401, "invalid_client");
+    let administration = server.administration().await;
+    let config = server.operator_config();
+    let record = administration.client(&config, "scanner").await.unwrap();
+    let said = "audience = \"https://scans.example\": must be the identifier of a [[resource]] or the issuer";
+    let faults = record.client.unwrap_err().to_string();
+    assert!(faults.contains(said), "{faults}");
+    let other = SCANNER.replace("scanner", "other");
+    let refused = administration.add_client(&config, &other).await.unwrap_err();
+    assert!(refused.to_string().contains(said), "{refused}");
+    let own = other.replace("https://scans.example", &server.issuer);
+    administration.add_client(&config, &own).await.unwrap();
+    administration.close().await;
+
+    let described = format!("{SCANS}\n[server]");
+    let server = server.restarted_with("[server]", &described).await;
+    let token = server.token(scanner, &OWN).await.json();
+    assert_eq!(token["scope"], "scan");
 }
