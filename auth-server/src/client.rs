@@ -22,6 +22,11 @@ pub(crate) use credentials::{
 pub use redirect_uri::RedirectUri;
 pub use resource::{Resource, Resources};
 
+/// RFC 6749 appendix A.1.
+pub(crate) fn is_client_id(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
+}
+
 /// A registered OAuth client.
 #[derive(Debug, Clone)]
 pub struct Client {

@@ -4,5 +4,6 @@
 mod delivery;
 pub(crate) mod endpoint;
 pub(crate) mod notifier;
+mod places;
 pub(crate) mod request;
 mod token;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use resource_server::time::UnixTime;
 
+use crate::client::is_client_id;
 use crate::params::Params;
 use crate::signin::session::SignedIn;
 
@@ -27,7 +28,9 @@ pub(crate) enum Change {
 impl Change {
     /// Reads what a form says; `None` when that is nothing.
     pub(crate) fn parse(form: &Params) -> Option<Self> {
-        let target = || form.get("target").map(str::to_owned);
+        // A `sid` is of the same characters.
+        let is_target = |target: &&str| is_client_id(target);
+        let target = || form.get("target").filter(is_target).map(str::to_owned);
         match form.get("action")? {
             "end" => target().map(Self::EndSession),
             "end-others" => Some(Self::EndOthers),
@@ -82,9 +85,16 @@ mod tests {
             "action=end",
             "action=take-back&target=",
             "action=x&target=y",
+            "action=end&target=%00",
+            "action=take-back&target=a%00",
+            "action=take-back&target=%C3%A4",
             "action=end-others&action=end",
         ] {
             assert_eq!(Change::parse(&Params::parse(text.as_bytes())), None, "{text}");
+        }
+        for (length, is_one) in [(255, true), (256, false)] {
+            let text = format!("action=take-back&target={}", "a".repeat(length));
+            assert_eq!(Change::parse(&Params::parse(text.as_bytes())).is_some(), is_one);
         }
     }
 

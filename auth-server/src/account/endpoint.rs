@@ -155,9 +155,10 @@ pub(crate) async fn carry_out(
             return Ok(message(look, StatusCode::OK, Notice::SignedOut));
         }
         Change::TakeBack(client_id) => {
-            store.take_back(user_id, &client_id, now).await?;
-            let sid = &signed_in.sid;
-            audit::taken_back(Subject { user_id, sid }, &client_id);
+            if store.take_back(user_id, &client_id, now).await?.is_some() {
+                let sid = &signed_in.sid;
+                audit::taken_back(Subject { user_id, sid }, &client_id);
+            }
             Done::Revoked
         }
     };

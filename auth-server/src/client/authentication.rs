@@ -36,7 +36,6 @@ pub(crate) enum Judged<'p> {
 }
 
 /// A client that is to be believed if its assertion is good.
-#[derive(Debug)]
 pub(crate) struct Asserted<'p> {
     pub(crate) client: Arc<Client>,
     pub(crate) keys: AssertionKeys,
@@ -144,6 +143,15 @@ impl fmt::Debug for Presented {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Presented")
             .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Nobody has used the assertion yet.
+impl fmt::Debug for Asserted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asserted")
+            .field("client_id", &self.client.id)
             .finish_non_exhaustive()
     }
 }

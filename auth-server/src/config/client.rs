@@ -3,7 +3,7 @@ use resource_server::settings::Section;
 use super::{ClientSecrets, Issuer};
 use crate::client::{
     BackChannel, Client, ClientSigning, Clients, Consent, Grant, Kind, RedirectUri, Resource, Resources,
-    SigningAlgorithm,
+    SigningAlgorithm, is_client_id,
 };
 use crate::http::target;
 use crate::scope::{OFFLINE_ACCESS, OPENID, ScopeSet};
@@ -99,10 +99,8 @@ fn parse_consent(section: &mut Section<'_>) -> Option<Consent> {
     })
 }
 
-/// RFC 6749 appendix A.1.
 fn parse_id(id: &str) -> Result<String, &'static str> {
-    let is_printable = id.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
-    if id.is_empty() || id.len() > 255 || !is_printable {
+    if !is_client_id(id) {
         return Err("must be 1 to 255 printable ASCII characters");
     }
     Ok(id.to_owned())

@@ -1,18 +1,19 @@
 //! Tells clients of sign-outs: takes what is due from the outbox, sends it, and says there what came of it.
 //!
 //! The outbox is looked at twice a second instead of being told of: what commands and other nodes put there is found the same
-//! way. Each client has a few places of its own, and one alone while it fails, so that one which does not answer holds up
+//! way. Each client has a few places of its own, and one alone while it fails, so that those which do not answer hold up
 //! nobody else.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use super::delivery::{Next, Outcome};
+use super::places::Places;
 use super::token::logout_token;
 use crate::client::{BackChannel, Client, Clients};
 use crate::http::OutboundError;
@@ -25,10 +26,6 @@ use crate::store::{Notification, StoreError, in_time};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const REPORT_EVERY: Duration = Duration::from_secs(60);
-/// Calls to one client at a time.
-const PER_CLIENT: usize = 4;
-/// Calls at a time in all.
-const IN_ALL: usize = 64;
 /// Longer than one attempt takes, the call and what is written afterwards. Whoever is not done by then is taken for dead.
 const LEASE: Duration = Duration::from_secs(30);
 /// A client is behind when something has waited for this long.
@@ -46,8 +43,7 @@ impl Notifier {
         let stop = Arc::new(Notify::new());
         let worker = Worker {
             shared,
-            places: HashMap::new(),
-            in_all: Arc::new(Semaphore::new(IN_ALL)),
+            places: Places::new(),
             under_way: JoinSet::new(),
             complaints: HashMap::new(),
             more_waits: false,
@@ -68,8 +64,7 @@ impl Notifier {
 
 struct Worker {
     shared: Arc<Shared>,
-    places: HashMap<String, Arc<Semaphore>>,
-    in_all: Arc<Semaphore>,
+    places: Places,
     under_way: JoinSet<Told>,
     /// What was wrong the last time, by client; one that took the last notification is not in it.
     complaints: HashMap<String, String>,
@@ -128,8 +123,9 @@ impl Worker {
             if registered(&self.shared.clients(), &client_id).is_none() {
                 continue;
             }
-            let permits = self.free_places(&client_id);
-            let wanted = permits.len();
+            let is_failing = self.complaints.contains_key(&client_id);
+            let places = self.places.free(&client_id, is_failing);
+            let wanted = places.len();
             let now = self.shared.now();
             let claimed = match u32::try_from(wanted) {
                 Ok(0) | Err(_) => Vec::new(),
@@ -139,33 +135,15 @@ impl Worker {
                 }
             };
             self.more_waits |= claimed.len() == wanted;
-            for (notification, permit) in claimed.into_iter().zip(permits) {
+            for (notification, place) in claimed.into_iter().zip(places) {
                 let shared = Arc::clone(&self.shared);
                 self.under_way.spawn(async move {
-                    let _place = permit;
+                    let _place = place;
                     tell(&shared, notification).await
                 });
             }
         }
         Ok(())
-    }
-
-    /// The places that may be taken for a client: none, when so many calls to it, or to all, are under way.
-    fn free_places(&mut self, client_id: &str) -> Vec<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let new = || Arc::new(Semaphore::new(PER_CLIENT));
-        let own = self.places.entry(client_id.to_owned()).or_insert_with(new);
-        let most = if self.complaints.contains_key(client_id) {
-            1
-        } else {
-            PER_CLIENT
-        };
-        let taken = PER_CLIENT - own.available_permits();
-        (taken..most)
-            .map_while(|_| {
-                let own = Arc::clone(own).try_acquire_owned().ok()?;
-                Some((own, Arc::clone(&self.in_all).try_acquire_owned().ok()?))
-            })
-            .collect()
     }
 
     fn note(&mut self, ended: Result<Told, JoinError>) {

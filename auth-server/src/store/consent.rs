@@ -122,18 +122,18 @@ impl Store {
     }
 
     /// Takes back what a user allowed a client, and ends all that it holds for the user, codes on their way included;
-    /// gives the `sid`s that these came from.
+    /// gives the `sid`s that these came from. There was nothing of all this: `None`.
     pub(crate) async fn take_back(
         &self,
         user_id: &str,
         client_id: &str,
         now: UnixTime,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Option<Vec<String>>, StoreError> {
         let _turn = self.turn_of(user_id).await?;
         let mut transaction = self.begin().await?;
         // A code that is being issued for it is stored before this, or not at all.
         hold_consent(&mut transaction, user_id, client_id).await?;
-        sqlx::query("DELETE FROM consent WHERE user_id = $1 AND client_id = $2")
+        let deleted = sqlx::query("DELETE FROM consent WHERE user_id = $1 AND client_id = $2")
             .bind(user_id)
             .bind(client_id)
             .execute(&mut *transaction)
@@ -143,7 +143,8 @@ impl Store {
             end_grants(&mut transaction, sid, Some(client_id), EndReason::TakenBack, now).await?;
         }
         transaction.commit().await?;
-        Ok(sids)
+        let is_any = deleted.rows_affected() > 0 || !sids.is_empty();
+        Ok(is_any.then_some(sids))
     }
 }
 

@@ -148,6 +148,17 @@ fn secrets_overlap_until_their_end() {
 }
 
 #[test]
+fn an_assertion_stands_in_no_debug_output() {
+    let form = format!("client_id=signer&client_assertion=unused&client_assertion_type={JWT_BEARER}");
+    let presented = Presented::read(None, &Params::parse(form.as_bytes())).unwrap();
+    let clients = clients();
+    let judged = presented.judge(&clients, NOW).unwrap();
+    for shown in [format!("{judged:?}"), format!("{presented:?}")] {
+        assert!(shown.contains("signer") && !shown.contains("unused"), "{shown}");
+    }
+}
+
+#[test]
 fn an_assertion_is_for_clients_with_keys_and_comes_alone() {
     let kind = format!("client_assertion_type={JWT_BEARER}");
     let of_signer = format!("x.{}.y", crate::secret::base64url(br#"{"sub":"signer"}"#));

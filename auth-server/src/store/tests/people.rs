@@ -36,9 +36,12 @@ async fn what_was_allowed_is_remembered_until_it_is_taken_back() {
     assert_eq!(accesses.len(), 1);
     assert_eq!(accesses[0].scope, asked().scope);
 
-    assert_eq!(store.take_back("u", "other", at(0)).await.unwrap(), [""; 0]);
+    assert_eq!(store.take_back("u", "other", at(0)).await.unwrap(), None);
     assert_eq!(live_codes(&store).await, 2);
-    assert_eq!(store.take_back("u", "bff", at(0)).await.unwrap(), ["s"]);
+    let ended = store.take_back("u", "bff", at(0)).await.unwrap();
+    assert_eq!(ended.unwrap(), ["s"]);
+    let again = store.take_back("u", "bff", at(0)).await.unwrap();
+    assert_eq!(again, None, "nothing is left");
     assert_eq!(live_codes(&store).await, 0);
     assert_eq!(issue().await, CodeAdded::ConsentOver);
     assert_eq!(store.accesses("u", at(0)).await.unwrap(), []);
