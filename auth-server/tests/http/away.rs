@@ -6,7 +6,7 @@ use sqlx::{AnyPool, AssertSqlSafe};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-use crate::back_channel::settings;
+use crate::back_channel::{settings, until};
 use crate::harness::{BFF, Browser, PASSWORD, Receiver, Server, authorization};
 use crate::registry::{WORKER, add, worker};
 
@@ -128,19 +128,30 @@ async fn kids(server: &Server) -> Vec<String> {
 async fn connections_that_fall_silent_keep_no_node_from_what_changes() {
     let mut receiver = Receiver::start();
     let server = Server::start_below("", &settings(&receiver.uri, None)).await;
+    let database = server.open_database().await;
     let (server, line) = Line::before(server).await;
     let secret = add(&server, &server.administration().await, WORKER).await;
     server.advance(1);
     assert_eq!(worker(&server, &secret).await, 200);
     let kid = kids(&server).await.remove(0);
 
+    // The one that tells clients of sign-outs is sure to wait for an answer.
+    let mut holding = database.begin().await.unwrap();
+    sqlx::query("LOCK TABLE logout_outbox IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *holding)
+        .await
+        .unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until(&database, waiting, 1).await;
     line.forget();
+    holding.rollback().await.unwrap();
     let administration = server.administration().await;
     let config = server.operator_config();
     administration.disable_client(&config, "worker").await.unwrap();
     administration.withdraw_signing_keys(&[&kid]).await.unwrap();
     sqlx::query("INSERT INTO logout_outbox VALUES ('s', 'told', 'u', 0, 0, 0)")
-        .execute(&server.open_database().await)
+        .execute(&database)
         .await
         .unwrap();
     let noticed = async {

@@ -75,7 +75,7 @@ async fn sign_out(browser: &mut Browser<'_>, tokens: &Tokens) {
 }
 
 /// Waits for what this query counts.
-async fn until(database: &AnyPool, query: &'static str, expected: i64) {
+pub(crate) async fn until(database: &AnyPool, query: &'static str, expected: i64) {
     let reached = async {
         let mut looks = tokio::time::interval(Duration::from_millis(10));
         loop {
