@@ -1,8 +1,9 @@
 //! A compact OAuth 2.1 authorization server and OpenID provider.
 //!
-//! Authorization code with PKCE, refresh tokens that rotate, client credentials, resource indicators, introspection,
-//! revocation, userinfo, discovery and RP-initiated logout; users with passwords, clients from the configuration
-//! or the database; an SQLite file or a PostgreSQL database. [`start`] runs it in any tokio runtime, several of them in one process if need be.
+//! Authorization code with PKCE, pushed requests, refresh tokens that rotate, client credentials, token exchange, resource
+//! indicators, introspection, revocation, userinfo, discovery, RP-initiated and back-channel logout; users with passwords,
+//! and pages for consent and their account; clients from the configuration or the database; signing keys that rotate; an
+//! SQLite file or a PostgreSQL database. [`start`] runs it in any tokio runtime, several of them in one process if need be.
 
 mod account;
 mod app;

@@ -75,16 +75,16 @@ impl Contender {
                 "storage.durability = \"normal\"\n",
             ),
         };
-        Self::ours_with(name, Place::OwnCore, lines).await
+        Self::ours_with(name, Place::OwnCore, 1, lines).await
     }
 
-    /// The same with further lines of `auth-server.toml`.
-    pub(crate) async fn ours_with(name: &'static str, place: Place, lines: &str) -> Self {
+    /// The same with so many workers, and further lines of `auth-server.toml`.
+    pub(crate) async fn ours_with(name: &'static str, place: Place, workers: usize, lines: &str) -> Self {
         let program = program().display().to_string();
         let configure = async |port: u16| {
             let folder = TempDir::new().expect("a temporary folder");
             let file = folder.path().join("auth-server.toml");
-            fs::write(&file, configuration(port, folder.path(), lines)).expect("a file");
+            fs::write(&file, configuration(port, folder.path(), workers, lines)).expect("a file");
             add_user(&program, &file);
             let arguments = vec!["--config".to_owned(), file.display().to_string()];
             (arguments, folder)
@@ -177,11 +177,11 @@ fn issuer(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-fn configuration(port: u16, folder: &Path, lines: &str) -> String {
+fn configuration(port: u16, folder: &Path, workers: usize, lines: &str) -> String {
     let folder = folder.display();
     let scopes: Vec<_> = SCOPES.split(' ').collect();
     let mut text = format!(
-        "issuer = \"{}\"\nserver.listen = \"127.0.0.1:{port}\"\nserver.workers = 1\n\
+        "issuer = \"{}\"\nserver.listen = \"127.0.0.1:{port}\"\nserver.workers = {workers}\n\
          server.trusted_proxies = [\"127.0.0.1\"]\nkeys.path = \"{folder}/keys.json\"\n\
          storage.path = \"{folder}/auth-server.sqlite3\"\n{lines}",
         issuer(port)
@@ -203,6 +203,7 @@ fn add_user(program: &str, config: &Path) {
         .env("CLIENT_SECRET", CLIENT_SECRET)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .expect("the auth server runs");
     let mut stdin = adding.stdin.take().expect("stdin is piped");
