@@ -45,7 +45,7 @@ pub(crate) use account::OwnPassword;
 pub(crate) use attempt::AttemptLimits;
 pub(crate) use client::{ClientChange, ClientRow, SecretRow};
 pub(crate) use code::{CodeAdded, Redeemed};
-pub(crate) use db::in_time;
+pub(crate) use db::{LOOK_PATIENCE, in_time};
 pub(crate) use family::{GrantState, NewFamily, Rotation};
 pub use live::LiveSession;
 pub(crate) use live::Whose;

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use super::{Client, ClientSecret, Clients, Credentials, Kind};
 use crate::config::Registrations;
-use crate::store::{ClientRow, Store, StoreError, in_time};
+use crate::store::{ClientRow, LOOK_PATIENCE, Store, StoreError, in_time};
 
 /// All clients, as they were at the last look.
 #[derive(Debug)]
@@ -68,9 +68,11 @@ impl Registry {
         Arc::clone(&self.current.load().clients)
     }
 
-    /// Looks whether clients have changed, unless somebody did in this second or does so right now.
+    /// Looks whether clients have changed, unless somebody did in this second. Whoever comes meanwhile waits for that look as
+    /// well, but not for long.
     pub(crate) async fn look(&self, store: &Store, now: UnixTime) {
         let Ok(mut looked) = self.looked.try_lock() else {
+            let _ = tokio::time::timeout(LOOK_PATIENCE, self.looked.lock()).await;
             return;
         };
         if *looked == now {

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
 
 use resource_server::time::{Clock, UnixTime};
 use tokio::sync::Mutex;
@@ -15,10 +14,7 @@ use super::audit;
 use crate::key::keeper::{Change, KeeperError};
 use crate::key::phase::LOOK_EVERY;
 use crate::key::{Keeper, KeyRing, LegacyKey, Phase, Signer, SigningAlgorithm};
-use crate::store::StoredKey;
-
-/// How long a request waits for the look that it began. When the database takes longer, the keys known so far serve.
-const PATIENCE: Duration = Duration::from_millis(500);
+use crate::store::{LOOK_PATIENCE, StoredKey};
 
 /// The keys in force, and what keeps them so.
 #[derive(Debug)]
@@ -83,20 +79,23 @@ impl Rotation {
         &self.signer
     }
 
-    /// Looks at the database if it is time; whoever comes meanwhile goes on with the keys known so far.
+    /// Looks at the database if it is time. Whoever comes meanwhile waits for it as well, and so meets the same keys; but
+    /// nobody waits for long: then the keys known so far serve.
     pub(crate) async fn keep_up(self: Arc<Self>) {
         let now = self.clock.now();
         if !self.is_due(now) {
             return;
         }
         let Ok(mut seen) = Arc::clone(&self.seen).try_lock_owned() else {
+            let _ = tokio::time::timeout(LOOK_PATIENCE, self.seen.lock()).await;
             return;
         };
         // In a task of its own: a client that goes away does not take it along.
         let look = tokio::spawn(async move {
+            let outcome = self.look(&mut seen, now).await;
             self.next_look
                 .store((now + LOOK_EVERY).as_secs(), Ordering::Relaxed);
-            match self.look(&mut seen, now).await {
+            match outcome {
                 Ok(()) if self.has_failed.swap(false, Ordering::Relaxed) => {
                     tracing::info!("the signing keys can be looked after again");
                 }
@@ -107,7 +106,7 @@ impl Rotation {
             }
         });
         // Whatever came of it has been told.
-        let _ = tokio::time::timeout(PATIENCE, look).await;
+        let _ = tokio::time::timeout(LOOK_PATIENCE, look).await;
     }
 
     /// A look that seems further away than it can be means that the clock was set back.

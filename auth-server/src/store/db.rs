@@ -19,6 +19,7 @@
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Database as _, Sqlite};
+use std::time::Duration;
 
 use super::{ACQUIRE_TIMEOUT, StoreError};
 use crate::secret::Digest;
@@ -65,6 +66,9 @@ impl Backend {
         }
     }
 }
+
+/// How long a request waits for a look at what has changed elsewhere. When that takes longer, what is known so far serves.
+pub(crate) const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Gives up on a database that says nothing. The driver has no deadline of its own, and the system's for a connection that
 /// has died is a quarter of an hour: a request ends when its client has had enough, but what nobody waits for would hang.
