@@ -60,6 +60,14 @@ impl Resources {
         self.apis().find(|resource| resource.identifier == identifier)
     }
 
+    /// The API that a request is about: the one that it names, or else the default one.
+    pub(crate) fn asked_for(&self, identifier: Option<&str>) -> Option<&Resource> {
+        match identifier {
+            None => Some(&self.default),
+            Some(identifier) => self.find(identifier),
+        }
+    }
+
     /// Every API, the default one first.
     pub fn apis(&self) -> impl Iterator<Item = &Resource> {
         std::iter::once(&self.default).chain(&self.others)

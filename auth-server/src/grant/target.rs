@@ -76,11 +76,8 @@ impl<'c> Target<'c> {
         let is_user_info_alone =
             |first: &&str| *first == resources.user_info && *first != resources.default.identifier;
         let Some(identifier) = asked.or(first.filter(is_user_info_alone)) else {
-            let api = match first {
-                None => Some(&resources.default),
-                Some(first) => resources.find(first),
-            };
-            return Self::beside_user_info(resources, api.ok_or(NoTarget::NotAllowed)?, scope);
+            let api = resources.asked_for(first).ok_or(NoTarget::NotAllowed)?;
+            return Self::beside_user_info(resources, api, scope);
         };
         // The scope `openid` is the permission to ask there, whatever else was named.
         let api = resources.find(identifier);
@@ -106,11 +103,7 @@ impl<'c> Target<'c> {
         requested: Option<ScopeSet>,
         asked: Option<&str>,
     ) -> Result<Self, NoTarget> {
-        let api = match asked {
-            None => Some(&resources.default),
-            Some(identifier) => resources.find(identifier),
-        };
-        let api = api.ok_or(NoTarget::NotAllowed)?;
+        let api = resources.asked_for(asked).ok_or(NoTarget::NotAllowed)?;
         Self::at(api, asked_of(requested, api.part_of(&allowed.without_user()))?)
     }
 
@@ -123,15 +116,12 @@ impl<'c> Target<'c> {
         requested: Option<ScopeSet>,
         asked: Option<&str>,
     ) -> Result<Self, NoTarget> {
-        let api = match asked {
-            None => Some(&resources.default),
-            Some(identifier) => resources.find(identifier),
-        };
         let is_allowed = |api: &&Resource| {
             let is_named = named.is_none_or(|named| named.allows(&api.identifier));
             is_named && api.identifier != resources.user_info
         };
-        let api = api.filter(is_allowed).ok_or(NoTarget::NotAllowed)?;
+        let api = resources.asked_for(asked).filter(is_allowed);
+        let api = api.ok_or(NoTarget::NotAllowed)?;
         Self::at(api, asked_of(requested, api.part_of(held))?)
     }
 

@@ -4,7 +4,7 @@ use resource_server::time::UnixTime;
 use sqlx::Row as _;
 
 use super::code::{insert_code_of_session, settle};
-use super::db::{Row, Transaction, hold_consent};
+use super::db::{Transaction, hold_consent};
 use super::family::end_grants;
 use super::{CodeAdded, Store, StoreError};
 use crate::grant::code::NewCode;
@@ -25,12 +25,7 @@ pub(crate) struct ClientAccess {
 impl Store {
     /// What a user has allowed a client.
     pub(crate) async fn allowed(&self, user_id: &str, client_id: &str) -> Result<Allowed, StoreError> {
-        let rows = sqlx::query(ALLOWED)
-            .bind(user_id)
-            .bind(client_id)
-            .fetch_all(&self.reader)
-            .await?;
-        allowed_of(&rows)
+        allowed_by(&self.reader, user_id, client_id).await
     }
 
     /// Issues a code for what the user has just allowed, and remembers that, or does neither.
@@ -72,15 +67,11 @@ impl Store {
         let _turn = self.turn_of(&code.user_id).await?;
         let mut transaction = self.begin().await?;
         hold_consent(&mut transaction, &code.user_id, &code.client_id).await?;
-        let rows = sqlx::query(ALLOWED)
-            .bind(&code.user_id)
-            .bind(&code.client_id)
-            .fetch_all(&mut *transaction)
-            .await?;
-        let added = if !asked.is_within(&allowed_of(&rows)?) {
-            CodeAdded::ConsentOver
-        } else {
+        let allowed = allowed_by(&mut *transaction, &code.user_id, &code.client_id).await?;
+        let added = if asked.is_within(&allowed) {
             insert_code_of_session(&mut transaction, code, now).await?
+        } else {
+            CodeAdded::ConsentOver
         };
         settle(transaction, added).await
     }
@@ -167,7 +158,16 @@ async fn sids_of_grants(
     Ok(sids)
 }
 
-fn allowed_of(rows: &[Row]) -> Result<Allowed, StoreError> {
+async fn allowed_by<'c>(
+    connection: impl sqlx::Executor<'c, Database = sqlx::Any>,
+    user_id: &str,
+    client_id: &str,
+) -> Result<Allowed, StoreError> {
+    let rows = sqlx::query(ALLOWED)
+        .bind(user_id)
+        .bind(client_id)
+        .fetch_all(connection)
+        .await?;
     let mut allowed = Allowed::default();
     for row in rows {
         allowed.insert(

@@ -224,24 +224,29 @@ async fn sweeping_reads_indexes_and_no_whole_table() {
     }
 }
 
+/// # Panics
+/// When a statement with four parameters reads a whole table.
+async fn assert_scans_nothing(store: &Store, statement: &str) {
+    let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+        .bind("")
+        .bind(0)
+        .bind(1)
+        .bind("x")
+        .fetch_all(&store.reader)
+        .await
+        .unwrap();
+    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+    assert!(
+        !steps.iter().any(|step| step.starts_with("SCAN")),
+        "{statement}: {steps:?}"
+    );
+}
+
 #[tokio::test]
 async fn sessions_are_found_by_indexes() {
     let (store, _folder) = store().await;
     for whose in [Whose::Everybody, Whose::User("u"), Whose::Sid("s")] {
-        let statement = format!("EXPLAIN QUERY PLAN {}", live::next_sids(whose));
-        let plan = sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind("")
-            .bind(0)
-            .bind(1)
-            .bind("x")
-            .fetch_all(&store.reader)
-            .await
-            .unwrap();
-        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(
-            !steps.iter().any(|step| step.starts_with("SCAN")),
-            "{whose:?}: {steps:?}"
-        );
+        assert_scans_nothing(&store, &live::next_sids(whose)).await;
     }
 }
 
@@ -306,19 +311,6 @@ async fn sessions_of_an_older_file_are_found_by_their_user() {
 async fn the_outbox_is_read_by_indexes() {
     let (store, _folder) = store().await;
     for whose in [Whose::Everybody, Whose::User("u"), Whose::Sid("s")] {
-        let statement = format!("EXPLAIN QUERY PLAN {}", live::next_sids_to_end(whose));
-        let plan = sqlx::query(sqlx::AssertSqlSafe(statement))
-            .bind("")
-            .bind(0)
-            .bind(1)
-            .bind("x")
-            .fetch_all(&store.reader)
-            .await
-            .unwrap();
-        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(
-            !steps.iter().any(|step| step.starts_with("SCAN")),
-            "{whose:?}: {steps:?}"
-        );
+        assert_scans_nothing(&store, &live::next_sids_to_end(whose)).await;
     }
 }
