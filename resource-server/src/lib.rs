@@ -6,28 +6,38 @@
 //!
 //! The notes service of this crate ([`start`]) is such an API: small, whole, and an example to copy from.
 
+#[cfg(feature = "actix")]
 pub mod actix;
 pub mod algorithm;
 pub mod claims;
+#[cfg(feature = "service")]
 pub mod config;
 pub mod error;
+#[cfg(feature = "http-keys")]
 pub mod http_keys;
 pub mod jwks;
 pub mod key_cache;
+#[cfg(feature = "service")]
 pub mod notes;
+#[cfg(feature = "actix")]
 pub mod problem;
+#[cfg(feature = "service")]
 pub mod service;
+#[cfg(feature = "settings")]
 pub mod settings;
+#[cfg(any(test, feature = "test-support"))]
+pub mod test_support;
 pub mod time;
 pub mod verifier;
 
 mod compact;
+#[cfg(feature = "service")]
 mod json_body;
 mod profile;
+#[cfg(feature = "actix")]
 mod token_memory;
 
+#[cfg(feature = "service")]
 pub use config::Config;
+#[cfg(feature = "service")]
 pub use service::{Listeners, Running, start};
-
-#[cfg(test)]
-mod test_support;

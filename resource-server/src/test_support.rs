@@ -1,36 +1,45 @@
-//! Keys and tokens for tests. They are signed with aws-lc-rs itself, not with the crate that verifies them.
+//! Keys, tokens and issuers for tests of an API that takes access tokens.
+//!
+//! Nothing here is fit for production: keys are made on the spot, and whatever goes wrong is a panic.
 
-mod issuer;
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of a test may fail like the test itself"
+)]
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
-};
+#[cfg(feature = "actix")]
+mod http_issuer;
+mod key;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-pub(crate) use issuer::FakeIssuer;
+#[cfg(feature = "actix")]
+pub use http_issuer::FakeIssuer;
+pub use key::TestKey;
 
 use crate::jwks::KeySet;
 use crate::time::UnixTime;
 use crate::verifier::Verifier;
 
-pub(crate) const ISSUER: &str = "https://issuer.example";
-pub(crate) const AUDIENCE: &str = "https://notes.example";
-pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+/// The issuer of [`good_claims`].
+pub const ISSUER: &str = "https://issuer.example";
+/// The audience of [`good_claims`].
+pub const AUDIENCE: &str = "https://notes.example";
+/// An instant at which [`good_claims`] are good.
+pub const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
-/// What the service of these tests accepts.
-pub(crate) fn verifier() -> Verifier {
+/// Accepts access tokens with [`good_claims`].
+#[must_use]
+pub fn verifier() -> Verifier {
     Verifier::access_token(ISSUER, AUDIENCE)
 }
 
 /// The claims of a good access token.
-pub(crate) fn good_claims() -> Value {
+#[must_use]
+pub fn good_claims() -> Value {
     json!({
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -44,7 +53,8 @@ pub(crate) fn good_claims() -> Value {
 }
 
 /// The claims of a good access token but for one, which is replaced, or left out when it is `None`.
-pub(crate) fn claims_with(name: &str, value: impl Into<Option<Value>>) -> Value {
+#[must_use]
+pub fn claims_with(name: &str, value: impl Into<Option<Value>>) -> Value {
     let mut claims = good_claims();
     let members = claims.as_object_mut().unwrap();
     match value.into() {
@@ -54,160 +64,21 @@ pub(crate) fn claims_with(name: &str, value: impl Into<Option<Value>>) -> Value 
     claims
 }
 
-/// A key pair of an issuer.
-pub(crate) struct TestKey {
-    pub(crate) kid: &'static str,
-    pair: Pair,
-}
-
-enum Pair {
-    P256(EcdsaKeyPair),
-    P384(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-    Rsa(RsaKeyPair),
-}
-
-impl TestKey {
-    pub(crate) fn es256(kid: &'static str) -> Self {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        Self {
-            kid,
-            pair: Pair::P256(pair),
-        }
-    }
-
-    pub(crate) fn es384(kid: &'static str) -> Self {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
-        Self {
-            kid,
-            pair: Pair::P384(pair),
-        }
-    }
-
-    pub(crate) fn ed25519(kid: &'static str) -> Self {
-        let pair = Ed25519KeyPair::generate().unwrap();
-        Self {
-            kid,
-            pair: Pair::Ed25519(pair),
-        }
-    }
-
-    pub(crate) fn rsa(kid: &'static str) -> Self {
-        let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-        let pair = RsaKeyPair::from_pkcs8(der.as_ref()).unwrap();
-        Self {
-            kid,
-            pair: Pair::Rsa(pair),
-        }
-    }
-
-    /// The algorithm this key signs with if nothing else is asked for.
-    pub(crate) fn algorithm(&self) -> &'static str {
-        match self.pair {
-            Pair::P256(_) => "ES256",
-            Pair::P384(_) => "ES384",
-            Pair::Ed25519(_) => "EdDSA",
-            Pair::Rsa(_) => "RS256",
-        }
-    }
-
-    /// The public half, with its `kid`.
-    pub(crate) fn jwk(&self) -> Value {
-        let mut jwk = match &self.pair {
-            Pair::P256(pair) => point("P-256", pair.public_key().as_ref()),
-            Pair::P384(pair) => point("P-384", pair.public_key().as_ref()),
-            Pair::Ed25519(pair) => {
-                json!({"kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref())})
-            }
-            Pair::Rsa(pair) => {
-                let components = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-                json!({"kty": "RSA", "n": encode(&components.n), "e": encode(&components.e)})
-            }
-        };
-        jwk["kid"] = json!(self.kid);
-        jwk
-    }
-
-    /// A token with this header and these claims, as texts, so that they may be anything.
-    pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
-        self.sign_parts(
-            &encode(header.as_bytes()),
-            &encode(claims.as_bytes()),
-            self.algorithm(),
-        )
-    }
-
-    /// A token of two parts that are already encoded, signed as `algorithm` says.
-    pub(crate) fn sign_parts(&self, header: &str, claims: &str, algorithm: &str) -> String {
-        let message = format!("{header}.{claims}");
-        let signature = self.sign_bytes(message.as_bytes(), algorithm);
-        format!("{message}.{}", encode(&signature))
-    }
-
-    /// A token with this header and these claims.
-    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
-        self.sign_text(&header.to_string(), &claims.to_string())
-    }
-
-    /// An access token with these claims and a right header.
-    pub(crate) fn access_token(&self, claims: &Value) -> String {
-        self.sign(&self.header(), claims)
-    }
-
-    /// The right header of an access token.
-    pub(crate) fn header(&self) -> Value {
-        json!({"typ": "at+jwt", "alg": self.algorithm(), "kid": self.kid})
-    }
-
-    /// The right header but for one member, which is replaced, or left out when it is `None`.
-    pub(crate) fn header_with(&self, name: &str, value: impl Into<Option<Value>>) -> Value {
-        let mut header = self.header();
-        match value.into() {
-            Some(value) => header.as_object_mut().unwrap().insert(name.to_owned(), value),
-            None => header.as_object_mut().unwrap().remove(name),
-        };
-        header
-    }
-
-    fn sign_bytes(&self, message: &[u8], algorithm: &str) -> Vec<u8> {
-        let random = SystemRandom::new();
-        match &self.pair {
-            Pair::P256(pair) | Pair::P384(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
-            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
-            Pair::Rsa(pair) => {
-                let encoding: &'static dyn RsaEncoding = match algorithm {
-                    "RS256" => &RSA_PKCS1_SHA256,
-                    "RS384" => &RSA_PKCS1_SHA384,
-                    "RS512" => &RSA_PKCS1_SHA512,
-                    "PS256" => &RSA_PSS_SHA256,
-                    "PS384" => &RSA_PSS_SHA384,
-                    "PS512" => &RSA_PSS_SHA512,
-                    other => panic!("an RSA key does not sign with {other}"),
-                };
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(encoding, &random, message, &mut signature).unwrap();
-                signature
-            }
-        }
-    }
-}
-
-fn point(curve: &str, public_key: &[u8]) -> Value {
-    let (x, y) = public_key[1..].split_at((public_key.len() - 1) / 2);
-    json!({"kty": "EC", "crv": curve, "x": encode(x), "y": encode(y)})
-}
-
-pub(crate) fn encode(bytes: &[u8]) -> String {
+/// base64url without padding, as JWTs have it.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The JWK set of these public keys.
-pub(crate) fn jwks(keys: &[Value]) -> Vec<u8> {
+#[must_use]
+pub fn jwks(keys: &[Value]) -> Vec<u8> {
     json!({ "keys": keys }).to_string().into_bytes()
 }
 
-pub(crate) fn key_set(keys: &[&TestKey]) -> KeySet {
+/// The public halves of these keys, ready for a verifier.
+#[must_use]
+pub fn key_set(keys: &[&TestKey]) -> KeySet {
     let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
     KeySet::parse(&jwks(&keys)).unwrap()
 }

@@ -114,7 +114,7 @@ fn old_and_new_keys_are_good_side_by_side() {
                 .verify(&key.access_token(&good_claims()), &keys, NOW)
                 .is_ok(),
             "{}",
-            key.kid
+            key.kid()
         );
     }
     let after = key_set(&[&new]);

@@ -11,19 +11,20 @@ use serde_json::{Value, json};
 use super::{TestKey, jwks};
 
 /// An issuer that answers over HTTP what it is told to, and remembers what it was asked.
-pub(crate) struct FakeIssuer {
+#[derive(Debug)]
+pub struct FakeIssuer {
     url: String,
     site: Arc<Mutex<Site>>,
     server: ServerHandle,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Site {
     pages: HashMap<String, Page>,
     requested: Vec<String>,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Page {
     status: u16,
     body: Vec<u8>,
@@ -32,7 +33,7 @@ struct Page {
 
 impl FakeIssuer {
     /// An issuer that knows nothing yet: every address is a 404.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let site = Arc::new(Mutex::new(Site::default()));
@@ -58,38 +59,43 @@ impl FakeIssuer {
     }
 
     /// An issuer with metadata where RFC 8414 puts it, and these keys.
-    pub(crate) async fn publishing(keys: &[&TestKey]) -> Self {
+    pub async fn publishing(keys: &[&TestKey]) -> Self {
         let issuer = Self::start().await;
         issuer.serve_metadata("/.well-known/oauth-authorization-server", &issuer.url);
         issuer.publish(keys);
         issuer
     }
 
-    pub(crate) fn url(&self) -> &str {
+    /// Its address, which is its name.
+    #[must_use]
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Metadata at this path that name this issuer and the keys at `/jwks`.
-    pub(crate) fn serve_metadata(&self, path: &str, issuer: &str) {
+    pub fn serve_metadata(&self, path: &str, issuer: &str) {
         let metadata = json!({"issuer": issuer, "jwks_uri": format!("{}/jwks", self.url)});
         self.serve(path, 200, metadata.to_string().as_bytes());
     }
 
-    pub(crate) fn publish(&self, keys: &[&TestKey]) {
+    /// Puts the public halves of these keys at `/jwks`.
+    pub fn publish(&self, keys: &[&TestKey]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
         self.serve("/jwks", 200, &jwks(&keys));
     }
 
-    pub(crate) fn serve(&self, path: &str, status: u16, body: &[u8]) {
+    /// Answers requests for this path like this from now on.
+    pub fn serve(&self, path: &str, status: u16, body: &[u8]) {
         self.put(path, status, body, None);
     }
 
-    pub(crate) fn redirect(&self, path: &str, location: &str) {
+    /// Answers requests for this path with a redirect.
+    pub fn redirect(&self, path: &str, location: &str) {
         self.put(path, 302, b"", Some(location.to_owned()));
     }
 
     /// The paths that were asked for since the last call.
-    pub(crate) fn requested(&self) -> Vec<String> {
+    pub fn requested(&self) -> Vec<String> {
         std::mem::take(&mut self.site.lock().unwrap().requested)
     }
 
@@ -103,7 +109,7 @@ impl FakeIssuer {
     }
 
     /// Goes away: connections are refused from now on.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.server.stop(false).await;
     }
 }
