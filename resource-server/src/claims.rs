@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::status::StatusClaim;
 use crate::time::UnixTime;
 
 /// The claims of a token that was verified; only a [`crate::verifier::Verifier`] makes one.
@@ -20,6 +21,7 @@ pub(crate) struct Content {
     pub(crate) expires_at: UnixTime,
     pub(crate) not_before: Option<UnixTime>,
     pub(crate) issued_at: Option<UnixTime>,
+    pub(crate) status: StatusClaim,
     pub(crate) all: Map<String, Value>,
 }
 
@@ -62,6 +64,12 @@ impl Claims {
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixTime> {
         self.0.issued_at
+    }
+
+    /// `status`: where it stands whether the token's grant has ended (draft-ietf-oauth-status-list §6.2).
+    #[must_use]
+    pub fn status(&self) -> &StatusClaim {
+        &self.0.status
     }
 
     /// `client_id`: the client the token was issued to (RFC 9068 §2.2).

@@ -42,7 +42,12 @@ impl<'t> Compact<'t> {
 
 fn object(part: &str, malformed: TokenError) -> Result<Map<String, Value>, TokenError> {
     let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Structure)?;
-    let UniqueMembers(members) = serde_json::from_slice(&json).map_err(|_| malformed)?;
+    members(&json, malformed)
+}
+
+/// The members of a JSON object, none of which may occur twice.
+pub(crate) fn members(json: &[u8], malformed: TokenError) -> Result<Map<String, Value>, TokenError> {
+    let UniqueMembers(members) = serde_json::from_slice(json).map_err(|_| malformed)?;
     members.ok_or(TokenError::DuplicateMember)
 }
 

@@ -64,6 +64,18 @@ pub enum TokenError {
     /// `iat` lies in the future by more than clocks differ.
     #[error("the token was issued in the future")]
     IssuedInTheFuture,
+    /// The status list says INVALID (draft-ietf-oauth-status-list §7.1): its user has logged out, or was made to.
+    #[error("the grant of this token has ended")]
+    GrantEnded,
+    /// The status list says neither VALID nor INVALID, such as SUSPENDED.
+    #[error("the status of the token is not valid")]
+    StatusNotValid,
+    /// The status list has no such index, so that nothing is said of the token (draft-ietf-oauth-status-list §8.3).
+    #[error("the status list does not know the token")]
+    StatusUnknown,
+    /// The status list is not at a place where its issuer keeps them.
+    #[error("the token names a status list that is not its issuer's")]
+    ForeignStatusList,
 }
 
 /// Why the provider's keys could not be had.

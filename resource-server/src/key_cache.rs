@@ -129,6 +129,28 @@ impl KeyCache {
         self.0.policy.cooldown_without_keys
     }
 
+    /// Shows the keys at hand, and which these are; begins to renew them like a look at a token does.
+    #[cfg(feature = "status-list")]
+    pub(crate) fn show<T>(&self, look: impl FnOnce(&KeySet, Option<Generation>, UnixTime) -> T) -> T {
+        let now = self.now();
+        self.with_held(now, |snapshot| match snapshot {
+            Some(snapshot) => look(&snapshot.keys, Some(snapshot.generation), now),
+            None => look(&KeySet::EMPTY, None, now),
+        })
+    }
+
+    /// The clock by which this cache judges.
+    #[cfg(feature = "status-list")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock.clone()
+    }
+
+    /// Asks for newer keys, if it is not too early for that.
+    #[cfg(feature = "status-list")]
+    pub(crate) async fn renew(&self) -> Result<(), FetchKeysError> {
+        self.0.renew(self.now()).await.outcome
+    }
+
     /// Which keys are in force now, if there are any. Renews them like a look at a token does.
     pub(crate) fn generation(&self) -> Option<Generation> {
         self.with_held(self.now(), |snapshot| {

@@ -25,6 +25,9 @@ pub mod problem;
 pub mod service;
 #[cfg(feature = "settings")]
 pub mod settings;
+pub mod status;
+#[cfg(feature = "status-list")]
+pub mod status_list;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 pub mod time;

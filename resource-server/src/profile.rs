@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::claims::{Claims, Content};
 use crate::error::TokenError;
+use crate::status::StatusClaim;
 use crate::time::UnixTime;
 
 /// The kinds of token this crate verifies.
@@ -22,16 +23,7 @@ pub(crate) enum Profile {
 impl Profile {
     /// Judges `typ`, so that no kind of token passes for another (RFC 8725 §3.11).
     pub(crate) fn judge_type(self, header: &Map<String, Value>) -> Result<(), TokenError> {
-        let media_type = match header.get("typ") {
-            None => None,
-            Some(Value::String(media_type)) => Some(media_type.to_ascii_lowercase()),
-            Some(_) => return Err(TokenError::Type),
-        };
-        // RFC 7515 §4.1.9: media types are case-insensitive and may leave out `application/`.
-        let media_type = media_type
-            .as_deref()
-            .map(|full| full.strip_prefix("application/").unwrap_or(full));
-        match (self, media_type) {
+        match (self, media_type(header)?.as_deref()) {
             (Self::Access, Some("at+jwt"))
             | (Self::Id, None | Some("jwt"))
             // Explicit typing is recommended and not required; what else tells it from an ID token is read below.
@@ -76,6 +68,7 @@ impl Profile {
                 judge_sole_audience(&all)?;
             }
         }
+        let status = StatusClaim::read(&all);
         Ok(Claims::new(Content {
             issuer,
             subject,
@@ -83,8 +76,24 @@ impl Profile {
             expires_at,
             not_before,
             issued_at,
+            status,
             all,
         }))
+    }
+}
+
+/// What `typ` says, in one spelling (RFC 7515 §4.1.9): media types are case-insensitive and may leave out `application/`.
+pub(crate) fn media_type(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {
+    match header.get("typ") {
+        None => Ok(None),
+        Some(Value::String(media_type)) => {
+            let full = media_type.to_ascii_lowercase();
+            Ok(Some(
+                full.strip_prefix("application/")
+                    .map_or(full.clone(), str::to_owned),
+            ))
+        }
+        Some(_) => Err(TokenError::Type),
     }
 }
 
@@ -145,7 +154,10 @@ fn judge_events(all: &Map<String, Value>) -> Result<(), TokenError> {
     }
 }
 
-fn optional_text<'c>(all: &'c Map<String, Value>, name: &'static str) -> Result<Option<&'c str>, TokenError> {
+pub(crate) fn optional_text<'c>(
+    all: &'c Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'c str>, TokenError> {
     match all.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -154,7 +166,7 @@ fn optional_text<'c>(all: &'c Map<String, Value>, name: &'static str) -> Result<
 }
 
 /// An empty text names nobody: it is as wrong as none.
-fn required_text(all: &Map<String, Value>, name: &'static str) -> Result<String, TokenError> {
+pub(crate) fn required_text(all: &Map<String, Value>, name: &'static str) -> Result<String, TokenError> {
     match optional_text(all, name)? {
         None => Err(TokenError::MissingClaim(name)),
         Some("") => Err(TokenError::MalformedClaim(name)),
@@ -178,14 +190,14 @@ fn audience(all: &Map<String, Value>) -> Result<Vec<String>, TokenError> {
 
 /// Which whole second stands for a fraction: the one that makes the token's life shorter.
 #[derive(Clone, Copy)]
-enum Rounding {
+pub(crate) enum Rounding {
     Down,
     Up,
 }
 
 /// RFC 7519 §2 `NumericDate`: a JSON number, which may have a fraction. One before 1970 or beyond what a double holds
 /// exactly is no date anyone meant.
-fn instant(
+pub(crate) fn instant(
     all: &Map<String, Value>,
     name: &'static str,
     rounding: Rounding,

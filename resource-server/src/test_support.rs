@@ -11,6 +11,8 @@
 #[cfg(feature = "actix")]
 mod http_issuer;
 mod key;
+#[cfg(feature = "status-list")]
+mod status_list;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +21,8 @@ use serde_json::{Value, json};
 #[cfg(feature = "actix")]
 pub use http_issuer::FakeIssuer;
 pub use key::TestKey;
+#[cfg(feature = "status-list")]
+pub use status_list::{TestStatusList, zlib};
 
 use crate::jwks::KeySet;
 use crate::time::UnixTime;

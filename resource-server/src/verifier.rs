@@ -13,6 +13,8 @@ use crate::claims::Claims;
 use crate::compact::Compact;
 pub use crate::error::TokenError;
 use crate::jwks::{Key, KeySet};
+#[cfg(feature = "status-list")]
+use crate::profile;
 use crate::profile::Profile;
 use crate::time::UnixTime;
 
@@ -21,7 +23,7 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// How far `iat` may lie in the future beyond the leeway. `iat` does not say when a token becomes good (`nbf` does),
 /// so a clock that is a little ahead is forgiven more than the leeway; a token from next week is not.
-const IAT_TOLERANCE: Duration = Duration::from_secs(60);
+pub(crate) const IAT_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// Says which tokens are good: of one kind, from one issuer, for one audience.
 #[derive(Debug, Clone)]
@@ -113,16 +115,9 @@ impl Verifier {
 
     /// `jwk`, `jku`, `x5c` and `x5u` are not looked at: a token does not choose the key it is judged by.
     fn judge_header(&self, header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
-        // RFC 7797 §7: a JWT never has `b64`; whoever sets it hopes that somebody else reads the payload differently.
-        if header.contains_key("crit") || header.contains_key("b64") {
-            return Err(TokenError::CriticalExtension);
-        }
+        refuse_extensions(header)?;
         self.profile.judge_type(header)?;
-        let name = header
-            .get("alg")
-            .and_then(Value::as_str)
-            .ok_or(TokenError::Header)?;
-        let algorithm: Algorithm = name.parse().map_err(|_| TokenError::Algorithm)?;
+        let algorithm = algorithm_of(header)?;
         if !self.algorithms.contains(&algorithm) {
             return Err(TokenError::Algorithm);
         }
@@ -158,6 +153,41 @@ impl Verifier {
         }
         Ok(())
     }
+}
+
+/// The claims of a token of this `typ`, once its signature is known to be that of one of `keys`. Whatever they say is
+/// left to the caller, and so is the length of the token.
+#[cfg(feature = "status-list")]
+pub(crate) fn claims_of_signed(
+    token: &str,
+    media_type: &str,
+    keys: &KeySet,
+) -> Result<Map<String, Value>, TokenError> {
+    let compact = Compact::parse(token)?;
+    refuse_extensions(&compact.header)?;
+    if profile::media_type(&compact.header)?.as_deref() != Some(media_type) {
+        return Err(TokenError::Type);
+    }
+    let algorithm = algorithm_of(&compact.header)?;
+    let key = keys.select(key_id(&compact.header)?, algorithm)?;
+    verify_signature(&compact, key, algorithm)?;
+    compact.claims()
+}
+
+/// RFC 7797 §7: a JWT never has `b64`; whoever sets it hopes that somebody else reads the payload differently.
+fn refuse_extensions(header: &Map<String, Value>) -> Result<(), TokenError> {
+    if header.contains_key("crit") || header.contains_key("b64") {
+        return Err(TokenError::CriticalExtension);
+    }
+    Ok(())
+}
+
+fn algorithm_of(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
+    let name = header
+        .get("alg")
+        .and_then(Value::as_str)
+        .ok_or(TokenError::Header)?;
+    name.parse().map_err(|_| TokenError::Algorithm)
 }
 
 fn key_id(header: &Map<String, Value>) -> Result<Option<&str>, TokenError> {

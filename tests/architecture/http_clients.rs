@@ -7,6 +7,7 @@ const CLIENT_HOMES: &[&str] = &[
     "provider/http",
     "proxy/forward",
     "http_keys",
+    "status_list/http",
     "http",
     "command/session/http",
 ];

@@ -11,6 +11,8 @@ use super::refusal::{Reason, Refusal};
 use crate::claims::Claims;
 use crate::error::{TokenError, VerifyError};
 use crate::key_cache::KeyCache;
+#[cfg(feature = "status-list")]
+use crate::status_list::StatusLists;
 use crate::token_memory::TokenMemory;
 use crate::verifier::{MAX_TOKEN_BYTES, Verifier};
 
@@ -20,6 +22,8 @@ pub struct Protection {
     verifier: Verifier,
     keys: KeyCache,
     memory: TokenMemory,
+    #[cfg(feature = "status-list")]
+    status_lists: Option<StatusLists>,
     realm: Arc<str>,
 }
 
@@ -31,22 +35,36 @@ impl Protection {
             verifier,
             keys,
             memory: TokenMemory::new(),
+            #[cfg(feature = "status-list")]
+            status_lists: None,
             realm: realm.into(),
         }
     }
 
+    /// The same, but for tokens whose grant has ended: these lists are asked at each use of a token, also of one that was
+    /// seen before.
+    #[cfg(feature = "status-list")]
+    #[must_use]
+    pub fn with_status_lists(mut self, lists: StatusLists) -> Self {
+        self.status_lists = Some(lists);
+        self
+    }
+
     pub(super) async fn admit(&self, token: &str) -> Result<AccessToken, Refusal> {
-        match self.verify(token).await {
-            Ok(claims) => Ok(AccessToken {
-                claims,
-                realm: self.realm.clone(),
-            }),
-            Err(error) => Err(Refusal::of_token(
-                self.realm.clone(),
-                &error,
-                self.keys.retry_after(),
-            )),
+        let realm = &self.realm;
+        let claims = self
+            .verify(token)
+            .await
+            .map_err(|error| Refusal::of_token(realm.clone(), &error, self.keys.retry_after()))?;
+        #[cfg(feature = "status-list")]
+        if let Some(lists) = &self.status_lists {
+            let status = lists.check(&claims).await;
+            status.map_err(|error| Refusal::of_status(realm.clone(), error))?;
         }
+        Ok(AccessToken {
+            claims,
+            realm: realm.clone(),
+        })
     }
 
     /// Like [`KeyCache::verify`], but a token that was seen before costs a digest instead of a signature.

@@ -8,6 +8,8 @@ use actix_web::{HttpResponse, ResponseError};
 
 use crate::error::{TokenError, VerifyError};
 use crate::problem::Problem;
+#[cfg(feature = "status-list")]
+use crate::status_list::StatusError;
 
 /// Why a request was not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum Reason {
     InsufficientScope(String),
     /// Its token cannot be judged now; trying again after this time may help.
     KeysUnavailable(Duration),
+    /// Its token cannot be judged now, since its status list cannot be had; trying again after this time may help.
+    StatusUnavailable(Duration),
     /// The application has no [`super::Protection`]: a mistake of its author.
     Unprotected,
 }
@@ -44,6 +48,15 @@ impl Refusal {
             // Whoever sends one random name after the other is not told to come again.
             VerifyError::UnknownKeyForNow => Reason::InvalidToken(TokenError::UnknownKey),
             VerifyError::KeysUnavailable(_) => Reason::KeysUnavailable(retry_after),
+        };
+        Self { realm, reason }
+    }
+
+    #[cfg(feature = "status-list")]
+    pub(super) fn of_status(realm: Arc<str>, error: StatusError) -> Self {
+        let reason = match error {
+            StatusError::Token(error) => Reason::InvalidToken(error),
+            StatusError::Unavailable(retry_after) => Reason::StatusUnavailable(retry_after),
         };
         Self { realm, reason }
     }
@@ -81,6 +94,11 @@ impl Refusal {
                 "keys-unavailable",
                 "The access token cannot be checked at the moment.",
             ),
+            Reason::StatusUnavailable(_) => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "status-unavailable",
+                "The access token cannot be checked at the moment.",
+            ),
             Reason::Unprotected => Problem::INTERNAL,
         }
     }
@@ -102,7 +120,7 @@ impl Refusal {
                 "Bearer realm={realm}, error=\"insufficient_scope\", scope={}",
                 quoted(scope)
             )),
-            Reason::KeysUnavailable(_) | Reason::Unprotected => None,
+            Reason::KeysUnavailable(_) | Reason::StatusUnavailable(_) | Reason::Unprotected => None,
         }
     }
 
@@ -112,11 +130,12 @@ impl Refusal {
             Reason::Unprotected => {
                 tracing::error!("a handler takes an access token, but the application has no Protection");
             }
-            // A request without a token is everyday life, and the key cache has told about the keys.
+            // A request without a token is everyday life, and about keys and lists others have told.
             Reason::NoToken
             | Reason::MalformedRequest
             | Reason::InsufficientScope(_)
-            | Reason::KeysUnavailable(_) => {}
+            | Reason::KeysUnavailable(_)
+            | Reason::StatusUnavailable(_) => {}
         }
     }
 }
@@ -154,7 +173,8 @@ impl ResponseError for Refusal {
             if let Some(challenge) = self.challenge() {
                 response.insert_header((WWW_AUTHENTICATE, challenge));
             }
-            if let Reason::KeysUnavailable(retry_after) = self.reason {
+            if let Reason::KeysUnavailable(retry_after) | Reason::StatusUnavailable(retry_after) = self.reason
+            {
                 response.insert_header((RETRY_AFTER, retry_after.as_secs().max(1).to_string()));
             }
         })
