@@ -128,9 +128,11 @@ fn files_and_folders_have_the_size_of_a_thought() {
 }
 
 #[test]
-fn each_check_of_the_auth_server_has_its_test() {
-    assert_none(&checks::lines_and_tests_agree(&workspace()));
-    assert_none(&checks::named_tests_exist(&workspace()));
+fn each_check_has_its_test() {
+    for page in [checks::AUTH_SERVER, checks::RESOURCE_SERVER] {
+        assert_none(&page.lines_and_tests_agree(&workspace()));
+    }
+    assert_none(&checks::AUTH_SERVER.named_tests_exist(&workspace()));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub enum TokenError {
     /// No key of the set can have signed the token; a newer set might have it.
     #[error("the token is signed with an unknown key")]
     UnknownKey,
-    /// Several keys could have signed the token, and it does not say which did.
+    /// The token does not say which key signed it: several could have, or it is an access token, which has to say it.
     #[error("the token does not name one key")]
     AmbiguousKey,
     /// The signature is not that of the key.

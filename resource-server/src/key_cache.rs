@@ -3,8 +3,14 @@
 //! Readers take a snapshot without a lock; nothing they do waits for a fetch as long as the key of their token is in
 //! it. A fetch is begun when the snapshot has grown old (in the background), or when a token names a key that is not
 //! in it: then the request waits. There is at most one fetch at a time, which all who need it join, and a cooldown
-//! between two. The cooldown is claimed before a fetch and again at its end, whatever the end: so a stream of
-//! invented key ids costs the provider one request per cooldown, even while it answers with errors.
+//! between two. The cooldown is claimed before a fetch and again at its end, whatever the end.
+//!
+//! One fetch more is allowed within a cooldown, for a token that names an unknown key when the last fetch went well: so
+//! the first token of a new key is good at once, although the keys were fetched a moment ago. After it the cooldown
+//! begins anew. A stream of invented key ids thus costs the provider two requests per cooldown, and one while it fails.
+//!
+//! Where no token came for long, nobody began a fetch in the background: then the first ones wait for it, so that a key
+//! that was withdrawn meanwhile is not believed once more.
 //!
 //! A fetch runs in a task of its own: a client that goes away takes its request with it, not the fetch that others
 //! wait for.
@@ -35,9 +41,10 @@ pub trait FetchKeys: fmt::Debug + Send + Sync {
 /// How long keys are good and how often they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CachePolicy {
-    /// Until this age a snapshot is used as it is; afterwards it is renewed in the background.
+    /// Until this age a snapshot is used as it is; afterwards it is renewed in the background. If half a minute later
+    /// nothing has come of that, because no token came that would have begun it, the next token waits for the renewal.
     pub fresh_for: Duration,
-    /// The least time between two fetches.
+    /// The least time between two fetches, but for one more when a token names an unknown key.
     pub cooldown: Duration,
     /// The least time between two fetches while there are no keys at all: then every request fails, and the provider
     /// may just be starting.
@@ -57,6 +64,9 @@ impl Default for CachePolicy {
     }
 }
 
+/// How long a renewal in the background may take, with a cooldown before and the deadline of its source.
+const RENEWED_WITHIN: Duration = Duration::from_secs(30);
+
 /// How far the clock may be set back with keys still in use. Clocks that are corrected go back by seconds.
 const FURTHEST_AHEAD: Duration = Duration::from_secs(5 * 60);
 
@@ -74,9 +84,11 @@ impl KeyCache {
             policy: CachePolicy::default(),
             snapshot: ArcSwapOption::empty(),
             next_fetch: AtomicI64::new(i64::MIN),
+            last_end: AtomicI64::new(i64::MIN),
             fetching: Mutex::new(Fetching {
                 running: None,
                 last: Ok(()),
+                one_more: false,
             }),
         }))
     }
@@ -98,12 +110,13 @@ impl KeyCache {
     /// [`VerifyError::KeysUnavailable`] when only keys that cannot be had now could tell,
     /// [`VerifyError::UnknownKeyForNow`] when it is too early to ask for them.
     pub async fn verify(&self, verifier: &Verifier, token: &str) -> Result<Claims, VerifyError> {
+        self.renew_if_overdue().await;
         let now = self.now();
         match self.verify_with_held_keys(verifier, token, now) {
             Err(TokenError::UnknownKey) => {}
             verdict => return verdict.map_err(VerifyError::Token),
         }
-        let renewal = self.0.renew(now).await;
+        let renewal = self.0.renew(now, Occasion::UnknownKey).await;
         renewal.outcome.map_err(VerifyError::KeysUnavailable)?;
         match self.verify_with_held_keys(verifier, token, self.now()) {
             Err(TokenError::UnknownKey) if !renewal.was_asked => Err(VerifyError::UnknownKeyForNow),
@@ -120,7 +133,16 @@ impl KeyCache {
         if self.0.has_keys(now) {
             return Ok(());
         }
-        self.0.renew(now).await.outcome
+        self.0.renew(now, Occasion::Age).await.outcome
+    }
+
+    /// Waits for newer keys if nobody asked for them for so long that those at hand may have been withdrawn. However
+    /// that ends, the keys at hand are what there is.
+    pub(crate) async fn renew_if_overdue(&self) {
+        let now = self.now();
+        if self.0.is_overdue(now) {
+            drop(self.0.renew(now, Occasion::Age).await);
+        }
     }
 
     /// When a request that found no keys is worth being repeated.
@@ -184,7 +206,7 @@ impl KeyCache {
             .filter(|snapshot| self.0.is_usable(snapshot, now));
         let is_old = snapshot.is_some_and(|snapshot| self.0.is_old(snapshot, now));
         if is_old && self.0.may_fetch(now) {
-            drop(self.0.join_fetch(now));
+            drop(self.0.join_fetch(now, Occasion::Age));
         }
         look(snapshot)
     }
@@ -237,6 +259,8 @@ struct Shared {
     snapshot: ArcSwapOption<Snapshot>,
     /// Before this instant no fetch begins. Written under the lock, read without.
     next_fetch: AtomicI64,
+    /// When the last fetch ended, well or not. Written under the lock, read without.
+    last_end: AtomicI64,
     fetching: Mutex<Fetching>,
 }
 
@@ -244,6 +268,17 @@ struct Shared {
 struct Fetching {
     running: Option<watch::Receiver<Option<Outcome>>>,
     last: Outcome,
+    /// Whether a token that names an unknown key may still begin a fetch within this cooldown.
+    one_more: bool,
+}
+
+/// Why newer keys are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// There are none, or they have grown old.
+    Age,
+    /// A token names one that is not there.
+    UnknownKey,
 }
 
 enum Joined {
@@ -260,8 +295,8 @@ struct Renewal {
 }
 
 impl Shared {
-    async fn renew(self: &Arc<Self>, now: UnixTime) -> Renewal {
-        let mut running = match self.join_fetch(now) {
+    async fn renew(self: &Arc<Self>, now: UnixTime, occasion: Occasion) -> Renewal {
+        let mut running = match self.join_fetch(now, occasion) {
             Joined::Running(running) => running,
             Joined::CoolingDown(outcome) => {
                 return Renewal {
@@ -280,14 +315,21 @@ impl Shared {
         }
     }
 
-    fn join_fetch(self: &Arc<Self>, now: UnixTime) -> Joined {
+    fn join_fetch(self: &Arc<Self>, now: UnixTime, occasion: Occasion) -> Joined {
         let mut fetching = self.lock();
         if let Some(running) = &fetching.running {
             return Joined::Running(running.clone());
         }
-        if !self.may_fetch(now) {
+        let is_due = self.may_fetch(now);
+        // Without keys every request comes here, and a provider that fails is not helped by haste.
+        let may_be_early = occasion == Occasion::UnknownKey
+            && fetching.one_more
+            && fetching.last.is_ok()
+            && self.has_keys(now);
+        if !is_due && !may_be_early {
             return Joined::CoolingDown(fetching.last.clone());
         }
+        fetching.one_more = is_due;
         self.cool_down(now);
         let (landing, running) = watch::channel(None);
         fetching.running = Some(running.clone());
@@ -326,6 +368,13 @@ impl Shared {
     /// A snapshot from the future means that the clock was set back: its age is unknown, and it would never grow old.
     fn is_old(&self, snapshot: &Snapshot, now: UnixTime) -> bool {
         snapshot.fetched_at > now || now.since(snapshot.fetched_at) >= self.policy.fresh_for
+    }
+
+    /// Whether there are keys to which nobody has looked for newer ones for long. While the provider is away, somebody
+    /// has, so that nobody waits for it again and again.
+    fn is_overdue(&self, now: UnixTime) -> bool {
+        let last_end = UnixTime::from_secs(self.last_end.load(Ordering::Acquire));
+        now.since(last_end) >= self.policy.fresh_for + RENEWED_WITHIN && self.has_keys(now)
     }
 
     async fn fetch(&self) -> Outcome {
@@ -380,6 +429,7 @@ impl Flight {
         }
         let mut fetching = self.shared.lock();
         self.shared.cool_down(now);
+        self.shared.last_end.store(now.as_secs(), Ordering::Release);
         fetching.running = None;
         fetching.last = outcome.clone();
         drop(fetching);

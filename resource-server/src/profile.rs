@@ -34,6 +34,12 @@ impl Profile {
         }
     }
 
+    /// Whether a token has to say which key signed it, even if there is one only. Issuers of access tokens serve many APIs and
+    /// rotate their keys; OpenID Connect Core §10.1 leaves it out where a key set has one key.
+    pub(crate) fn needs_key_id(self) -> bool {
+        self == Self::Access
+    }
+
     /// Reads the claims; one that is there with a wrong JSON type is a fault, never the same as absent.
     pub(crate) fn read(self, all: Map<String, Value>) -> Result<Claims, TokenError> {
         let issuer = required_text(&all, "iss")?;

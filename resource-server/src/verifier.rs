@@ -36,7 +36,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Access tokens after RFC 9068: `typ` is `at+jwt`; `iss`, `aud`, `exp`, `iat`, `sub`, `client_id` and `jti` are there.
+    /// Access tokens after RFC 9068: `typ` is `at+jwt` and `kid` names the key; `iss`, `aud`, `exp`, `iat`, `sub`, `client_id` and `jti` are there.
     #[must_use]
     pub fn access_token(issuer: &str, audience: &str) -> Self {
         Self::new(Profile::Access, issuer, audience, Duration::from_secs(5))
@@ -106,7 +106,11 @@ impl Verifier {
         }
         let compact = Compact::parse(token)?;
         let algorithm = self.judge_header(&compact.header)?;
-        let key = keys.select(key_id(&compact.header)?, algorithm)?;
+        let key_id = key_id(&compact.header)?;
+        if key_id.is_none() && self.profile.needs_key_id() {
+            return Err(TokenError::AmbiguousKey);
+        }
+        let key = keys.select(key_id, algorithm)?;
         verify_signature(&compact, key, algorithm)?;
         let claims = self.profile.read(compact.claims()?)?;
         self.judge_claims(&claims, now)?;

@@ -290,7 +290,6 @@ async fn published_keys_are_fetched_and_rotate() {
         let header = json!({ "alg": "ES256", "kid": "k2" });
         second.sign(&header, &server.claims_of("signer"))
     };
-    server.advance(11);
     assert_eq!(server.own_token(&with_second(&server)).await.status, 200);
     assert_eq!(host.visits(), 2);
     // Invented names of keys make no stream of fetches.
@@ -303,13 +302,23 @@ async fn published_keys_are_fetched_and_rotate() {
             .assert_oauth_error(401, "invalid_client");
     }
     assert_eq!(host.visits(), 2);
+    server.advance(11);
+    for n in 0..20 {
+        let header = json!({ "alg": "ES256", "kid": format!("y{n}") });
+        let assertion = second.sign(&header, &server.claims_of("signer"));
+        server
+            .own_token(&assertion)
+            .await
+            .assert_oauth_error(401, "invalid_client");
+    }
+    assert_eq!(host.visits(), 4, "two in a cooldown at most");
 
     let server = Server::start_below("", &settings).await;
     let refused = server.own_token(&with_second(&server)).await;
     refused.assert_oauth_error(401, "invalid_client");
     assert_eq!(
         host.visits(),
-        2,
+        4,
         "our own network is not called unless it is allowed"
     );
 }

@@ -72,6 +72,7 @@ impl Protection {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge.into());
         }
+        self.keys.renew_if_overdue().await;
         // To be read first: see `TokenMemory::keep`.
         let Some(generation) = self.keys.generation() else {
             return self.keys.verify(&self.verifier, token).await;

@@ -133,14 +133,35 @@ async fn a_token_that_is_bad_with_any_keys_costs_no_fetch() {
 // RS-21
 #[tokio::test]
 async fn a_newly_announced_key_is_known_at_its_first_token() {
+    for seconds in [0, 10] {
+        let stage = Stage::warm().await;
+        let new = TestKey::es256("k2");
+        stage.source.publish(&[&stage.key, &new]);
+        stage.advance(seconds);
+
+        stage.verify(&new.access_token(&good_claims())).await.unwrap();
+        stage.verify(&stage.token).await.unwrap();
+        assert_eq!(stage.source.fetches(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_newly_announced_key_is_known_a_cooldown_after_a_flood() {
     let stage = Stage::warm().await;
     let new = TestKey::es256("k2");
+    assert!(is_unknown_key(
+        &stage.verify(&stage.token_of_unknown_key("x")).await
+    ));
     stage.source.publish(&[&stage.key, &new]);
-    stage.advance(10);
-
-    stage.verify(&new.access_token(&good_claims())).await.unwrap();
-    stage.verify(&stage.token).await.unwrap();
-    assert_eq!(stage.source.fetches(), 2);
+    let token = new.access_token(&good_claims());
+    assert!(matches!(
+        stage.verify(&token).await,
+        Err(VerifyError::UnknownKeyForNow)
+    ));
+    stage.advance(9);
+    assert!(is_unknown_key(&stage.verify(&token).await));
+    stage.advance(1);
+    stage.verify(&token).await.unwrap();
 }
 
 // RS-28
@@ -184,6 +205,56 @@ async fn old_keys_are_renewed_in_the_background() {
         is_unknown_key(&stage.verify(&stage.token).await),
         "the withdrawn key is gone"
     );
+}
+
+// RS-28
+#[tokio::test]
+async fn a_key_that_was_withdrawn_while_nobody_came_is_not_believed_once_more() {
+    let stage = Arc::new(Stage::warm().await);
+    stage.source.publish(&[&TestKey::es256("k2")]);
+    stage.advance(329);
+    let gate = stage.source.close_gate();
+    assert!(
+        matches!(stage.verify_at_once(), Some(Ok(()))),
+        "the renewal in the background has its time"
+    );
+    gate.reached().await;
+    gate.open();
+    stage.settle().await;
+    assert!(is_unknown_key(&stage.verify(&stage.token).await));
+
+    let stage = Arc::new(Stage::warm().await);
+    stage.source.publish(&[&TestKey::es256("k2")]);
+    stage.advance(330);
+    let gate = stage.source.close_gate();
+    let first = tokio::spawn({
+        let stage = stage.clone();
+        async move { stage.verify(&stage.token).await }
+    });
+    gate.reached().await;
+    assert!(
+        stage.verify_at_once().is_none(),
+        "nor do others take the old keys meanwhile"
+    );
+    gate.open();
+    assert!(is_unknown_key(&first.await.unwrap()));
+}
+
+// RS-24, RS-25
+#[tokio::test]
+async fn after_an_idle_time_one_renewal_is_waited_for_and_no_second() {
+    let stage = Arc::new(Stage::warm().await);
+    stage.source.fail();
+    stage.advance(1_000);
+    stage.verify(&stage.token).await.unwrap();
+    assert_eq!(stage.source.fetches(), 2);
+
+    stage.advance(10);
+    let gate = stage.source.close_gate();
+    assert!(matches!(stage.verify_at_once(), Some(Ok(()))));
+    gate.reached().await;
+    assert!(matches!(stage.verify_at_once(), Some(Ok(()))));
+    gate.open();
 }
 
 // RS-24

@@ -32,26 +32,38 @@ async fn drip(stage: &Stage) -> Vec<Result<(), VerifyError>> {
 
 // RS-23
 #[tokio::test]
-async fn invented_key_ids_cost_one_fetch_per_cooldown() {
+async fn invented_key_ids_cost_two_fetches_per_cooldown() {
     let stage = Stage::warm().await;
     stage.advance(10);
     assert!(flood(&stage).await.iter().all(is_unknown_key));
     assert!(drip(&stage).await.iter().all(is_unknown_key));
-    assert_eq!(stage.source.fetches(), 2);
+    assert_eq!(stage.source.fetches(), 3, "one, and one more");
 
     stage.advance(9);
     assert!(drip(&stage).await.iter().all(is_unknown_key));
-    assert_eq!(stage.source.fetches(), 2, "the cooldown has not passed");
+    assert_eq!(stage.source.fetches(), 3, "the cooldown has not passed");
     stage.advance(1);
     assert!(drip(&stage).await.iter().all(is_unknown_key));
-    assert_eq!(stage.source.fetches(), 3);
+    assert_eq!(stage.source.fetches(), 5);
 }
 
 #[tokio::test]
-async fn invented_key_ids_right_after_the_first_fetch_cost_none() {
+async fn the_one_fetch_more_begins_a_cooldown_too() {
+    let stage = Stage::warm().await;
+    stage.advance(9);
+    assert!(drip(&stage).await.iter().all(is_unknown_key));
+    assert_eq!(stage.source.fetches(), 2);
+    stage.advance(9);
+    assert!(drip(&stage).await.iter().all(is_unknown_key));
+    assert_eq!(stage.source.fetches(), 2);
+}
+
+#[tokio::test]
+async fn invented_key_ids_right_after_the_first_fetch_cost_one_more() {
     let stage = Stage::warm().await;
     assert!(flood(&stage).await.iter().all(is_unknown_key));
-    assert_eq!(stage.source.fetches(), 1);
+    assert!(drip(&stage).await.iter().all(is_unknown_key));
+    assert_eq!(stage.source.fetches(), 2);
 }
 
 // RS-23b, RS-26

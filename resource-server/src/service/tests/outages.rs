@@ -76,7 +76,7 @@ async fn invented_key_ids_do_not_reach_the_issuer() {
     for answer in futures_util::future::join_all(answers).await {
         answer.assert_problem(401, "invalid-token");
     }
-    assert_eq!(stage.issuer.requested(), ["/jwks"]);
+    assert_eq!(stage.issuer.requested(), ["/jwks", "/jwks"]);
     stage.stop().await;
 }
 

@@ -4,20 +4,38 @@ use serde_json::{Value, json};
 
 use crate::error::TokenError;
 use crate::jwks::KeySet;
-use crate::test_support::{NOW, TestKey, good_claims, jwks, key_set, verifier};
+use crate::test_support::{AUDIENCE, ISSUER, NOW, TestKey, good_claims, jwks, key_set, verifier};
+use crate::verifier::Verifier;
 
+/// An ID token that does not name its key.
 fn without_kid(key: &TestKey) -> String {
-    key.sign(&key.header_with("kid", None), &good_claims())
+    key.sign(&json!({"alg": key.algorithm()}), &good_claims())
+}
+
+fn id_tokens() -> Verifier {
+    Verifier::id_token(ISSUER, AUDIENCE)
 }
 
 // RS-17
 #[test]
-fn a_token_without_kid_is_accepted_if_one_key_only_can_have_signed_it() {
+fn an_access_token_names_its_key_even_if_there_is_one_only() {
+    let key = TestKey::es256("k1");
+    let token = key.sign(&key.header_with("kid", None), &good_claims());
+    let mut nameless = key.jwk();
+    nameless.as_object_mut().unwrap().remove("kid");
+    for keys in [key_set(&[&key]), KeySet::parse(&jwks(&[nameless])).unwrap()] {
+        let verdict = verifier().verify(&token, &keys, NOW);
+        assert_eq!(verdict.unwrap_err(), TokenError::AmbiguousKey);
+    }
+}
+
+#[test]
+fn an_id_token_without_kid_is_accepted_if_one_key_only_can_have_signed_it() {
     let (p256, p384, ed) = (TestKey::es256("a"), TestKey::es384("b"), TestKey::ed25519("c"));
     let keys = key_set(&[&p256, &p384, &ed]);
     for key in [&p256, &p384, &ed] {
         assert!(
-            verifier().verify(&without_kid(key), &keys, NOW).is_ok(),
+            id_tokens().verify(&without_kid(key), &keys, NOW).is_ok(),
             "{}",
             key.algorithm()
         );
@@ -29,7 +47,7 @@ fn a_token_without_kid_is_refused_if_several_keys_can_have_signed_it() {
     let (one, other) = (TestKey::es256("a"), TestKey::es256("b"));
     let keys = key_set(&[&one, &other]);
     assert_eq!(
-        verifier().verify(&without_kid(&one), &keys, NOW).unwrap_err(),
+        id_tokens().verify(&without_kid(&one), &keys, NOW).unwrap_err(),
         TokenError::AmbiguousKey
     );
 }
@@ -37,7 +55,7 @@ fn a_token_without_kid_is_refused_if_several_keys_can_have_signed_it() {
 #[test]
 fn a_token_without_kid_asks_for_newer_keys_if_none_fits_its_algorithm() {
     let (known, other) = (TestKey::es256("a"), TestKey::ed25519("b"));
-    let verdict = verifier().verify(&without_kid(&other), &key_set(&[&known]), NOW);
+    let verdict = id_tokens().verify(&without_kid(&other), &key_set(&[&known]), NOW);
     assert_eq!(verdict.unwrap_err(), TokenError::UnknownKey);
 }
 
@@ -81,7 +99,7 @@ fn a_key_without_kid_does_not_answer_to_one() {
 
     let named = verifier().verify(&key.access_token(&good_claims()), &keys, NOW);
     assert_eq!(named.unwrap_err(), TokenError::UnknownKey);
-    assert!(verifier().verify(&without_kid(&key), &keys, NOW).is_ok());
+    assert!(id_tokens().verify(&without_kid(&key), &keys, NOW).is_ok());
 }
 
 #[test]
