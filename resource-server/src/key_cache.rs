@@ -170,7 +170,7 @@ impl KeyCache {
     /// Asks for newer keys, if it is not too early for that.
     #[cfg(feature = "status-list")]
     pub(crate) async fn renew(&self) -> Result<(), FetchKeysError> {
-        self.0.renew(self.now()).await.outcome
+        self.0.renew(self.now(), Occasion::UnknownKey).await.outcome
     }
 
     /// Which keys are in force now, if there are any. Renews them like a look at a token does.
