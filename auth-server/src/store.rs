@@ -15,12 +15,14 @@ mod code;
 mod consent;
 mod db;
 mod family;
+mod gather;
 mod lanes;
 mod live;
 mod live_grant;
 mod outbox;
 mod postgres;
 mod pushed;
+mod rotation;
 mod schema;
 mod session;
 mod signing_key;
@@ -46,12 +48,13 @@ pub(crate) use attempt::AttemptLimits;
 pub(crate) use client::{ClientChange, ClientRow, SecretRow};
 pub(crate) use code::{CodeAdded, Redeemed};
 pub(crate) use db::{LOOK_PATIENCE, in_time};
-pub(crate) use family::{GrantState, NewFamily, Rotation};
+pub(crate) use family::{GrantState, NewFamily};
 pub use live::LiveSession;
 pub(crate) use live::Whose;
 pub(crate) use live_grant::LiveGrant;
 pub(crate) use outbox::Notification;
 pub(crate) use pushed::{NewPushedRequest, Opening, PushedLimits};
+pub(crate) use rotation::Rotation;
 pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, StoredSession};
 pub(crate) use signing_key::{Replacement, StoredKey};
 pub(crate) use user::{CredentialsVersion, UserAdded, UserChange, UserKey};
@@ -59,6 +62,7 @@ pub(crate) use user::{CredentialsVersion, UserAdded, UserChange, UserKey};
 use crate::config::StorageConfig;
 use db::{Backend, Pool, Transaction};
 use lanes::Lanes;
+use rotation::Refreshes;
 use sqlite::Access;
 use writable::LastProof;
 
@@ -75,6 +79,9 @@ pub enum StoreError {
     /// Its tables could not be brought up to date.
     #[error("the database's tables could not be brought up to date")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// One statement was to serve several requests.
+    #[error("the database failed")]
+    Together(#[source] Arc<StoreError>),
     /// Too many requests of one kind, or of one user, wait for it.
     #[error("too many requests of one kind wait for the database")]
     Crowded,
@@ -90,6 +97,7 @@ pub(crate) struct Store {
     reader: Pool,
     writer: Pool,
     lanes: Arc<Lanes>,
+    refreshes: Arc<Refreshes>,
     last_proof: Arc<LastProof>,
 }
 
@@ -119,6 +127,7 @@ impl Store {
             reader,
             writer,
             lanes: Arc::new(Lanes::new()),
+            refreshes: Arc::default(),
             last_proof: Arc::default(),
         })
     }

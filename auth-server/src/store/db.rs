@@ -37,6 +37,9 @@ pub(super) type Pool = sqlx::AnyPool;
 /// One of them.
 pub(super) type Connection = sqlx::AnyConnection;
 
+/// One of them, to be given back to its pool when it is dropped.
+pub(super) type PooledConnection = sqlx::pool::PoolConnection<sqlx::Any>;
+
 /// Statements that are carried out together or not at all, as [`super::Store::begin`] begins them; they are carried out
 /// by `&mut **transaction`.
 pub(super) type Transaction = sqlx::Transaction<'static, sqlx::Any>;

@@ -1,4 +1,4 @@
-use resource_server::time::{Clock, UnixTime};
+use resource_server::time::UnixTime;
 use sqlx::Row as _;
 
 use super::db::{Row, Transaction, hold_sid};
@@ -6,7 +6,7 @@ use super::{Store, StoreError, outbox};
 use crate::grant::claims::AskedClaims;
 use crate::grant::code::RedeemedCode;
 use crate::grant::family::{EndReason, Family};
-use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::grant::refresh_token::FamilyId;
 use crate::grant::target::Named;
 use crate::secret::Digest;
 
@@ -21,14 +21,9 @@ pub(crate) struct NewFamily {
     pub(crate) hears_until: Option<UnixTime>,
 }
 
-/// One step of a family: from the presented token to the next.
-#[derive(Debug)]
-pub(crate) struct Rotation<'r> {
-    pub(crate) presented: &'r RefreshToken,
-    pub(crate) next: &'r RefreshToken,
-    pub(crate) client_id: &'r str,
-    pub(crate) idle_ends: UnixTime,
-}
+/// What [`family_of`] reads.
+pub(super) const COLUMNS: &str = "client_id, user_id, sid, scope, auth_time, current_digest, previous_digest,
+    sealed_successor, rotated_at, idle_ends, absolute_ends, ended_at, resources, claims";
 
 /// Whether what an access token was made from still stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,44 +137,12 @@ pub(super) async fn end_rows(
 
 impl Store {
     pub(crate) async fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreError> {
-        let row = sqlx::query(
-            "SELECT client_id, user_id, sid, scope, auth_time, current_digest, previous_digest, sealed_successor,
-                rotated_at, idle_ends, absolute_ends, ended_at, resources, claims
-             FROM family WHERE id = $1",
-        )
-        .bind(id.as_bytes())
-        .fetch_optional(&self.reader)
-        .await?;
+        let query = format!("SELECT {COLUMNS} FROM family WHERE id = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(query))
+            .bind(id.as_bytes())
+            .fetch_optional(&self.reader)
+            .await?;
         row.map(|row| family_of(&row)).transpose()
-    }
-
-    /// Moves a family on by one generation if the presented token is the current one at this very moment; says
-    /// whether it did. Of any number of simultaneous calls with one token, one moves; none does for a client that is
-    /// disabled. The clock is read once the writer is free: who waited for it may have come too late.
-    pub(crate) async fn rotate(
-        &self,
-        rotation: &Rotation<'_>,
-        clock: &dyn Clock,
-    ) -> Result<bool, StoreError> {
-        let mut writer = self.writer.acquire().await?;
-        let now = clock.now();
-        let rotated = sqlx::query(
-            "UPDATE family SET generation = generation + 1, previous_digest = current_digest, current_digest = $1,
-                sealed_successor = $2, rotated_at = $3,
-                idle_ends = CASE WHEN absolute_ends < $4 THEN absolute_ends ELSE $4 END
-             WHERE id = $5 AND client_id = $6 AND current_digest = $7 AND ended_at IS NULL AND idle_ends > $3
-                AND NOT EXISTS (SELECT 1 FROM client WHERE id = family.client_id AND disabled_at IS NOT NULL)",
-        )
-        .bind(rotation.next.digest().as_bytes())
-        .bind(rotation.presented.seal(rotation.next))
-        .bind(now.as_secs())
-        .bind(rotation.idle_ends.as_secs())
-        .bind(rotation.presented.family().as_bytes())
-        .bind(rotation.client_id)
-        .bind(rotation.presented.digest().as_bytes())
-        .execute(&mut *writer)
-        .await?;
-        Ok(rotated.rows_affected() == 1)
     }
 
     /// Ends a family, and says whether it did: ending it twice keeps the first reason. Its idle time ends, too: sweeping
@@ -259,7 +222,7 @@ impl Store {
     }
 }
 
-fn family_of(row: &Row) -> Result<Family, StoreError> {
+pub(super) fn family_of(row: &Row) -> Result<Family, StoreError> {
     let digest = |column: &str| -> Result<Option<Digest>, StoreError> {
         let bytes: Option<Vec<u8>> = row.try_get(column)?;
         bytes

@@ -21,7 +21,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use resource_server::time::{ManualClock, UnixTime};
+use resource_server::time::{Clock, ManualClock, UnixTime};
 
 use super::*;
 use crate::config::SignInLifetimes;
@@ -181,6 +181,10 @@ pub(super) async fn redeem(
         .unwrap()
 }
 
+pub(super) fn clock_at(now: i64) -> Arc<dyn Clock> {
+    Arc::new(ManualClock::new(at(now)))
+}
+
 pub(super) async fn rotate(store: &Store, presented: &RefreshToken, now: i64) -> Option<RefreshToken> {
     let next = RefreshToken::generate(presented.family());
     let rotation = Rotation {
@@ -189,7 +193,7 @@ pub(super) async fn rotate(store: &Store, presented: &RefreshToken, now: i64) ->
         client_id: "bff",
         idle_ends: at(1000),
     };
-    let rotated = store.rotate(&rotation, &ManualClock::new(at(now))).await;
+    let rotated = store.rotate(&rotation, &clock_at(now)).await;
     rotated.unwrap().then_some(next)
 }
 
@@ -381,7 +385,7 @@ async fn an_idle_time_longer_than_the_absolute_one_ends_with_it() {
         client_id: "bff",
         idle_ends: at(9_000),
     };
-    assert!(store.rotate(&rotation, &ManualClock::new(at(1))).await.unwrap());
+    assert!(store.rotate(&rotation, &clock_at(1)).await.unwrap());
     let stored = store.family(first.family()).await.unwrap().unwrap();
     assert_eq!(stored.idle_ends, at(2_000));
 }

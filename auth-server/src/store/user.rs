@@ -211,7 +211,7 @@ impl Store {
     }
 }
 
-fn user_of(row: &Row) -> Result<User, StoreError> {
+pub(super) fn user_of(row: &Row) -> Result<User, StoreError> {
     let name: String = row.try_get("name")?;
     Ok(User {
         id: row.try_get("id")?,

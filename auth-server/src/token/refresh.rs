@@ -1,7 +1,5 @@
 //! `grant_type=refresh_token` (RFC 6749 §6) with rotation (RFC 9700 §4.14.2).
 
-use resource_server::time::UnixTime;
-
 use super::error::TokenError;
 use super::issue::{Issuance, TokenResponse, UserGrant};
 use super::resource;
@@ -14,6 +12,7 @@ use crate::params::Params;
 use crate::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::state::Shared;
 use crate::store::Rotation;
+use crate::user::User;
 
 /// Exchanges a refresh token for an access token and the next refresh token.
 pub(crate) async fn refresh(
@@ -26,27 +25,25 @@ pub(crate) async fn refresh(
         .ok_or_else(|| TokenError::invalid_request("refresh_token is missing"))
         .map(RefreshToken::parse)?
         .ok_or(TokenError::InvalidGrant)?;
-    let family = shared
-        .store
-        .family(presented.family())
-        .await?
-        .ok_or(TokenError::InvalidGrant)?;
-    let (family, next) = match step(shared, client, &presented, &family, form).await? {
-        Step::Done(next) => (family, next),
+    let (family, user) = known(shared, &presented).await?;
+    let (family, user, next) = match step(shared, client, &presented, &family, form).await? {
+        Step::Done(next) => (family, user, next),
         // Somebody else rotated, revoked or signed out since the family was read: judged once more, by what is now.
         Step::Overtaken => {
-            let family = shared
-                .store
-                .family(presented.family())
-                .await?
-                .ok_or(TokenError::InvalidGrant)?;
+            let (family, user) = known(shared, &presented).await?;
             match step(shared, client, &presented, &family, form).await? {
-                Step::Done(next) => (family, next),
+                Step::Done(next) => (family, user, next),
                 Step::Overtaken => return Err(TokenError::InvalidGrant),
             }
         }
     };
-    respond(shared, client, &family, &next, form, shared.now()).await
+    respond(shared, client, &family, &user, &next, form)
+}
+
+/// What is known of a token: nothing, if its user is disabled.
+async fn known(shared: &Shared, presented: &RefreshToken) -> Result<(Family, User), TokenError> {
+    let known = shared.store.family_of_user(presented.family()).await?;
+    known.ok_or(TokenError::InvalidGrant)
 }
 
 /// How one attempt turned out.
@@ -77,7 +74,7 @@ async fn step(
                 client_id: &client.id,
                 idle_ends: now + lifetimes.refresh_token_idle,
             };
-            let rotated = shared.store.rotate(&rotation, &*shared.clock).await?;
+            let rotated = shared.store.rotate(&rotation, &shared.clock).await?;
             Ok(if rotated {
                 Step::Done(next)
             } else {
@@ -108,23 +105,18 @@ async fn step(
     }
 }
 
-async fn respond(
+fn respond(
     shared: &Shared,
     client: &Client,
     family: &Family,
+    user: &User,
     next: &RefreshToken,
     form: &Params,
-    now: UnixTime,
 ) -> Result<TokenResponse, TokenError> {
-    let user = shared
-        .store
-        .user_by_id(&family.user_id)
-        .await?
-        .ok_or(TokenError::InvalidGrant)?;
     let (scope, target) = requested(form, family, client)?;
     let grant = UserGrant {
         client,
-        user: &user,
+        user,
         family: next.family(),
         scope: &scope,
         target: &target,
@@ -136,7 +128,7 @@ async fn respond(
     let issuance = Issuance {
         config: &shared.config,
         signer: &shared.signer,
-        now,
+        now: shared.now(),
     };
     let issued = issuance.for_user(&grant, Some(next))?;
     audit::refreshed(subject_of(family), &client.id);
@@ -186,6 +178,8 @@ fn requested_scope(form: &Params, family: &Family, client: &Client) -> Result<Sc
 
 #[cfg(test)]
 mod tests {
+    use resource_server::time::UnixTime;
+
     use super::*;
     use crate::grant::claims::AskedClaims;
     use crate::grant::target::Named;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use resource_server::time::{Clock as _, ManualClock};
+use resource_server::time::{Clock, ManualClock};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
@@ -121,8 +121,11 @@ async fn who_waits_for_the_writer_until_the_end_comes_too_late() {
     // The token is good until 1000.
     let clock = ManualClock::new(at(999));
     let writing = store.begin().await.unwrap();
-    let mut rotated = pin!(store.rotate(&rotation, &clock));
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    let mut rotated = pin!(store.rotate(&rotation, &shared));
     assert!(rotated.as_mut().now_or_never().is_none());
+    // The task that waits for the writer begins to.
+    tokio::task::yield_now().await;
     clock.advance(Duration::from_secs(1));
     writing.rollback().await.unwrap();
     assert!(!rotated.await.unwrap());
@@ -221,6 +224,26 @@ async fn sweeping_reads_indexes_and_no_whole_table() {
             !steps.iter().any(|step| step.starts_with("SCAN")),
             "{statement}: {steps:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn refreshes_read_no_whole_table_however_many_there_are() {
+    let (store, _folder) = store().await;
+    for statement in [rotation::reading(8), rotation::advancing(8)] {
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+            .fetch_all(&store.writer)
+            .await
+            .unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(
+            steps.iter().any(|step| step.starts_with("SEARCH family")),
+            "{steps:?}"
+        );
+        for scanned in ["family", "user", "client"] {
+            let scan = format!("SCAN {scanned}");
+            assert!(!steps.iter().any(|step| *step == scan), "{steps:?}");
+        }
     }
 }
 

@@ -1,0 +1,180 @@
+//! What a refresh asks of the database: what is known of the token, and the step to the next one. On an SQLite file the
+//! refreshes of one moment are read, and moved, together ([`super::gather`]).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use resource_server::time::{Clock, UnixTime};
+use sqlx::Row as _;
+
+use super::db::{Backend, PooledConnection, Query, Row};
+use super::family::{COLUMNS, family_of};
+use super::gather::Gather;
+use super::user::user_of;
+use super::{Store, StoreError};
+use crate::grant::family::Family;
+use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::secret::Digest;
+use crate::user::User;
+
+/// One step of a family: from the presented token to the next.
+#[derive(Debug)]
+pub(crate) struct Rotation<'r> {
+    pub(crate) presented: &'r RefreshToken,
+    pub(crate) next: &'r RefreshToken,
+    pub(crate) client_id: &'r str,
+    pub(crate) idle_ends: UnixTime,
+}
+
+/// The refreshes that wait for the database.
+#[derive(Debug, Default)]
+pub(super) struct Refreshes {
+    reads: Arc<Gather<FamilyId, Option<FamilyOfUser>>>,
+    steps: Arc<Gather<Step, bool>>,
+}
+
+type FamilyOfUser = (Family, User);
+
+/// The same as [`Rotation`], as the database has it.
+#[derive(Debug)]
+struct Step {
+    family: FamilyId,
+    presented: Digest,
+    next: Digest,
+    sealed_successor: Vec<u8>,
+    client_id: String,
+    idle_ends: UnixTime,
+}
+
+impl Store {
+    /// A family and its user, who is not disabled.
+    pub(crate) async fn family_of_user(&self, id: FamilyId) -> Result<Option<FamilyOfUser>, StoreError> {
+        match self.backend {
+            Backend::Sqlite => self.refreshes.reads.ask(id, &self.reader, read).await,
+            Backend::Postgres => only(read(self.reader.acquire().await?, vec![id]).await?),
+        }
+    }
+
+    /// Moves a family on by one generation if the presented token is the current one at this very moment; says
+    /// whether it did. Of any number of simultaneous calls with one token, one moves; none does for a client or a user that
+    /// is disabled. The clock is read once the writer is free: who waited for it may have come too late.
+    pub(crate) async fn rotate(
+        &self,
+        rotation: &Rotation<'_>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<bool, StoreError> {
+        let step = Step {
+            family: rotation.presented.family(),
+            presented: rotation.presented.digest(),
+            next: rotation.next.digest(),
+            sealed_successor: rotation.presented.seal(rotation.next),
+            client_id: rotation.client_id.to_owned(),
+            idle_ends: rotation.idle_ends,
+        };
+        match self.backend {
+            Backend::Sqlite => {
+                let clock = Arc::clone(clock);
+                let work = move |writer, steps| advance(writer, steps, clock.now());
+                self.refreshes.steps.ask(step, &self.writer, work).await
+            }
+            Backend::Postgres => {
+                let writer = self.writer.acquire().await?;
+                only(advance(writer, vec![step], clock.now()).await?)
+            }
+        }
+    }
+}
+
+fn only<A>(mut answers: Vec<A>) -> Result<A, StoreError> {
+    answers.pop().ok_or(StoreError::Damaged("answer"))
+}
+
+async fn read(
+    mut reader: PooledConnection,
+    ids: Vec<FamilyId>,
+) -> Result<Vec<Option<FamilyOfUser>>, StoreError> {
+    let statement = reading(shape(ids.len()));
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
+    for place in 0..shape(ids.len()) {
+        query = query.bind(ids.get(place).map(FamilyId::as_bytes));
+    }
+    let rows = query.fetch_all(&mut *reader).await?;
+    drop(reader);
+    let found = rows.iter().map(|row| row.try_get("family_id"));
+    let found = found.collect::<Result<Vec<Vec<u8>>, _>>()?;
+    let row_of = |id: &FamilyId| found.iter().position(|found| found == id.as_bytes());
+    ids.iter()
+        .map(|id| row_of(id).and_then(|at| rows.get(at)).map(both_of).transpose())
+        .collect()
+}
+
+fn both_of(row: &Row) -> Result<FamilyOfUser, StoreError> {
+    Ok((family_of(row)?, user_of(row)?))
+}
+
+async fn advance(
+    mut writer: PooledConnection,
+    steps: Vec<Step>,
+    now: UnixTime,
+) -> Result<Vec<bool>, StoreError> {
+    let statement = advancing(shape(steps.len()));
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(now.as_secs());
+    for place in 0..shape(steps.len()) {
+        query = bind_step(query, steps.get(place));
+    }
+    let rows = query.fetch_all(&mut *writer).await?;
+    drop(writer);
+    // A digest of a random token is of one step only.
+    let moved = rows.iter().map(|row| row.try_get(0));
+    let moved = moved.collect::<Result<HashSet<Vec<u8>>, _>>()?;
+    let has_moved = |step: &Step| moved.contains(step.next.as_bytes());
+    Ok(steps.iter().map(has_moved).collect())
+}
+
+fn bind_step<'q>(query: Query<'q>, step: Option<&'q Step>) -> Query<'q> {
+    query
+        .bind(step.map(|step| step.family.as_bytes()))
+        .bind(step.map(|step| step.presented.as_bytes()))
+        .bind(step.map(|step| step.next.as_bytes()))
+        .bind(step.map(|step| step.sealed_successor.as_slice()))
+        .bind(step.map(|step| step.client_id.as_str()))
+        .bind(step.map(|step| step.idle_ends.as_secs()))
+}
+
+/// So that there are few statements to prepare: the places that are too many stay empty, and an empty one is no family's.
+fn shape(questions: usize) -> usize {
+    questions.next_power_of_two()
+}
+
+pub(super) fn reading(places: usize) -> String {
+    let ids: Vec<String> = (1..=places).map(|place| format!("${place}")).collect();
+    let ids = ids.join(", ");
+    format!(
+        "SELECT family.id AS family_id, \"user\".id AS id, name, email, full_name, {COLUMNS}
+         FROM family JOIN \"user\" ON \"user\".id = user_id AND disabled_at IS NULL WHERE family.id IN ({ids})"
+    )
+}
+
+/// `$1` is the instant. Of several steps from the same token one is taken, by both databases.
+pub(super) fn advancing(places: usize) -> String {
+    let step = |place: usize| {
+        let parameters: Vec<String> = (0..6)
+            .map(|column| format!("${}", 2 + place * 6 + column))
+            .collect();
+        format!("({})", parameters.join(", "))
+    };
+    let steps: Vec<String> = (0..places).map(step).collect();
+    let steps = steps.join(", ");
+    format!(
+        "WITH step (family_id, presented, next, sealed, client_id, idle_ends) AS (VALUES {steps})
+         UPDATE family SET generation = generation + 1, previous_digest = current_digest, current_digest = step.next,
+            sealed_successor = step.sealed, rotated_at = $1,
+            idle_ends = CASE WHEN absolute_ends < step.idle_ends THEN absolute_ends ELSE step.idle_ends END
+         FROM step
+         WHERE family.id = step.family_id AND family.client_id = step.client_id AND current_digest = step.presented
+            AND ended_at IS NULL AND family.idle_ends > $1
+            AND EXISTS (SELECT 1 FROM \"user\" WHERE id = family.user_id AND disabled_at IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM client WHERE id = family.client_id AND disabled_at IS NOT NULL)
+         RETURNING current_digest"
+    )
+}
