@@ -1,5 +1,7 @@
 //! Passwords: Argon2id, a cap on parallel hashes, and the same work whether or not the user exists.
 
+mod thread;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use argon2::password_hash::phc::PasswordHash;
@@ -43,7 +45,7 @@ pub enum HashingError {
     /// What is stored is no hash.
     #[error("a stored password hash is damaged")]
     Damaged,
-    /// The blocking pool is shutting down.
+    /// There was no thread for it, or it panicked.
     #[error("the hash was given up half-way")]
     Interrupted,
 }
@@ -108,9 +110,7 @@ impl Cost {
 
 /// Hashes a new password, off the threads that serve requests.
 pub(crate) async fn hash(password: SecretString, cost: Cost) -> Result<String, HashingError> {
-    tokio::task::spawn_blocking(move || hash_now(&password, cost))
-        .await
-        .map_err(|_| HashingError::Interrupted)?
+    thread::run((), move || hash_now(&password, cost)).await
 }
 
 fn hash_now(password: &SecretString, cost: Cost) -> Result<String, HashingError> {
@@ -193,8 +193,7 @@ impl PasswordChecker {
             .await
             .map_err(|_| HashingError::Interrupted)?;
         // The hash goes on when the client hangs up, and so does its claim to a core and a place.
-        let hashing = tokio::task::spawn_blocking(move || {
-            let _held_to_the_end = (place, turn);
+        let hashing = thread::run((place, turn), move || {
             let is_right = match &stored {
                 Some(stored) => verify_now(&password, stored)?,
                 None => false,
@@ -211,7 +210,7 @@ impl PasswordChecker {
             };
             Ok(Checked::Right { renewed })
         });
-        hashing.await.map_err(|_| HashingError::Interrupted)?
+        hashing.await
     }
 
     /// Hashes a new password, in its turn among those that are checked.
@@ -221,11 +220,7 @@ impl PasswordChecker {
             .acquire_owned()
             .await
             .map_err(|_| HashingError::Interrupted)?;
-        let hashing = tokio::task::spawn_blocking(move || {
-            let _held_to_the_end = (place, turn);
-            hash_now(&password, cost)
-        });
-        hashing.await.map_err(|_| HashingError::Interrupted)?
+        thread::run((place, turn), move || hash_now(&password, cost)).await
     }
 
     /// The costs to be paid beside that of the real hash, so that all is paid for. A cost that was not known before,
@@ -262,7 +257,6 @@ fn verify_now(password: &SecretString, hash: &str) -> Result<bool, HashingError>
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
 
     use super::*;
     use crate::user::UserName;
@@ -384,34 +378,6 @@ mod tests {
             .check(place, secret("x"), Some("plain".to_owned()), true)
             .await;
         assert!(matches!(outcome, Err(HashingError::Damaged)));
-    }
-
-    #[test]
-    fn a_hash_keeps_its_places_when_nobody_waits_for_it_any_more() {
-        // One thread for hashes, which is held up, so that the hash is surely still under way when it is looked at.
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let checker = PasswordChecker::new(&TODAY, &[]);
-            let (open, gate) = std::sync::mpsc::channel::<()>();
-            let held_up = tokio::task::spawn_blocking(move || gate.recv());
-            let place = checker.take_place().unwrap();
-            assert!(
-                checker
-                    .check(place, secret("x"), None, true)
-                    .now_or_never()
-                    .is_none()
-            );
-            assert_eq!(checker.running.available_permits(), 0);
-            assert_eq!(checker.places.available_permits(), 1);
-
-            open.send(()).unwrap();
-            held_up.await.unwrap().unwrap();
-            let _all = checker.running.acquire().await.unwrap();
-            let _all = checker.places.acquire_many(2).await.unwrap();
-        });
     }
 
     #[test]
