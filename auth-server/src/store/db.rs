@@ -3,7 +3,8 @@
 //! It is sqlx's `Any`, which decides at run time between SQLite and PostgreSQL: each statement stands in the program
 //! once. What a statement has to be like so that both take it:
 //!
-//! - Parameters are `$1`, `$2` …; sqlx's `QueryBuilder` writes `?` and is of no use here.
+//! - Parameters are `$1`, `$2` …; sqlx's `QueryBuilder` writes `?` and is of no use here. (Statements that are written while the
+//!   program runs may ask [`Backend`] instead, as [`super::rotation`] does.)
 //! - Bound and read are `i64`, `&str`, `String`, `&[u8]`, `Vec<u8>` and `Option`s of them, nothing else: no `u32`, and no
 //!   `bool`, which SQLite has no type for (read the column that tells, or `count(*)`), nor `sum()`, which is no `i64`.
 //! - `"user"` stands in quotes: without them PostgreSQL reads it as the name of who is connected.

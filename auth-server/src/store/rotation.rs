@@ -50,8 +50,14 @@ impl Store {
     /// A family and its user, who is not disabled.
     pub(crate) async fn family_of_user(&self, id: FamilyId) -> Result<Option<FamilyOfUser>, StoreError> {
         match self.backend {
-            Backend::Sqlite => self.refreshes.reads.ask(id, &self.reader, read).await,
-            Backend::Postgres => only(read(self.reader.acquire().await?, vec![id]).await?),
+            Backend::Sqlite => {
+                let work = |reader, ids| read(Backend::Sqlite, reader, ids);
+                self.refreshes.reads.ask(id, &self.reader, work).await
+            }
+            Backend::Postgres => {
+                let reader = self.reader.acquire().await?;
+                only(read(Backend::Postgres, reader, vec![id]).await?)
+            }
         }
     }
 
@@ -74,12 +80,12 @@ impl Store {
         match self.backend {
             Backend::Sqlite => {
                 let clock = Arc::clone(clock);
-                let work = move |writer, steps| advance(writer, steps, clock.now());
+                let work = move |writer, steps| advance(Backend::Sqlite, writer, steps, clock.now());
                 self.refreshes.steps.ask(step, &self.writer, work).await
             }
             Backend::Postgres => {
                 let writer = self.writer.acquire().await?;
-                only(advance(writer, vec![step], clock.now()).await?)
+                only(advance(Backend::Postgres, writer, vec![step], clock.now()).await?)
             }
         }
     }
@@ -90,10 +96,11 @@ fn only<A>(mut answers: Vec<A>) -> Result<A, StoreError> {
 }
 
 async fn read(
+    backend: Backend,
     mut reader: PooledConnection,
     ids: Vec<FamilyId>,
 ) -> Result<Vec<Option<FamilyOfUser>>, StoreError> {
-    let statement = reading(shape(ids.len()));
+    let statement = reading(backend, shape(ids.len()));
     let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
     for place in 0..shape(ids.len()) {
         query = query.bind(ids.get(place).map(FamilyId::as_bytes));
@@ -113,14 +120,15 @@ fn both_of(row: &Row) -> Result<FamilyOfUser, StoreError> {
 }
 
 async fn advance(
+    backend: Backend,
     mut writer: PooledConnection,
     steps: Vec<Step>,
     now: UnixTime,
 ) -> Result<Vec<bool>, StoreError> {
-    let statement = advancing(shape(steps.len()));
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(now.as_secs());
+    let statement = advancing(backend, shape(steps.len()));
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
     for place in 0..shape(steps.len()) {
-        query = bind_step(query, steps.get(place));
+        query = bind_step(query, steps.get(place), now);
     }
     let rows = query.fetch_all(&mut *writer).await?;
     drop(writer);
@@ -131,7 +139,8 @@ async fn advance(
     Ok(steps.iter().map(has_moved).collect())
 }
 
-fn bind_step<'q>(query: Query<'q>, step: Option<&'q Step>) -> Query<'q> {
+/// In the order of [`STEP`].
+fn bind_step<'q>(query: Query<'q>, step: Option<&'q Step>, now: UnixTime) -> Query<'q> {
     query
         .bind(step.map(|step| step.family.as_bytes()))
         .bind(step.map(|step| step.presented.as_bytes()))
@@ -139,6 +148,7 @@ fn bind_step<'q>(query: Query<'q>, step: Option<&'q Step>) -> Query<'q> {
         .bind(step.map(|step| step.sealed_successor.as_slice()))
         .bind(step.map(|step| step.client_id.as_str()))
         .bind(step.map(|step| step.idle_ends.as_secs()))
+        .bind(now.as_secs())
 }
 
 /// So that there are few statements to prepare: the places that are too many stay empty, and an empty one is no family's.
@@ -146,35 +156,51 @@ fn shape(questions: usize) -> usize {
     questions.next_power_of_two()
 }
 
-pub(super) fn reading(places: usize) -> String {
-    let ids: Vec<String> = (1..=places).map(|place| format!("${place}")).collect();
-    let ids = ids.join(", ");
+/// So many parameters of a statement, whose first of all is the one after `before`. SQLite is not told their numbers: sqlx
+/// would look up each in the list of all.
+fn parameters(backend: Backend, before: usize, count: usize) -> String {
+    let parameter = |number: usize| match backend {
+        Backend::Sqlite => "?".to_owned(),
+        Backend::Postgres => format!("${}", before + number),
+    };
+    (1..=count).map(parameter).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn reading(backend: Backend, places: usize) -> String {
     format!(
         "SELECT family.id AS family_id, \"user\".id AS id, name, email, full_name, {COLUMNS}
-         FROM family JOIN \"user\" ON \"user\".id = user_id AND disabled_at IS NULL WHERE family.id IN ({ids})"
+         FROM family JOIN \"user\" ON \"user\".id = user_id AND disabled_at IS NULL WHERE family.id IN ({})",
+        parameters(backend, 0, places)
     )
 }
 
-/// `$1` is the instant. Of several steps from the same token one is taken, by both databases.
-pub(super) fn advancing(places: usize) -> String {
-    let step = |place: usize| {
-        let parameters: Vec<String> = (0..6)
-            .map(|column| format!("${}", 2 + place * 6 + column))
-            .collect();
-        format!("({})", parameters.join(", "))
-    };
+/// What a step is made of, with the instant it is taken at.
+const STEP: [&str; 7] = [
+    "family_id",
+    "presented",
+    "next",
+    "sealed",
+    "client_id",
+    "idle_ends",
+    "now",
+];
+
+/// Of several steps from the same token one is taken, by both databases.
+pub(super) fn advancing(backend: Backend, places: usize) -> String {
+    let step = |place: usize| format!("({})", parameters(backend, place * STEP.len(), STEP.len()));
     let steps: Vec<String> = (0..places).map(step).collect();
-    let steps = steps.join(", ");
     format!(
-        "WITH step (family_id, presented, next, sealed, client_id, idle_ends) AS (VALUES {steps})
+        "WITH step ({columns}) AS (VALUES {steps})
          UPDATE family SET generation = generation + 1, previous_digest = current_digest, current_digest = step.next,
-            sealed_successor = step.sealed, rotated_at = $1,
+            sealed_successor = step.sealed, rotated_at = step.now,
             idle_ends = CASE WHEN absolute_ends < step.idle_ends THEN absolute_ends ELSE step.idle_ends END
          FROM step
          WHERE family.id = step.family_id AND family.client_id = step.client_id AND current_digest = step.presented
-            AND ended_at IS NULL AND family.idle_ends > $1
+            AND ended_at IS NULL AND family.idle_ends > step.now
             AND EXISTS (SELECT 1 FROM \"user\" WHERE id = family.user_id AND disabled_at IS NULL)
             AND NOT EXISTS (SELECT 1 FROM client WHERE id = family.client_id AND disabled_at IS NOT NULL)
-         RETURNING current_digest"
+         RETURNING current_digest",
+        columns = STEP.join(", "),
+        steps = steps.join(", "),
     )
 }

@@ -66,7 +66,8 @@ enum Process {
 }
 
 impl Contender {
-    /// Our auth server, as shipped but for what is said here: one worker, and what a commit promises.
+    /// Our auth server, as shipped but for what is said here: one worker, what a commit promises, and no access log, as the
+    /// other writes none; the audit trail is written.
     pub(crate) async fn ours(durability: Durability) -> Self {
         let (name, lines) = match durability {
             Durability::Full => ("Cloakroom, full durability", "storage.durability = \"full\"\n"),
@@ -183,7 +184,7 @@ fn configuration(port: u16, folder: &Path, workers: usize, lines: &str) -> Strin
     let mut text = format!(
         "issuer = \"{}\"\nserver.listen = \"127.0.0.1:{port}\"\nserver.workers = {workers}\n\
          server.trusted_proxies = [\"127.0.0.1\"]\nkeys.path = \"{folder}/keys.json\"\n\
-         storage.path = \"{folder}/auth-server.sqlite3\"\n{lines}",
+         storage.path = \"{folder}/auth-server.sqlite3\"\nlog.filter = \"info,auth_server::access=off\"\n{lines}",
         issuer(port)
     );
     let _ = write!(

@@ -230,7 +230,10 @@ async fn sweeping_reads_indexes_and_no_whole_table() {
 #[tokio::test]
 async fn refreshes_read_no_whole_table_however_many_there_are() {
     let (store, _folder) = store().await;
-    for statement in [rotation::reading(8), rotation::advancing(8)] {
+    for statement in [
+        rotation::reading(Backend::Sqlite, 8),
+        rotation::advancing(Backend::Sqlite, 8),
+    ] {
         let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
             .fetch_all(&store.writer)
             .await
@@ -242,7 +245,7 @@ async fn refreshes_read_no_whole_table_however_many_there_are() {
         );
         for scanned in ["family", "user", "client"] {
             let scan = format!("SCAN {scanned}");
-            assert!(!steps.iter().any(|step| *step == scan), "{steps:?}");
+            assert!(!steps.contains(&scan), "{steps:?}");
         }
     }
 }
