@@ -32,6 +32,9 @@ format:
 
 lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	for feature in "" actix http-keys settings status-list test-support service; do \
+		$(CARGO) clippy -p resource-server --no-default-features --features "$$feature" -- -D warnings || exit 1; \
+	done
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps

@@ -85,7 +85,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let algorithms = clients.algorithms();
     let rotation = Rotation::start(keeper, &keys.legacy, algorithms, Arc::clone(&clock)).await?;
     let signer = Arc::clone(rotation.signer());
-    let own_tokens = OwnTokens::new(Arc::clone(&signer), issuer.as_str());
+    let own_tokens = OwnTokens::new(Arc::clone(&signer), issuer.as_str())?;
     let cookie_key = keys.cookie_key();
     let forms = FormTokens::new(&keys.form_key());
     let workers = config.server.workers;

@@ -22,6 +22,7 @@ pub(crate) struct Content {
     pub(crate) not_before: Option<UnixTime>,
     pub(crate) issued_at: Option<UnixTime>,
     pub(crate) status: StatusClaim,
+    pub(crate) roles: Vec<String>,
     pub(crate) all: Map<String, Value>,
 }
 
@@ -84,13 +85,29 @@ impl Claims {
         self.text("jti")
     }
 
-    /// Whether `scope` (RFC 9068 §2.2.3, separated by spaces) contains exactly this one.
+    /// The scopes in `scope` (RFC 9068 §2.2.3, separated by spaces), in the order in which they came.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        let scopes = self.text("scope").unwrap_or_default();
+        scopes.split(' ').filter(|scope| !scope.is_empty())
+    }
+
+    /// Whether [`scopes`](Self::scopes) contain exactly this one.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        !scope.is_empty()
-            && self
-                .text("scope")
-                .is_some_and(|scopes| scopes.split(' ').any(|one| one == scope))
+        self.scopes().any(|one| one == scope)
+    }
+
+    /// The roles, from the claim that the verifier was
+    /// [told to look in](crate::verifier::VerifierBuilder::roles_in); none if it was not.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.0.roles
+    }
+
+    /// Whether [`roles`](Self::roles) contain exactly this one.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        !role.is_empty() && self.0.roles.iter().any(|one| one == role)
     }
 
     /// Any claim, as it came.

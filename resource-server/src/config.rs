@@ -2,14 +2,15 @@
 
 mod issuer;
 mod log;
+mod token;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 pub use issuer::{InvalidIssuer, Issuer};
 pub use log::{LogConfig, LogFormat};
+pub use token::{IssuerConfig, TokenConfig};
 
 use crate::settings::{Document, Environment, Faults, Section};
 
@@ -28,17 +29,6 @@ pub struct Config {
     pub notes_path: Option<PathBuf>,
     /// How the log is written.
     pub log: LogConfig,
-}
-
-/// `[token]`: which access tokens are accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenConfig {
-    /// The only issuer whose tokens are accepted.
-    pub issuer: Issuer,
-    /// What a token has to name in `aud`.
-    pub audience: String,
-    /// How far the issuer's clock and ours may differ.
-    pub leeway: Duration,
 }
 
 impl Config {
@@ -84,36 +74,9 @@ impl Config {
     }
 }
 
-impl TokenConfig {
-    fn read(mut token: Section<'_>) -> Option<Self> {
-        let over_http = token.switch_or("issuer_over_http", false);
-        let issuer = token.parsed("issuer", |text| Issuer::parse(text, over_http.unwrap_or(true)));
-        let audience = token.parsed("audience", audience);
-        let leeway = token.duration_or(
-            "leeway",
-            Duration::from_secs(5),
-            Duration::ZERO..=Duration::from_secs(300),
-        );
-        token.finish();
-        Some(Self {
-            issuer: issuer?,
-            audience: audience?,
-            leeway: leeway?,
-        })
-    }
-}
-
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
         .map_err(|_| "must be an IP address and a port, such as \"127.0.0.1:9100\"")
-}
-
-fn audience(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() {
-        Err("must not be empty")
-    } else {
-        Ok(text.to_owned())
-    }
 }
 
 fn path(text: &str) -> Result<PathBuf, &'static str> {

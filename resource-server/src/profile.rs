@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::claims::{Claims, Content};
 use crate::error::TokenError;
+use crate::roles;
 use crate::status::StatusClaim;
 use crate::time::UnixTime;
 
@@ -40,8 +41,13 @@ impl Profile {
         self == Self::Access
     }
 
-    /// Reads the claims; one that is there with a wrong JSON type is a fault, never the same as absent.
-    pub(crate) fn read(self, all: Map<String, Value>) -> Result<Claims, TokenError> {
+    /// Reads the claims; one that is there with a wrong JSON type is a fault, never the same as absent. `roles` are the
+    /// names on the way to the claim that holds them.
+    pub(crate) fn read(
+        self,
+        all: Map<String, Value>,
+        roles: Option<&[String]>,
+    ) -> Result<Claims, TokenError> {
         let issuer = required_text(&all, "iss")?;
         let subject = match self {
             Self::Access | Self::Id => required_text(&all, "sub")?,
@@ -75,6 +81,10 @@ impl Profile {
             }
         }
         let status = StatusClaim::read(&all);
+        let roles = match roles {
+            None => Vec::new(),
+            Some(path) => roles::read(&all, path)?,
+        };
         Ok(Claims::new(Content {
             issuer,
             subject,
@@ -83,6 +93,7 @@ impl Profile {
             not_before,
             issued_at,
             status,
+            roles,
             all,
         }))
     }

@@ -1,7 +1,6 @@
 //! The notes service as a whole: composes it, starts it and stops it.
 
 mod health;
-mod metadata;
 mod running;
 
 use std::net::TcpListener;
@@ -14,15 +13,15 @@ use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 use anyhow::Context as _;
 
-use crate::actix::Protection;
+use crate::actix::{Protection, ResourceMetadata};
 use crate::config::{Config, TokenConfig};
 use crate::http_keys::HttpKeys;
+use crate::issuers::Issuers;
 use crate::key_cache::KeyCache;
-use crate::notes::{self, FileStore, MemoryStore, NoteStore};
+use crate::notes::{self, FileStore, MemoryStore, NoteStore, READ_SCOPE, WRITE_SCOPE};
 use crate::problem::Problem;
 use crate::time::Clock;
 use crate::verifier::Verifier;
-use metadata::Metadata;
 pub use running::{Running, StopHandle};
 
 /// How long a client may take to send the head of a request.
@@ -57,26 +56,34 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         .install_default()
         .ok();
     let store = open_store(config.notes_path).await?;
-    let keys = key_cache(&config.token, clock.clone())?;
-    let protection = web::Data::new(protection(&config.token, keys.clone()));
-
-    let metadata = Metadata::of(&config.token);
+    let metadata = metadata(&config.token);
+    let protection = protection(&config.token, metadata.as_ref(), &clock)?;
+    let protection = web::Data::new(protection);
+    let health_of = protection.clone();
 
     let address = listeners.public.local_addr()?;
     let mut running = Running::new(address, store.clone());
     let api = serve(listeners.public, config.workers, move |app| {
         app.app_data(protection.clone());
         notes::configure(app, store.clone(), clock.clone());
-        metadata::configure(app, metadata.as_ref());
+        if let Some(metadata) = &metadata {
+            metadata.configure(app);
+        }
     })?;
     running.drive(api);
     if let Some(listener) = listeners.management {
         let management_address = listener.local_addr()?;
-        let health = serve(listener, 1, move |app| health::configure(app, keys.clone()));
+        let health = serve(listener, 1, move |app| health::configure(app, health_of.clone()));
         running.drive(health?);
         tracing::info!(%management_address, "health endpoints are up");
     }
-    tracing::info!(%address, issuer = config.token.issuer.as_str(), "the notes service is up");
+    let issuers: Vec<&str> = config
+        .token
+        .issuers
+        .iter()
+        .map(|one| one.issuer.as_str())
+        .collect();
+    tracing::info!(%address, issuers = issuers.join(" "), "the notes service is up");
     Ok(running)
 }
 
@@ -91,15 +98,34 @@ async fn open_store(path: Option<PathBuf>) -> anyhow::Result<Arc<dyn NoteStore>>
     Ok(Arc::new(store.await??))
 }
 
-fn key_cache(token: &TokenConfig, clock: Arc<dyn Clock>) -> anyhow::Result<KeyCache> {
-    let client = HttpKeys::client().context("cannot set up the client that fetches the issuer's keys")?;
-    let source = HttpKeys::of_issuer(token.issuer.url().clone(), client);
-    Ok(KeyCache::new(Arc::new(source), clock))
+/// An audience that is no address has no place for metadata.
+fn metadata(token: &TokenConfig) -> Option<ResourceMetadata> {
+    let issuers = token.issuers.iter().map(|one| one.issuer.as_str());
+    let metadata = ResourceMetadata::new(&token.audience, issuers).ok()?;
+    Some(metadata.scopes([READ_SCOPE, WRITE_SCOPE]))
 }
 
-fn protection(token: &TokenConfig, keys: KeyCache) -> Protection {
-    let verifier = Verifier::access_token(token.issuer.as_str(), &token.audience).leeway(token.leeway);
-    Protection::new(verifier, keys, &token.audience)
+fn protection(
+    token: &TokenConfig,
+    metadata: Option<&ResourceMetadata>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Protection> {
+    let client = HttpKeys::client().context("cannot set up the client that fetches the issuers' keys")?;
+    let mut issuers = Vec::with_capacity(token.issuers.len());
+    for one in &token.issuers {
+        let verifier = Verifier::access_token(one.issuer.as_str(), &one.audience);
+        let verifier = verifier.algorithms(&one.algorithms).leeway(token.leeway);
+        let source = HttpKeys::of_issuer(one.issuer.url().clone(), client.clone());
+        issuers.push((
+            verifier.build()?,
+            KeyCache::new(Arc::new(source), Arc::clone(clock)),
+        ));
+    }
+    let protection = Protection::of(Issuers::several(issuers)?, &token.audience);
+    Ok(match metadata {
+        Some(metadata) => protection.with_metadata(metadata),
+        None => protection,
+    })
 }
 
 fn serve(

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "actix")]
 mod http_issuer;
+mod issuer;
 mod key;
 #[cfg(feature = "status-list")]
 mod status_list;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 #[cfg(feature = "actix")]
 pub use http_issuer::FakeIssuer;
+pub use issuer::{Mint, TestIssuer};
 pub use key::TestKey;
 #[cfg(feature = "status-list")]
 pub use status_list::{TestStatusList, zlib};
@@ -38,7 +40,7 @@ pub const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 /// Accepts access tokens with [`good_claims`].
 #[must_use]
 pub fn verifier() -> Verifier {
-    Verifier::access_token(ISSUER, AUDIENCE)
+    Verifier::access_token(ISSUER, AUDIENCE).build().unwrap()
 }
 
 /// The claims of a good access token.

@@ -4,10 +4,13 @@
 //! machine's clock, allow a minute, skip `nbf`, `typ` and `crit`, and take a missing claim for a good one; all of that
 //! is judged here.
 
+mod builder;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use self::builder::{InvalidVerifier, VerifierBuilder};
 pub use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::compact::Compact;
@@ -26,6 +29,8 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 pub(crate) const IAT_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// Says which tokens are good: of one kind, from one issuer, for one audience.
+///
+/// Each kind begins a [`VerifierBuilder`]; what its first line does not say has a default.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     profile: Profile,
@@ -33,65 +38,50 @@ pub struct Verifier {
     audience: String,
     algorithms: Vec<Algorithm>,
     leeway: Duration,
+    /// The names on the way to the claim that holds the roles.
+    roles: Option<Vec<String>>,
 }
 
 impl Verifier {
-    /// Access tokens after RFC 9068: `typ` is `at+jwt` and `kid` names the key; `iss`, `aud`, `exp`, `iat`, `sub`, `client_id` and `jti` are there.
-    #[must_use]
-    pub fn access_token(issuer: &str, audience: &str) -> Self {
-        Self::new(Profile::Access, issuer, audience, Duration::from_secs(5))
+    /// Access tokens after RFC 9068: `typ` is `at+jwt` and `kid` names the key; `iss`, `aud`, `exp`, `iat`, `sub`,
+    /// `client_id` and `jti` are there. The leeway is five seconds.
+    pub fn access_token(issuer: &str, audience: &str) -> VerifierBuilder {
+        VerifierBuilder::new(Profile::Access, issuer, audience, Duration::from_secs(5))
     }
 
     /// ID tokens after OpenID Connect Core §3.1.3.7: `typ` is absent or `JWT`; `iss`, `aud`, `exp`, `iat` and `sub` are
-    /// there. `nonce`, `azp`, `at_hash` and `auth_time` depend on the login and are left to the caller.
-    #[must_use]
-    pub fn id_token(issuer: &str, client_id: &str) -> Self {
-        Self::new(Profile::Id, issuer, client_id, Duration::from_secs(30))
+    /// there. `nonce`, `azp`, `at_hash` and `auth_time` depend on the login and are left to the caller. The leeway is 30
+    /// seconds.
+    pub fn id_token(issuer: &str, client_id: &str) -> VerifierBuilder {
+        VerifierBuilder::new(Profile::Id, issuer, client_id, Duration::from_secs(30))
     }
 
     /// Logout tokens after OpenID Connect Back-Channel Logout 1.0 §2.6: `typ` is `logout+jwt`, `JWT` or absent; `iss`, `aud`,
     /// `exp`, `iat`, `jti` and the event are there, `sub` or `sid` as well, and nothing that belongs into an ID token. How old
-    /// one may be, and whether it came before, is left to the caller.
-    #[must_use]
-    pub fn logout_token(issuer: &str, client_id: &str) -> Self {
-        Self::new(Profile::Logout, issuer, client_id, Duration::from_secs(30))
+    /// one may be, and whether it came before, is left to the caller. The leeway is 30 seconds.
+    pub fn logout_token(issuer: &str, client_id: &str) -> VerifierBuilder {
+        VerifierBuilder::new(Profile::Logout, issuer, client_id, Duration::from_secs(30))
     }
 
     /// JWTs by which a client proves who it is (RFC 7523 §2.2, narrowed by draft-ietf-oauth-rfc7523bis §4): `typ` is
     /// `client-authentication+jwt`, `JWT` or absent; `iss` and `sub` are the client, `aud` is the server's issuer as a text,
-    /// `exp` and `jti` are there. How far ahead `exp` may be, and whether the `jti` came before, is left to the caller.
-    #[must_use]
-    pub fn client_assertion(client_id: &str, server: &str) -> Self {
-        Self::new(
-            Profile::ClientAssertion,
-            client_id,
-            server,
-            Duration::from_secs(10),
-        )
+    /// `exp` and `jti` are there. How far ahead `exp` may be, and whether the `jti` came before, is left to the caller. The
+    /// leeway is ten seconds.
+    pub fn client_assertion(client_id: &str, server: &str) -> VerifierBuilder {
+        let leeway = Duration::from_secs(10);
+        VerifierBuilder::new(Profile::ClientAssertion, client_id, server, leeway)
     }
 
-    fn new(profile: Profile, issuer: &str, audience: &str, leeway: Duration) -> Self {
-        Self {
-            profile,
-            issuer: issuer.to_owned(),
-            audience: audience.to_owned(),
-            algorithms: Algorithm::ALL.to_vec(),
-            leeway,
-        }
+    /// The issuer whose tokens are good.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 
-    /// Allows these algorithms only.
+    /// What tokens have to name in `aud`.
     #[must_use]
-    pub fn algorithms(mut self, allowed: &[Algorithm]) -> Self {
-        self.algorithms = allowed.to_vec();
-        self
-    }
-
-    /// How far the issuer's clock and ours may differ.
-    #[must_use]
-    pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
-        self
+    pub fn audience(&self) -> &str {
+        &self.audience
     }
 
     /// Judges a token.
@@ -112,7 +102,7 @@ impl Verifier {
         }
         let key = keys.select(key_id, algorithm)?;
         verify_signature(&compact, key, algorithm)?;
-        let claims = self.profile.read(compact.claims()?)?;
+        let claims = self.profile.read(compact.claims()?, self.roles.as_deref())?;
         self.judge_claims(&claims, now)?;
         Ok(claims)
     }

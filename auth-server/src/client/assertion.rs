@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use resource_server::claims::Claims;
 use resource_server::key_cache::{FetchKeys, FetchKeysError, KeyCache, VerifyError};
 use resource_server::time::{Clock, UnixTime};
-use resource_server::verifier::{MAX_TOKEN_BYTES, Verifier};
+use resource_server::verifier::{InvalidVerifier, MAX_TOKEN_BYTES, Verifier};
 use url::Url;
 
 use super::{AssertionKeys, KeySource};
@@ -51,6 +51,8 @@ pub(crate) struct GoodOnce {
 pub(crate) enum AssertionError {
     #[error("the assertion could not be verified")]
     Unverified(#[from] VerifyError),
+    #[error("no assertion of this client could be verified")]
+    Unverifiable(#[from] InvalidVerifier),
     #[error("the assertion is good for more than {} s", LONGEST_LIFE.as_secs())]
     TooLong,
 }
@@ -74,7 +76,8 @@ impl Assertions {
     ) -> Result<GoodOnce, AssertionError> {
         let verifier = Verifier::client_assertion(client_id, &self.issuer)
             .algorithms(&keys.algorithms)
-            .leeway(LEEWAY);
+            .leeway(LEEWAY)
+            .build()?;
         let claims = match &keys.source {
             KeySource::Registered(keys) => verifier
                 .verify(assertion, keys, self.clock.now())

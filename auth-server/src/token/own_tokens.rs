@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use resource_server::claims::Claims;
 use resource_server::time::UnixTime;
-use resource_server::verifier::{MAX_TOKEN_BYTES, Verifier};
+use resource_server::verifier::{InvalidVerifier, MAX_TOKEN_BYTES, Verifier, VerifierBuilder};
 
 use crate::client::Clients;
 use crate::key::{Signer, SigningAlgorithm};
@@ -33,18 +33,20 @@ pub(crate) struct IdTokenHint {
 }
 
 impl OwnTokens {
-    pub(crate) fn new(signer: Arc<Signer>, issuer: &str) -> Self {
-        Self {
+    pub(crate) fn new(signer: Arc<Signer>, issuer: &str) -> Result<Self, InvalidVerifier> {
+        Ok(Self {
             signer,
             issuer: issuer.to_owned(),
-            user_info: of_ours(Verifier::access_token(issuer, issuer)),
-        }
+            user_info: of_ours(Verifier::access_token(issuer, issuer)).build()?,
+        })
     }
 
     /// The claims of a live access token of ours, whichever API it is for.
     pub(crate) fn access_token(&self, token: &str, now: UnixTime) -> Option<Claims> {
         let audience = claimed_audience(token)?.into_iter().next()?;
         of_ours(Verifier::access_token(&self.issuer, &audience))
+            .build()
+            .ok()?
             .verify(token, self.signer.ring().published()?, now)
             .ok()
     }
@@ -63,6 +65,8 @@ impl OwnTokens {
         clients.find(&client_id)?;
         let claims = of_ours(Verifier::id_token(&self.issuer, &client_id))
             .leeway(HINT_LEEWAY)
+            .build()
+            .ok()?
             .verify(token, self.signer.ring().of_hints()?, now)
             .ok()?;
         let sid = claims
@@ -78,7 +82,7 @@ impl OwnTokens {
 }
 
 /// Whatever a client is registered for today: its tokens of yesterday may be of another algorithm.
-fn of_ours(verifier: Verifier) -> Verifier {
+fn of_ours(verifier: VerifierBuilder) -> VerifierBuilder {
     verifier.algorithms(&SigningAlgorithm::ALL.map(SigningAlgorithm::verified))
 }
 

@@ -66,7 +66,7 @@ async fn each_client_has_its_tokens_signed_as_it_is_registered() {
         };
         assert_eq!(peek(&tokens.id_token).0["alg"], of_id_token);
         assert_eq!(peek(&tokens.access_token).0["alg"], of_access_token);
-        let verifier = Verifier::id_token(&server.issuer, client);
+        let verifier = Verifier::id_token(&server.issuer, client).build().unwrap();
         let claims = server.verified(&verifier, &tokens.id_token).await;
         assert_eq!(
             at_hash_bytes(&claims),

@@ -263,11 +263,8 @@ impl Server {
 
     /// Verifies an access token as the notes API would.
     pub(crate) async fn verified_access_token(&self, token: &str) -> Value {
-        self.verified(
-            &Verifier::access_token(&self.issuer, "https://notes.example"),
-            token,
-        )
-        .await
+        let verifier = Verifier::access_token(&self.issuer, "https://notes.example");
+        self.verified(&verifier.build().unwrap(), token).await
     }
 
     pub(crate) async fn verified_id_token(&self, token: &str) -> Value {
@@ -275,13 +272,13 @@ impl Server {
     }
 
     pub(crate) async fn verified_id_token_of(&self, client: &str, token: &str) -> Value {
-        self.verified(&Verifier::id_token(&self.issuer, client), token)
-            .await
+        let verifier = Verifier::id_token(&self.issuer, client);
+        self.verified(&verifier.build().unwrap(), token).await
     }
 
     pub(crate) async fn verified_logout_token(&self, client_id: &str, token: &str) -> Value {
-        self.verified(&Verifier::logout_token(&self.issuer, client_id), token)
-            .await
+        let verifier = Verifier::logout_token(&self.issuer, client_id);
+        self.verified(&verifier.build().unwrap(), token).await
     }
 
     pub(crate) async fn verified(&self, verifier: &Verifier, token: &str) -> Value {

@@ -5,6 +5,7 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web;
 use anyhow::Context;
 use resource_server::time::Clock;
+use resource_server::verifier::InvalidVerifier;
 use tokio::sync::Semaphore;
 
 use crate::background::Background;
@@ -131,7 +132,7 @@ impl Parts {
         let front_channel = FrontChannel::new(Arc::clone(&registry), client.issuer(), &issuer_origin);
         Ok(Self {
             forward_auth,
-            back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)),
+            back_channel: web::Data::new(back_channel(&client, &registry, &store, &clock, background)?),
             vault,
             signing_key: web::Data::new(signing_key),
             login: web::Data::new(login),
@@ -285,13 +286,13 @@ fn back_channel(
     store: &Arc<dyn SessionStore>,
     clock: &Arc<dyn Clock>,
     background: &Background,
-) -> BackChannel {
-    BackChannel {
-        tokens: LogoutTokens::new(Arc::clone(provider), Arc::clone(clock)),
+) -> Result<BackChannel, InvalidVerifier> {
+    Ok(BackChannel {
+        tokens: LogoutTokens::new(Arc::clone(provider), Arc::clone(clock))?,
         registry: Arc::clone(registry),
         store: Arc::clone(store),
         background: background.clone(),
-    }
+    })
 }
 
 fn user_endpoint(base_path: &str, clock: Arc<dyn Clock>) -> UserEndpoint {

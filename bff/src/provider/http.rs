@@ -9,7 +9,7 @@ use reqwest::{RequestBuilder, Response};
 use resource_server::http_keys::HttpKeys;
 use resource_server::key_cache::{KeyCache, VerifyError};
 use resource_server::time::{Clock, UnixTime};
-use resource_server::verifier::Verifier;
+use resource_server::verifier::{InvalidVerifier, Verifier};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -75,16 +75,27 @@ struct Known {
     since: UnixTime,
 }
 
+/// Why no client of a provider can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableProvider {
+    /// The TLS configuration of this machine is unusable.
+    #[error("no client for HTTP can be set up")]
+    Http(#[from] reqwest::Error),
+    /// No ID token could be good.
+    #[error("its ID tokens cannot be verified")]
+    Verifier(#[from] InvalidVerifier),
+}
+
 impl Provider {
     /// Prepares the client; nothing is fetched yet, so that a provider that is down does not keep the BFF down.
     ///
     /// # Errors
-    /// When the TLS configuration of this machine is unusable.
+    /// See [`UnusableProvider`].
     pub fn new(
         settings: ProviderSettings,
         clock: Arc<dyn Clock>,
         background: Background,
-    ) -> Result<Self, reqwest::Error> {
+    ) -> Result<Self, UnusableProvider> {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -98,7 +109,7 @@ impl Provider {
             .http2_keep_alive_timeout(PING_INTERVAL)
             .user_agent(concat!("cloakroom-bff/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        let verifier = Verifier::id_token(&settings.issuer, &settings.client_id);
+        let verifier = Verifier::id_token(&settings.issuer, &settings.client_id).build()?;
         Ok(Self {
             settings,
             client,

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use resource_server::claims::Claims;
 use resource_server::key_cache::VerifyError;
 use resource_server::time::{Clock, UnixTime};
-use resource_server::verifier::{TokenError, Verifier};
+use resource_server::verifier::{InvalidVerifier, TokenError, Verifier};
 
 use super::{Provider, ProviderError};
 use crate::session::registry::LoggedOut;
@@ -58,14 +58,16 @@ pub struct LogoutTokens {
 
 impl LogoutTokens {
     /// Takes the tokens that this provider signs for our client.
-    #[must_use]
-    pub fn new(provider: Arc<Provider>, clock: Arc<dyn Clock>) -> Self {
-        let verifier = Verifier::logout_token(provider.issuer(), provider.client_id()).leeway(LEEWAY);
-        Self {
+    ///
+    /// # Errors
+    /// When no logout token could be good.
+    pub fn new(provider: Arc<Provider>, clock: Arc<dyn Clock>) -> Result<Self, InvalidVerifier> {
+        let verifier = Verifier::logout_token(provider.issuer(), provider.client_id());
+        Ok(Self {
+            verifier: verifier.leeway(LEEWAY).build()?,
             provider,
-            verifier,
             clock,
-        }
+        })
     }
 
     /// Judges a token.

@@ -1,90 +1,79 @@
 use std::future::ready;
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use super::credentials::{self, Credentials};
-use super::refusal::{Reason, Refusal};
+use super::metadata::ResourceMetadata;
+use super::refusal::{Challenger, Reason, Refusal};
 use crate::claims::Claims;
-use crate::error::{TokenError, VerifyError};
+#[cfg(feature = "status-list")]
+use crate::issuers::InvalidIssuers;
+use crate::issuers::Issuers;
 use crate::key_cache::KeyCache;
 #[cfg(feature = "status-list")]
 use crate::status_list::StatusLists;
-use crate::token_memory::TokenMemory;
-use crate::verifier::{MAX_TOKEN_BYTES, Verifier};
+use crate::verifier::Verifier;
 
 /// What an application accepts; shared as `web::Data`.
 #[derive(Debug)]
 pub struct Protection {
-    verifier: Verifier,
-    keys: KeyCache,
-    memory: TokenMemory,
-    #[cfg(feature = "status-list")]
-    status_lists: Option<StatusLists>,
-    realm: Arc<str>,
+    issuers: Issuers,
+    challenger: Challenger,
 }
 
 impl Protection {
     /// Tokens that `verifier` accepts with `keys`. `realm` names what is protected in challenges.
     #[must_use]
     pub fn new(verifier: Verifier, keys: KeyCache, realm: &str) -> Self {
+        Self::of(Issuers::one(verifier, keys), realm)
+    }
+
+    /// Tokens of several issuers. `realm` names what is protected in challenges.
+    #[must_use]
+    pub fn of(issuers: Issuers, realm: &str) -> Self {
         Self {
-            verifier,
-            keys,
-            memory: TokenMemory::new(),
-            #[cfg(feature = "status-list")]
-            status_lists: None,
-            realm: realm.into(),
+            issuers,
+            challenger: Challenger::new(realm, None),
         }
     }
 
-    /// The same, but for tokens whose grant has ended: these lists are asked at each use of a token, also of one that was
-    /// seen before.
-    #[cfg(feature = "status-list")]
+    /// Has challenges say where the metadata of what is protected are (RFC 9728 §5.1).
     #[must_use]
-    pub fn with_status_lists(mut self, lists: StatusLists) -> Self {
-        self.status_lists = Some(lists);
+    pub fn with_metadata(mut self, metadata: &ResourceMetadata) -> Self {
+        self.challenger = Challenger::new(self.challenger.realm(), Some(metadata.url()));
         self
     }
 
-    pub(super) async fn admit(&self, token: &str) -> Result<AccessToken, Refusal> {
-        let realm = &self.realm;
-        let claims = self
-            .verify(token)
-            .await
-            .map_err(|error| Refusal::of_token(realm.clone(), &error, self.keys.retry_after()))?;
-        #[cfg(feature = "status-list")]
-        if let Some(lists) = &self.status_lists {
-            let status = lists.check(&claims).await;
-            status.map_err(|error| Refusal::of_status(realm.clone(), error))?;
-        }
-        Ok(AccessToken {
-            claims,
-            realm: realm.clone(),
-        })
+    /// The same, but for tokens whose grant has ended: see [`Issuers::with_status_lists`].
+    ///
+    /// # Errors
+    /// When they are the lists of a stranger.
+    #[cfg(feature = "status-list")]
+    pub fn with_status_lists(mut self, lists: StatusLists) -> Result<Self, InvalidIssuers> {
+        self.issuers = self.issuers.with_status_lists(lists)?;
+        Ok(self)
     }
 
-    /// Like [`KeyCache::verify`], but a token that was seen before costs a digest instead of a signature.
-    async fn verify(&self, token: &str) -> Result<Claims, VerifyError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::TooLarge.into());
+    /// The issuers whose tokens are accepted.
+    #[must_use]
+    pub fn issuers(&self) -> &Issuers {
+        &self.issuers
+    }
+
+    pub(super) async fn admit(&self, token: &str) -> Result<AccessToken, Refusal> {
+        match self.issuers.verify(token).await {
+            Ok(claims) => Ok(AccessToken {
+                claims,
+                challenger: self.challenger.clone(),
+            }),
+            Err(error) => {
+                let reason = Reason::of(&error, self.issuers.retry_after());
+                Err(self.challenger.refuse(reason))
+            }
         }
-        self.keys.renew_if_overdue().await;
-        // To be read first: see `TokenMemory::keep`.
-        let Some(generation) = self.keys.generation() else {
-            return self.keys.verify(&self.verifier, token).await;
-        };
-        let digest = TokenMemory::digest(token);
-        if let Some(claims) = self.memory.recall(&digest, generation) {
-            self.verifier.judge_times(&claims, self.keys.now())?;
-            return Ok(claims);
-        }
-        let claims = self.keys.verify(&self.verifier, token).await?;
-        self.memory.keep(digest, generation, claims.clone());
-        Ok(claims)
     }
 }
 
@@ -92,7 +81,7 @@ impl Protection {
 #[derive(Debug, Clone)]
 pub struct AccessToken {
     claims: Claims,
-    realm: Arc<str>,
+    challenger: Challenger,
 }
 
 impl AccessToken {
@@ -102,7 +91,8 @@ impl AccessToken {
         &self.claims
     }
 
-    /// Goes on only if the token has this scope.
+    /// Goes on only if the token has this scope. For what only the handler can know; a scope that a path always takes
+    /// is better asked for by [`RequireScope`](super::RequireScope), which cannot be forgotten inside a handler.
     ///
     /// # Errors
     /// A 403 whose challenge names the scope.
@@ -110,10 +100,11 @@ impl AccessToken {
         if self.claims.has_scope(scope) {
             return Ok(());
         }
-        Err(Refusal::new(
-            self.realm.clone(),
-            Reason::InsufficientScope(scope.to_owned()),
-        ))
+        Err(self.refuse(Reason::InsufficientScope(scope.to_owned())))
+    }
+
+    pub(super) fn refuse(&self, reason: Reason) -> Refusal {
+        self.challenger.refuse(reason)
     }
 }
 
@@ -122,16 +113,43 @@ impl FromRequest for AccessToken {
     type Future = LocalBoxFuture<'static, Result<Self, Refusal>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let refused = |realm: Arc<str>, reason| ready(Err(Refusal::new(realm, reason))).boxed_local();
-        let Some(protection) = request.app_data::<web::Data<Protection>>().cloned() else {
-            return refused("".into(), Reason::Unprotected);
-        };
-        let headers = request.headers().get_all(AUTHORIZATION);
-        let token = match credentials::read(headers.map(actix_web::http::header::HeaderValue::as_bytes)) {
-            Credentials::None => return refused(protection.realm.clone(), Reason::NoToken),
-            Credentials::Malformed => return refused(protection.realm.clone(), Reason::MalformedRequest),
-            Credentials::Bearer(token) => token.to_owned(),
-        };
-        async move { protection.admit(&token).await }.boxed_local()
+        admit(request)
+            .map(|admitted| admitted.map(|admitted| admitted.token))
+            .boxed_local()
     }
+}
+
+/// A token that was let in, and who let it in.
+#[derive(Debug, Clone)]
+pub(super) struct Admitted {
+    pub(super) token: AccessToken,
+    pub(super) by: web::Data<Protection>,
+}
+
+/// Lets a request in by the [`Protection`] that is nearest to it; once, if a guard keeps the outcome with the request.
+///
+/// The future does not hold the request.
+pub(super) fn admit(request: &HttpRequest) -> LocalBoxFuture<'static, Result<Admitted, Refusal>> {
+    let refused = |refusal| ready(Err(refusal)).boxed_local();
+    let Some(protection) = request.app_data::<web::Data<Protection>>().cloned() else {
+        return refused(Challenger::new("", None).refuse(Reason::Unprotected));
+    };
+    // A guard further out may have judged by the protection of a larger part of the application: that counts for nothing here.
+    let by_this = |admitted: &&Admitted| std::ptr::eq(admitted.by.get_ref(), protection.get_ref());
+    if let Some(admitted) = request.extensions().get::<Admitted>().filter(by_this) {
+        return ready(Ok(admitted.clone())).boxed_local();
+    }
+    let headers = request.headers().get_all(AUTHORIZATION);
+    let token = match credentials::read(headers.map(HeaderValue::as_bytes)) {
+        Credentials::None => return refused(protection.challenger.refuse(Reason::NoToken)),
+        Credentials::Malformed => return refused(protection.challenger.refuse(Reason::MalformedRequest)),
+        Credentials::Bearer(token) => token.to_owned(),
+    };
+    async move {
+        Ok(Admitted {
+            token: protection.admit(&token).await?,
+            by: protection,
+        })
+    }
+    .boxed_local()
 }

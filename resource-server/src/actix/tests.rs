@@ -1,3 +1,5 @@
+mod guards;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,7 +9,8 @@ use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, HttpResponse, web};
 use async_trait::async_trait;
 
-use super::{AccessToken, Protection, Reason, Refusal};
+use super::refusal::Challenger;
+use super::{AccessToken, Protection, Reason};
 use crate::error::{FetchKeysError, TokenError};
 use crate::key_cache::{FetchKeys, KeyCache};
 use crate::test_support::{NOW, TestKey, good_claims, jwks, verifier};
@@ -140,6 +143,6 @@ async fn an_application_that_forgot_its_protection_lets_nobody_in() {
 
 #[test]
 fn a_refusal_is_a_sentence_without_secrets() {
-    let refusal = Refusal::new("notes".into(), Reason::InvalidToken(TokenError::Signature));
+    let refusal = Challenger::new("notes", None).refuse(Reason::InvalidToken(TokenError::Signature));
     assert_eq!(refusal.to_string(), "The access token is not accepted.");
 }

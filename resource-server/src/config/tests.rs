@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Config, LogFormat};
+use crate::algorithm::Algorithm;
 
 const EXAMPLE: &str = include_str!("../../../resource-server.example.toml");
 
@@ -12,13 +13,20 @@ fn parse(toml: &str) -> Result<Config, Vec<String>> {
     parsed.map_err(|faults| faults.list().iter().map(ToString::to_string).collect())
 }
 
+fn issuers(config: &Config) -> Vec<&str> {
+    let issuers = config.token.issuers.iter();
+    issuers.map(|one| one.issuer.as_str()).collect()
+}
+
 #[test]
 fn what_has_no_default_is_enough() {
     let config = parse(LEAST).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:9100");
     assert!(config.workers >= 1);
     assert_eq!(config.management_listen, None);
-    assert_eq!(config.token.issuer.as_str(), "http://127.0.0.1:9000");
+    assert_eq!(issuers(&config), ["http://127.0.0.1:9000"]);
+    assert_eq!(config.token.issuers[0].audience, "https://notes.example");
+    assert_eq!(config.token.issuers[0].algorithms, Algorithm::ALL);
     assert_eq!(config.token.audience, "https://notes.example");
     assert_eq!(config.token.leeway, Duration::from_secs(5));
     assert_eq!(config.notes_path, None);
@@ -54,6 +62,7 @@ fn the_example_names_every_key() {
         "workers",
         "issuer",
         "audience",
+        "algorithms",
         "leeway",
         "issuer_over_http",
         "path",
@@ -72,7 +81,8 @@ fn every_key_can_be_set() {
     let config = parse(
         "[server]\nlisten = \"0.0.0.0:80\"\nworkers = 3\n\
          [management]\nlisten = \"[::1]:81\"\n\
-         [token]\nissuer = \"http://op.internal/a\"\naudience = \"api\"\nleeway = \"0s\"\nissuer_over_http = true\n\
+         [token]\nissuer = \"http://op.internal/a\"\naudience = \"api\"\nleeway = \"0s\"\n\
+         algorithms = [\"ES256\", \"EdDSA\"]\nissuer_over_http = true\n\
          [notes]\npath = \"/var/lib/notes\"\n\
          [log]\nformat = \"json\"\nfilter = \"warn,resource_server=debug\"\n",
     )
@@ -80,8 +90,15 @@ fn every_key_can_be_set() {
     assert_eq!(config.listen.to_string(), "0.0.0.0:80");
     assert_eq!(config.workers, 3);
     assert_eq!(config.management_listen, Some("[::1]:81".parse().unwrap()));
-    assert_eq!(config.token.issuer.as_str(), "http://op.internal/a");
-    assert_eq!(config.token.issuer.url().as_str(), "http://op.internal/a");
+    assert_eq!(issuers(&config), ["http://op.internal/a"]);
+    assert_eq!(
+        config.token.issuers[0].issuer.url().as_str(),
+        "http://op.internal/a"
+    );
+    assert_eq!(
+        config.token.issuers[0].algorithms,
+        [Algorithm::Es256, Algorithm::EdDsa]
+    );
     assert_eq!(config.token.leeway, Duration::ZERO);
     assert_eq!(config.notes_path, Some(PathBuf::from("/var/lib/notes")));
     assert_eq!(
@@ -96,7 +113,7 @@ fn all_faults_are_told_at_once() {
         "colour = \"red\"\n\
          [server]\nlisten = \"localhost\"\nworkers = 0\n\
          [management]\nlisten = 81\n\
-         [token]\nissuer = \"op\"\naudience = \"\"\nleeway = \"1h\"\n\
+         [token]\nissuer = \"op\"\naudience = \"\"\nleeway = \"1h\"\nalgorithms = [\"ES256\", \"HS256\"]\n\
          [notes]\npath = \"\"\n\
          [log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n",
     );
@@ -108,6 +125,7 @@ fn all_faults_are_told_at_once() {
             "management.listen = 81: must be a text",
             "token.issuer = \"op\": must be an https address",
             "token.audience = \"\": must not be empty",
+            "token.algorithms[1] = \"HS256\": must be one of ES256, ES384, EdDSA, RS256, RS384, RS512, PS256, PS384, PS512",
             "token.leeway = \"1h\": must be from 0s to 5m",
             "notes.path = \"\": must not be empty; leave it out to keep notes in memory",
             "log.format = \"xml\": must be \"text\" or \"json\"",
@@ -123,6 +141,74 @@ fn an_empty_file_lacks_what_has_no_default() {
         parse("").unwrap_err(),
         ["token.issuer: is missing", "token.audience: is missing"]
     );
+}
+
+const SEVERAL: &str = "[token]\naudience = \"https://notes.example\"\nalgorithms = [\"ES256\"]\n\
+                       [[token.issuers]]\nissuer = \"https://a.example\"\n\
+                       [[token.issuers]]\nissuer = \"https://b.example\"\naudience = \"notes\"\nalgorithms = [\"RS256\"]\n";
+
+#[test]
+fn several_issuers_have_their_own_audience_and_algorithms_or_the_common_ones() {
+    let config = parse(SEVERAL).unwrap();
+    assert_eq!(issuers(&config), ["https://a.example", "https://b.example"]);
+    let [a, b] = &config.token.issuers[..] else {
+        panic!("two issuers")
+    };
+    assert_eq!(
+        (a.audience.as_str(), a.algorithms.as_slice()),
+        ("https://notes.example", &[Algorithm::Es256][..])
+    );
+    assert_eq!(
+        (b.audience.as_str(), b.algorithms.as_slice()),
+        ("notes", &[Algorithm::Rs256][..])
+    );
+}
+
+#[test]
+fn the_example_of_several_issuers_is_one() {
+    // The block is commented out without a space, and takes the place of `issuer`.
+    let several: String = EXAMPLE
+        .lines()
+        .filter(|line| !line.starts_with("issuer = "))
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => rest,
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = parse(&several).unwrap();
+    assert_eq!(config.token.issuers.len(), 2, "{several}");
+    assert_ne!(config.token.issuers[1].audience, config.token.audience);
+    assert_ne!(config.token.issuers[1].algorithms, Algorithm::ALL);
+}
+
+#[test]
+fn all_faults_of_several_issuers_are_told_at_once() {
+    let faults = parse(
+        "[token]\nissuer = \"https://a.example\"\n\
+         [[token.issuers]]\nissuer = \"https://a.example\"\ncolour = \"red\"\n\
+         [[token.issuers]]\naudience = \"\"\n\
+         [[token.issuers]]\nissuer = \"http://c.example\"\nalgorithms = []\n\
+         [[token.issuers]]\nissuer = \"https://a.example\"\naudience = \"x\"\nalgorithms = [\"none\"]\n",
+    );
+    assert_eq!(
+        faults.unwrap_err(),
+        [
+            "token.issuer: must not be set together with token.issuers",
+            "token.audience: is missing",
+            "token.issuers[0].colour: is not a known key",
+            "token.issuers[1].issuer: is missing",
+            "token.issuers[1].audience = \"\": must not be empty",
+            "token.issuers[2].issuer = \"http://c.example\": must be https, or http on this machine \
+             (token.issuer_over_http = true allows it elsewhere)",
+            "token.issuers[2].algorithms = []: must name an algorithm",
+            "token.issuers[3].issuer = \"https://a.example\": is there twice",
+            "token.issuers[3].algorithms[0] = \"none\": must be one of ES256, ES384, EdDSA, RS256, RS384, RS512, \
+             PS256, PS384, PS512",
+        ]
+    );
+    let nobody = parse("[token]\naudience = \"a\"\nissuers = []\n");
+    assert_eq!(nobody.unwrap_err(), ["token.issuers: must name an issuer"]);
 }
 
 fn issuer_fault(issuer: &str) -> Option<String> {

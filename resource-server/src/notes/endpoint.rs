@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::note::{Note, NoteId, NoteText, Owner, TextError};
 use super::store::{Added, NoteStore, StoreError};
-use crate::actix::{AccessToken, Refusal};
+use crate::actix::{AccessToken, RequireScope};
 use crate::json_body::{BodyError, JsonBody};
 use crate::problem::Problem;
 use crate::time::Clock;
@@ -25,24 +25,24 @@ pub const WRITE_SCOPE: &str = "notes:write";
 pub fn configure(app: &mut web::ServiceConfig, store: Arc<dyn NoteStore>, clock: Arc<dyn Clock>) {
     app.app_data(web::Data::from(store));
     app.app_data(web::Data::from(clock));
+    let reads = || RequireScope::new(READ_SCOPE);
     app.service(
         web::resource("/notes")
-            .get(list)
-            .head(list)
-            .post(add)
+            .route(web::get().to(list).wrap(reads()))
+            .route(web::head().to(list).wrap(reads()))
+            .route(web::post().to(add).wrap(RequireScope::new(WRITE_SCOPE)))
             .default_service(web::to(async || Problem::method_not_allowed("GET, HEAD, POST"))),
     );
     app.service(
         web::resource("/notes/{id}")
-            .get(find)
-            .head(find)
+            .route(web::get().to(find).wrap(reads()))
+            .route(web::head().to(find).wrap(reads()))
             .default_service(web::to(async || Problem::method_not_allowed("GET, HEAD"))),
     );
 }
 
 /// `GET /notes`: the notes of the token's subject, newest first.
 async fn list(token: AccessToken, store: web::Data<dyn NoteStore>) -> Result<HttpResponse, NotesError> {
-    token.require(READ_SCOPE)?;
     let notes = store.list(&Owner::of(token.claims())).await?;
     Ok(private(StatusCode::OK).json(notes))
 }
@@ -53,7 +53,6 @@ async fn find(
     request: HttpRequest,
     store: web::Data<dyn NoteStore>,
 ) -> Result<HttpResponse, NotesError> {
-    token.require(READ_SCOPE)?;
     // As it stands in the path: what would have to be decoded is no id.
     let id = request.match_info().get("id").and_then(NoteId::parse);
     let id = id.ok_or(NotesError::NoSuchNote)?;
@@ -73,7 +72,6 @@ async fn add(
     store: web::Data<dyn NoteStore>,
     clock: web::Data<dyn Clock>,
 ) -> Result<HttpResponse, NotesError> {
-    token.require(WRITE_SCOPE)?;
     let NewNote { text } = body.read().await?;
     let note = Note {
         id: NoteId::generate(&SystemRandom::new()).map_err(|_| NotesError::NoRandomness)?,
@@ -102,8 +100,6 @@ fn private(status: StatusCode) -> actix_web::HttpResponseBuilder {
 /// Why a request for notes was not answered with notes.
 #[derive(Debug, thiserror::Error)]
 enum NotesError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
     #[error("there is no such note")]
     NoSuchNote,
     #[error(transparent)]
@@ -121,7 +117,6 @@ enum NotesError {
 impl NotesError {
     fn problem(&self) -> Problem {
         match self {
-            Self::Refused(refusal) => refusal.problem(),
             Self::Body(error) => error.problem(),
             Self::NoSuchNote => {
                 Problem::new(StatusCode::NOT_FOUND, "note-not-found", "There is no such note.")
@@ -154,7 +149,7 @@ impl NotesError {
                 );
             }
             Self::NoRandomness => tracing::error!("the machine has no random bits to give"),
-            Self::Refused(_) | Self::Body(_) | Self::NoSuchNote | Self::Text(_) | Self::NoRoom => {}
+            Self::Body(_) | Self::NoSuchNote | Self::Text(_) | Self::NoRoom => {}
         }
     }
 }
@@ -167,7 +162,6 @@ impl ResponseError for NotesError {
     fn error_response(&self) -> HttpResponse {
         self.log();
         match self {
-            Self::Refused(refusal) => refusal.error_response(),
             Self::Store(_) => self.problem().response_with(|response| {
                 response.insert_header((RETRY_AFTER, "1"));
             }),

@@ -2,11 +2,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 
-use crate::key_cache::KeyCache;
+use crate::actix::Protection;
 use crate::problem::Problem;
 
-pub(super) fn configure(app: &mut web::ServiceConfig, keys: KeyCache) {
-    app.app_data(web::Data::new(keys));
+pub(super) fn configure(app: &mut web::ServiceConfig, protection: web::Data<Protection>) {
+    app.app_data(protection);
     let only = || web::to(async || Problem::method_not_allowed("GET, HEAD"));
     app.service(
         web::resource("/health/live")
@@ -28,13 +28,13 @@ async fn live() -> HttpResponse {
 }
 
 /// Tokens can be judged: a reason to send requests here.
-async fn ready(keys: web::Data<KeyCache>) -> HttpResponse {
+async fn ready(protection: web::Data<Protection>) -> HttpResponse {
     const NOT_READY: Problem = Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "not-ready",
         "The issuer's keys cannot be had.",
     );
-    match keys.ready().await {
+    match protection.issuers().ready().await {
         Ok(()) => up(),
         Err(_) => NOT_READY.response(),
     }

@@ -1,6 +1,7 @@
 //! The whole service over real HTTP.
 
 mod access;
+mod issuers;
 mod notes;
 mod outages;
 mod stage;

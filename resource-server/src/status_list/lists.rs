@@ -88,6 +88,12 @@ impl StatusLists {
         }))
     }
 
+    /// Whose lists they are, as tokens name it in `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.around.issuer
+    }
+
     /// Judges the status of a token that was verified otherwise. To be asked at each use of the token: this is what may
     /// change at any time.
     ///

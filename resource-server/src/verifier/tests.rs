@@ -1,3 +1,4 @@
+mod builder;
 mod claims;
 mod client_assertion;
 mod header;

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::stage::Stage;
 use crate::test_support::{NOW, TestKey};
 
-const REALM: &str = "Bearer realm=\"https://notes.example\"";
+const REALM: &str = "Bearer realm=\"https://notes.example\", \
+                     resource_metadata=\"https://notes.example/.well-known/oauth-protected-resource\"";
 
 // RS-1
 #[tokio::test]

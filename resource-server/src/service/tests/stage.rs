@@ -34,7 +34,12 @@ impl Stage {
             issuer.url(),
             notes.unwrap_or_default()
         );
-        let config = Config::parse(&config, &|_| None).unwrap();
+        Self::start_as(&config, issuer, key).await
+    }
+
+    /// With this configuration.
+    pub(super) async fn start_as(config: &str, issuer: FakeIssuer, key: TestKey) -> Self {
+        let config = Config::parse(config, &|_| None).unwrap();
         let management = TcpListener::bind("127.0.0.1:0").unwrap();
         let management_url = format!("http://{}", management.local_addr().unwrap());
         let listeners = Listeners {

@@ -8,6 +8,7 @@ use super::judge;
 use crate::claims::Claims;
 use crate::error::TokenError;
 use crate::test_support::{AUDIENCE, ISSUER, NOW, TestKey, claims_with, good_claims, key_set, verifier};
+use crate::verifier::Verifier;
 
 /// Judges a token in which one claim is different, or is missing.
 fn judge_with(name: &str, value: impl Into<Option<Value>>) -> Result<Claims, TokenError> {
@@ -53,7 +54,10 @@ fn a_token_dies_at_the_second_of_its_expiry_plus_leeway() {
     let key = TestKey::es256("k1");
     let keys = key_set(&[&key]);
     let token = key.access_token(&claims_with("exp", seconds_from_now(0)));
-    let strict = verifier().leeway(Duration::ZERO);
+    let strict = Verifier::access_token(ISSUER, AUDIENCE)
+        .leeway(Duration::ZERO)
+        .build()
+        .unwrap();
 
     assert!(strict.verify(&token, &keys, NOW - Duration::from_secs(1)).is_ok());
     assert_eq!(
@@ -88,7 +92,10 @@ fn exp_is_a_date_and_has_to_be_there() {
 
 #[test]
 fn a_fraction_of_a_second_never_makes_a_life_longer() {
-    let strict = verifier().leeway(Duration::ZERO);
+    let strict = Verifier::access_token(ISSUER, AUDIENCE)
+        .leeway(Duration::ZERO)
+        .build()
+        .unwrap();
     let key = TestKey::es256("k1");
     let with = |name, value: f64| key.access_token(&claims_with(name, json!(value)));
     let now = 1_700_000_000.0;

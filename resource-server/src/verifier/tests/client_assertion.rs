@@ -12,7 +12,8 @@ const SERVER: &str = "https://op.example";
 fn judge(header: &Value, claims: &Value) -> Result<Claims, TokenError> {
     let key = TestKey::es256("k1");
     let token = key.sign(header, claims);
-    Verifier::client_assertion("bff", SERVER).verify(&token, &key_set(&[&key]), NOW)
+    let verifier = Verifier::client_assertion("bff", SERVER).build().unwrap();
+    verifier.verify(&token, &key_set(&[&key]), NOW)
 }
 
 fn header(typ: Option<&str>) -> Value {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::claims::Claims;
 use crate::error::TokenError;
 use crate::test_support::{ISSUER, NOW, TestKey, key_set};
-use crate::verifier::Verifier;
+use crate::verifier::{Verifier, VerifierBuilder};
 
 fn good_claims() -> Value {
     json!({
@@ -21,7 +21,8 @@ fn good_claims() -> Value {
 }
 
 fn judge(header: &Value, claims: &Value, key: &TestKey) -> Result<Claims, TokenError> {
-    Verifier::id_token(ISSUER, "the-client").verify(&key.sign(header, claims), &key_set(&[key]), NOW)
+    let verifier = Verifier::id_token(ISSUER, "the-client").build().unwrap();
+    verifier.verify(&key.sign(header, claims), &key_set(&[key]), NOW)
 }
 
 #[test]
@@ -93,8 +94,10 @@ fn what_could_be_read_wrongly_has_to_be_of_the_right_type() {
 fn its_leeway_is_half_a_minute_if_nothing_else_is_said() {
     let key = TestKey::es256("k1");
     let token = key.sign(&key.header_with("typ", None), &good_claims());
-    let verdict_after = |seconds: u64, verifier: Verifier| {
+    let verdict_after = |seconds: u64, verifier: VerifierBuilder| {
         verifier
+            .build()
+            .unwrap()
             .verify(
                 &token,
                 &key_set(&[&key]),

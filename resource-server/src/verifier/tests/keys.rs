@@ -13,7 +13,7 @@ fn without_kid(key: &TestKey) -> String {
 }
 
 fn id_tokens() -> Verifier {
-    Verifier::id_token(ISSUER, AUDIENCE)
+    Verifier::id_token(ISSUER, AUDIENCE).build().unwrap()
 }
 
 // RS-17

@@ -35,7 +35,8 @@ fn with(name: &str, value: Option<Value>) -> Value {
 fn judge_typed(typ: Option<Value>, claims: &Value) -> Result<Claims, TokenError> {
     let key = TestKey::es256("k1");
     let token = key.sign(&key.header_with("typ", typ), claims);
-    Verifier::logout_token(ISSUER, "the-client").verify(&token, &key_set(&[&key]), NOW)
+    let verifier = Verifier::logout_token(ISSUER, "the-client").build().unwrap();
+    verifier.verify(&token, &key_set(&[&key]), NOW)
 }
 
 fn judge(claims: &Value) -> Result<Claims, TokenError> {
