@@ -8,6 +8,8 @@
     reason = "helpers of a test may fail like the test itself"
 )]
 
+#[cfg(feature = "status-list")]
+mod grants;
 #[cfg(feature = "actix")]
 mod http_issuer;
 mod issuer;

@@ -220,3 +220,34 @@ fn a_list_of_nobody_or_of_one_twice_is_a_fault() {
         "the issuer \"https://issuer.example\" is there twice"
     );
 }
+
+#[tokio::test]
+async fn the_status_lists_of_each_issuer_speak_of_its_own_tokens() {
+    let mut scene = Scene::new();
+    scene.issuers = scene.issuers.with_status_lists(scene.one.status_lists()).unwrap();
+    let of_one = |grant| scene.one.mint(AUDIENCE).grant(grant).token();
+    // The other's lists are not asked, whatever its tokens say.
+    let of_other = scene.other.mint(OTHER_AUDIENCE).grant(7).token();
+    let (seventh, eighth) = (of_one(7), of_one(8));
+    for token in [&seventh, &eighth, &of_other] {
+        scene.verify(token).await.unwrap();
+    }
+
+    scene.one.end_grant(7);
+    scene.other.end_grant(7);
+    scene.clock.advance(Duration::from_secs(6));
+    assert_eq!(scene.verify(&seventh).await.unwrap_err(), TokenError::GrantEnded);
+    assert_eq!(
+        scene.verify(&of_one(7)).await.unwrap_err(),
+        TokenError::GrantEnded
+    );
+    scene.verify(&eighth).await.unwrap();
+    scene.verify(&of_other).await.unwrap();
+
+    let stranger = TestIssuer::new("https://stranger.example").status_lists();
+    let refused = scene.issuers.with_status_lists(stranger).unwrap_err();
+    assert_eq!(
+        refused,
+        InvalidIssuers::Stranger("https://stranger.example".to_owned())
+    );
+}

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{TestKey, encode, jwks};
 use crate::error::FetchKeysError;
 use crate::key_cache::{FetchKeys, KeyCache};
+#[cfg(feature = "status-list")]
+use crate::time::UnixTime;
 use crate::time::{Clock, SystemClock};
 use crate::verifier::{Verifier, VerifierBuilder};
 
@@ -43,10 +45,12 @@ struct Inner {
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     /// The last one signs.
     keys: Vec<TestKey>,
-    is_up: bool,
+    pub(super) is_up: bool,
+    #[cfg(feature = "status-list")]
+    pub(super) ended: Vec<usize>,
     made: usize,
     fetched: usize,
     minted: usize,
@@ -65,6 +69,8 @@ impl TestIssuer {
         let state = State {
             keys: vec![TestKey::es256("key-1")],
             is_up: true,
+            #[cfg(feature = "status-list")]
+            ended: Vec::new(),
             made: 1,
             fetched: 0,
             minted: 0,
@@ -157,7 +163,12 @@ impl TestIssuer {
         self.state().fetched
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    #[cfg(feature = "status-list")]
+    pub(super) fn now(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -175,6 +186,12 @@ impl FetchKeys for TestIssuer {
         } else {
             Err(FetchKeysError::Status(503))
         }
+    }
+}
+
+impl State {
+    pub(super) fn signing_key(&self) -> &TestKey {
+        self.keys.last().unwrap()
     }
 }
 
@@ -254,11 +271,16 @@ impl Mint<'_> {
         self
     }
 
+    #[cfg(feature = "status-list")]
+    pub(super) fn issuer(&self) -> &TestIssuer {
+        self.issuer
+    }
+
     /// The token in its compact form.
     #[must_use]
     pub fn token(self) -> String {
         let state = self.issuer.state();
-        let own = state.keys.last().unwrap();
+        let own = state.signing_key();
         let mut header = own.header();
         if let SignedBy::Nobody = self.signed_by {
             header["alg"] = json!("none");

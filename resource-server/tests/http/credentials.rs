@@ -10,7 +10,10 @@ async fn rs_1_no_credentials() {
         answer.assert_refusal(401, "token-required", None);
         assert_eq!(
             answer.header("www-authenticate"),
-            Some("Bearer realm=\"https://notes.example\"")
+            Some(
+                "Bearer realm=\"https://notes.example\", \
+                 resource_metadata=\"https://notes.example/.well-known/oauth-protected-resource\""
+            )
         );
     }
     stage.stop().await;
