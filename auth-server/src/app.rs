@@ -28,6 +28,7 @@ use crate::page::Stylesheet;
 use crate::signin::form_token::FormTokens;
 use crate::signin::middleware::{SignInStore, sessions};
 use crate::state::Shared;
+use crate::status_list::{self, StatusLists};
 use crate::store::Store;
 use crate::token::own_tokens::OwnTokens;
 use crate::user::password::PasswordChecker;
@@ -79,13 +80,13 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let issuer = &config.issuer;
     let registry = Registry::open(Registrations::of(&config), &store, clock.now()).await?;
     let clients = registry.current();
-    let metadata =
-        Metadata::new(discovery::metadata::document(issuer, &clients, &config.resources).to_string());
+    let metadata = Metadata::new(discovery::metadata::document(&config, &clients).to_string());
     let keeper = Keeper::new(store.clone(), keys.sealing_key(), config.keys.policy());
     let algorithms = clients.algorithms();
     let rotation = Rotation::start(keeper, &keys.legacy, algorithms, Arc::clone(&clock)).await?;
     let signer = Arc::clone(rotation.signer());
     let own_tokens = OwnTokens::new(Arc::clone(&signer), issuer.as_str())?;
+    let status_lists = StatusLists::new(store.clone(), Arc::clone(&signer), &config);
     let cookie_key = keys.cookie_key();
     let forms = FormTokens::new(&keys.form_key());
     let workers = config.server.workers;
@@ -96,6 +97,7 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
         store: store.clone(),
         rotation: Arc::new(rotation),
         signer,
+        status_lists,
         outbound,
         registry,
         assertions,
@@ -285,7 +287,29 @@ fn add_routes(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>, cooki
                 .route(web::post().to(token::endpoint::user_info))
                 .default_service(method_not_allowed()),
         );
+    if shared.config.status_list.enabled {
+        add_status_lists(routes, shared);
+    }
     add_pages(routes, shared, cookie_key);
+}
+
+/// What resource servers ask for.
+fn add_status_lists(routes: &mut web::ServiceConfig, shared: &web::Data<Shared>) {
+    let at = |path: &str| shared.config.issuer.endpoint_path(path);
+    let method_not_allowed = || web::route().to(status_list::endpoint::method_not_allowed);
+    routes
+        .service(
+            web::resource(at("/statuslists"))
+                .route(web::get().to(status_list::endpoint::aggregation))
+                .route(web::head().to(status_list::endpoint::aggregation))
+                .default_service(method_not_allowed()),
+        )
+        .service(
+            web::resource(at("/statuslists/{list}"))
+                .route(web::get().to(status_list::endpoint::list))
+                .route(web::head().to(status_list::endpoint::list))
+                .default_service(method_not_allowed()),
+        );
 }
 
 /// The endpoints for browsers, which look at the sign-in session.

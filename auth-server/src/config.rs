@@ -18,6 +18,7 @@ mod outbound;
 mod passwords;
 mod resource;
 mod scope;
+mod status_list;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use issuer::Issuer;
 pub use keys::KeyConfig;
 pub use logout::LogoutConfig;
 pub use passwords::PasswordConfig;
+pub use status_list::StatusListConfig;
 pub use storage::{Durability, PostgresConfig, StorageConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,6 +55,8 @@ pub struct Config {
     pub sign_in: SignInLifetimes,
     /// `[logout]`.
     pub logout: LogoutConfig,
+    /// `[status_list]`.
+    pub status_list: StatusListConfig,
     /// Every `[[resource]]`.
     pub resources: Vec<Resource>,
     /// Every `[[scope]]`.
@@ -197,6 +201,7 @@ impl Config {
         let tokens = TokenLifetimes::parse(root.section("tokens"));
         let sign_in = SignInLifetimes::parse(root.section("sign_in"));
         let logout = LogoutConfig::parse(root.section("logout"));
+        let status_list = StatusListConfig::parse(root.section("status_list"));
         let passwords = PasswordConfig::parse(root.section("passwords"));
         let resources = resource::parse_all(&mut root, issuer.as_ref());
         let scope_words = scope::parse_all(&mut root);
@@ -218,6 +223,7 @@ impl Config {
                 tokens: tokens?,
                 sign_in: sign_in?,
                 logout: logout?,
+                status_list: status_list?,
                 resources: resources?,
                 scope_words: scope_words?,
                 passwords: passwords?,

@@ -6,4 +6,5 @@ pub(crate) mod consent;
 pub(crate) mod family;
 pub(crate) mod pkce;
 pub(crate) mod refresh_token;
+pub(crate) mod status;
 pub(crate) mod target;

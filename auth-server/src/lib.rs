@@ -23,6 +23,7 @@ pub mod scope;
 mod secret;
 mod signin;
 mod state;
+mod status_list;
 mod store;
 mod token;
 pub mod user;

@@ -13,6 +13,7 @@ use crate::key::Signer;
 use crate::ops::rotation::Rotation;
 use crate::page::Stylesheet;
 use crate::signin::form_token::FormTokens;
+use crate::status_list::StatusLists;
 use crate::store::Store;
 use crate::token::own_tokens::OwnTokens;
 use crate::user::password::PasswordChecker;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) outbound: Outbound,
     pub(crate) rotation: Arc<Rotation>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) status_lists: StatusLists,
     pub(crate) registry: Registry,
     /// Verifies how clients with keys prove who they are.
     pub(crate) assertions: Assertions,

@@ -27,6 +27,7 @@ mod schema;
 mod session;
 mod signing_key;
 mod sqlite;
+mod status;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -57,6 +58,7 @@ pub(crate) use pushed::{NewPushedRequest, Opening, PushedLimits};
 pub(crate) use rotation::Rotation;
 pub(crate) use session::{FormerSession, NewSignIn, SessionOwner, SignInStored, StoredSession};
 pub(crate) use signing_key::{Replacement, StoredKey};
+pub(crate) use status::EndedGrant;
 pub(crate) use user::{CredentialsVersion, UserAdded, UserChange, UserKey};
 
 use crate::config::StorageConfig;

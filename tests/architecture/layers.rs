@@ -64,6 +64,7 @@ pub(crate) const AUTH_SERVER_LAYERS: &[Layer] = &[
         "page",
         "signin",
         "state",
+        "status_list",
         "token",
     ]),
     apart(&["app"]),

@@ -69,6 +69,7 @@ const SOURCES: &[&str] = &[
     include_str!("../config.rs"),
     include_str!("client.rs"),
     include_str!("keys.rs"),
+    include_str!("status_list.rs"),
     include_str!("client/credentials.rs"),
     include_str!("resource.rs"),
     include_str!("scope.rs"),

@@ -1,5 +1,7 @@
 //! The metadata documents and the key set over HTTP, the same for everybody.
 
+use std::time::Duration;
+
 use actix_web::http::header::{self, EntityTag, Header as _, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -25,28 +27,45 @@ impl Metadata {
 
 /// `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`.
 pub(crate) async fn metadata(request: HttpRequest, metadata: web::Data<Metadata>) -> HttpResponse {
-    public(&request, "application/json", &metadata.etag, || {
-        metadata.bytes.clone()
-    })
+    let is = Public {
+        content_type: "application/json",
+        tag: EntityTag::new_strong(metadata.etag.clone()),
+        max_age: KEY_SET_MAX_AGE,
+    };
+    public(&request, is, || metadata.bytes.clone())
 }
 
 /// `/jwks`.
 pub(crate) async fn key_set(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
     let ring = shared.signer.ring();
     let document = ring.document();
-    public(&request, "application/jwk-set+json", &document.etag, || {
-        web::Bytes::copy_from_slice(&document.bytes)
-    })
+    let is = Public {
+        content_type: "application/jwk-set+json",
+        tag: EntityTag::new_strong(document.etag.clone()),
+        max_age: KEY_SET_MAX_AGE,
+    };
+    public(&request, is, || web::Bytes::copy_from_slice(&document.bytes))
+}
+
+/// A document that everybody may have.
+pub(crate) struct Public {
+    pub(crate) content_type: &'static str,
+    pub(crate) tag: EntityTag,
+    /// How long caches keep it.
+    pub(crate) max_age: Duration,
 }
 
 /// Nothing secret and nothing personal: any page may read it. Who has it already is told so (RFC 9110 §13.1.2).
-fn public(
+pub(crate) fn public(
     request: &HttpRequest,
-    content_type: &str,
-    etag: &str,
+    document: Public,
     body: impl FnOnce() -> web::Bytes,
 ) -> HttpResponse {
-    let tag = EntityTag::new_strong(etag.to_owned());
+    let Public {
+        content_type,
+        tag,
+        max_age,
+    } = document;
     let is_known = match IfNoneMatch::parse(request) {
         Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
         Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
@@ -57,7 +76,7 @@ fn public(
     } else {
         HttpResponse::Ok()
     };
-    let max_age = format!("public, max-age={}", KEY_SET_MAX_AGE.as_secs());
+    let max_age = format!("public, max-age={}", max_age.as_secs());
     response
         .insert_header((header::CACHE_CONTROL, max_age))
         .insert_header((header::ETAG, tag))

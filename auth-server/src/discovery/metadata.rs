@@ -4,13 +4,22 @@ use resource_server::verifier::Algorithm;
 use serde_json::{Value, json};
 
 use crate::client::{ASSERTION_ALGORITHMS, Clients, Grant, Resource};
-use crate::config::Issuer;
+use crate::config::{Config, Issuer};
 use crate::key::SigningAlgorithm;
 use crate::page::language::Language;
 use crate::token::claims::ACR_OF_PASSWORD;
 
 /// The document, made once at start.
-pub(crate) fn document(issuer: &Issuer, clients: &Clients, resources: &[Resource]) -> Value {
+pub(crate) fn document(config: &Config, clients: &Clients) -> Value {
+    let mut document = always(&config.issuer, clients, &config.resources);
+    if config.status_list.enabled {
+        // draft-ietf-oauth-status-list §9.1.
+        document["status_list_aggregation_endpoint"] = config.issuer.endpoint("/statuslists").into();
+    }
+    document
+}
+
+fn always(issuer: &Issuer, clients: &Clients, resources: &[Resource]) -> Value {
     let endpoint = |path: &str| issuer.endpoint(path);
     let client_authentication = [
         "client_secret_basic",
@@ -103,7 +112,7 @@ mod tests {
         let issuer = Issuer::parse("https://op.example").unwrap();
         let listed = |names: &[&str]| {
             let resources: Vec<_> = names.iter().map(|name| Resource::undescribed(name)).collect();
-            document(&issuer, &Clients::default(), &resources)["protected_resources"].clone()
+            always(&issuer, &Clients::default(), &resources)["protected_resources"].clone()
         };
         assert_eq!(
             listed(&["https://a.example", "urn:b", "https://c.example/v1"]),
@@ -116,7 +125,7 @@ mod tests {
     fn an_issuer_with_a_path_has_its_endpoints_below_it() {
         let issuer = Issuer::parse("https://op.example/tenant").unwrap();
         let clients = Clients::new(vec![Client::for_tests("bff")]);
-        let document = document(&issuer, &clients, &[]);
+        let document = always(&issuer, &clients, &[]);
         assert_eq!(document["issuer"], "https://op.example/tenant");
         for (name, value) in document.as_object().unwrap() {
             if name.ends_with("_endpoint") || name == "jwks_uri" {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use resource_server::time::UnixTime;
 
 use super::claims::AskedClaims;
+use super::status::StatusIndex;
 use super::target::Named;
 use crate::secret::Digest;
 
@@ -18,6 +19,8 @@ pub(crate) struct Family {
     pub(crate) resources: Named,
     pub(crate) claims: AskedClaims,
     pub(crate) auth_time: UnixTime,
+    /// `None`: it began before there were status lists.
+    pub(crate) status_index: Option<StatusIndex>,
 
     pub(crate) current: Option<Digest>,
     pub(crate) previous: Option<Digest>,
@@ -140,6 +143,7 @@ mod tests {
             resources: Named::default(),
             claims: AskedClaims::default(),
             auth_time: at(0),
+            status_index: None,
             current: Some(Digest::of(b"two")),
             previous: Some(Digest::of(b"one")),
             sealed_successor: Some(vec![7]),

@@ -25,8 +25,11 @@ const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
 /// What verifiers forgive beyond `exp`.
 const LEEWAY: Duration = Duration::from_secs(300);
 
+/// How long after its last occasion to be issued a token may be good somewhere.
+pub(crate) const TOKENS_OVER_AFTER: Duration = LONGEST_TOKEN.saturating_add(LEEWAY).saturating_add(SLACK);
+
 /// How long a retired key is still published: nothing that it has signed is good for longer.
-const PUBLISHED_FOR: Duration = LONGEST_TOKEN.saturating_add(LEEWAY).saturating_add(SLACK);
+const PUBLISHED_FOR: Duration = TOKENS_OVER_AFTER;
 
 /// When a key went from one phase to the next, as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

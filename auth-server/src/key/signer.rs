@@ -19,7 +19,6 @@ pub(crate) struct Signer {
 
 /// The `typ` of a token, so that one kind never passes for another (RFC 8725 §3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "they are called so")]
 pub(crate) enum TokenType {
     /// RFC 9068.
     AccessToken,
@@ -27,6 +26,8 @@ pub(crate) enum TokenType {
     IdToken,
     /// OpenID Connect Back-Channel Logout 1.0 §2.4.
     LogoutToken,
+    /// A Status List Token (draft-ietf-oauth-status-list §5.1).
+    StatusList,
 }
 
 impl TokenType {
@@ -35,6 +36,7 @@ impl TokenType {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
             Self::LogoutToken => "logout+jwt",
+            Self::StatusList => "statuslist+jwt",
         }
     }
 }

@@ -23,6 +23,9 @@ const TOKEN_ERRORS: &str = "auth_server_token_errors_total";
 const AUDIT_EVENTS: &str = "auth_server_audit_events_total";
 const LOGOUT_ATTEMPTS: &str = "auth_server_logout_attempts_total";
 const LOGOUTS_WAITING: &str = "auth_server_logout_notifications_waiting";
+const STATUS_LISTS: &str = "auth_server_status_lists";
+const STATUS_BITS: &str = "auth_server_status_list_invalid_grants";
+const STATUS_LISTS_SIGNED: &str = "auth_server_status_lists_signed_total";
 
 /// Upper bounds of the histograms, in seconds: from a page without a database to a sign-in that waited for its turn.
 const BUCKETS: [f64; 12] = [
@@ -72,6 +75,18 @@ fn describe() {
     describe_gauge!(
         LOGOUTS_WAITING,
         "Notifications of sign-outs in the database that clients have not taken yet, as of the last minute"
+    );
+    describe_gauge!(
+        STATUS_LISTS,
+        "Status lists that there are grants in, when this node looked last"
+    );
+    describe_gauge!(
+        STATUS_BITS,
+        "Grants that the status lists call invalid, when this node looked last"
+    );
+    describe_counter!(
+        STATUS_LISTS_SIGNED,
+        "Status lists that this node has compressed and signed"
     );
 }
 
@@ -126,6 +141,19 @@ pub(crate) fn logout_attempted(outcome: &'static str) {
 pub(crate) fn logouts_waiting(waiting: u64) {
     #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
     gauge!(LOGOUTS_WAITING).set(waiting as f64);
+}
+
+/// What a look at the ended grants has found.
+pub(crate) fn status_lists(lists: u64, invalid: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
+    let (lists, invalid) = (lists as f64, invalid as f64);
+    gauge!(STATUS_LISTS).set(lists);
+    gauge!(STATUS_BITS).set(invalid);
+}
+
+/// A status list was made anew.
+pub(crate) fn status_list_signed() {
+    counter!(STATUS_LISTS_SIGNED).increment(1);
 }
 
 /// Counts the audit trail, whatever the log shows of it.

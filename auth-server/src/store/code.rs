@@ -10,14 +10,15 @@ use crate::grant::code::{CodeClaim, NewCode, RedeemedCode};
 use crate::grant::family::EndReason;
 use crate::grant::pkce::CodeChallenge;
 use crate::grant::refresh_token::FamilyId;
+use crate::grant::status::StatusIndex;
 use crate::grant::target::Named;
 
 /// How exchanging a code turned out.
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum Redeemed<E> {
-    /// This request, and no other, has it; the family is stored.
-    Now(RedeemedCode),
+    /// This request, and no other, has it; the family is stored, at this place in the status lists.
+    Now(RedeemedCode, StatusIndex),
     /// It is this request's, which does not fit what it stands for. Nothing was changed: it may come again.
     Unfit(E),
     /// It had been exchanged before: the family made from it has been ended (RFC 6749 §4.1.2).
@@ -164,13 +165,14 @@ impl Store {
                     return Ok(Redeemed::Unfit(unfit));
                 }
             };
-            insert_family(&mut transaction, family_id, &family, claim.client_id, &redeemed).await?;
+            let status_index =
+                insert_family(&mut transaction, family_id, &family, claim.client_id, &redeemed).await?;
             if let Some(until) = family.hears_until {
                 let (sid, user_id) = (&redeemed.sid, &redeemed.user_id);
                 outbox::note_client(&mut transaction, sid, claim.client_id, user_id, until).await?;
             }
             transaction.commit().await?;
-            return Ok(Redeemed::Now(redeemed));
+            return Ok(Redeemed::Now(redeemed, status_index));
         }
         let ended = sqlx::query(
             "UPDATE family SET ended_at = $1, end_reason = $2, idle_ends = CASE WHEN idle_ends < $1 THEN idle_ends ELSE $1 END

@@ -61,6 +61,15 @@ impl Backend {
         }
     }
 
+    /// The number that the next end will have, at least, if it is not visible yet (`family.end_number`). On PostgreSQL that
+    /// is the oldest transaction that is still under way: what a later one has ended may be seen before what this one has.
+    pub(super) fn next_end(self) -> &'static str {
+        match self {
+            Self::Sqlite => "(SELECT number + 1 FROM last_end WHERE id = 1)",
+            Self::Postgres => "txid_snapshot_xmin(txid_current_snapshot())",
+        }
+    }
+
     /// The end of a `SELECT` whose rows are about to be deleted or claimed: those that somebody else is busy with are left
     /// alone. It has to stand in a `WITH`: PostgreSQL may carry out a subquery several times, and finds others each time.
     pub(super) fn skip_locked(self) -> &'static str {

@@ -1,12 +1,16 @@
+use std::sync::LazyLock;
+
 use resource_server::time::UnixTime;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::db::{Row, Transaction, hold_sid};
+use super::status::{Draw, free_place};
 use super::{Store, StoreError, outbox};
 use crate::grant::claims::AskedClaims;
 use crate::grant::code::RedeemedCode;
 use crate::grant::family::{EndReason, Family};
 use crate::grant::refresh_token::FamilyId;
+use crate::grant::status::StatusIndex;
 use crate::grant::target::Named;
 use crate::secret::Digest;
 
@@ -23,7 +27,8 @@ pub(crate) struct NewFamily {
 
 /// What [`family_of`] reads.
 pub(super) const COLUMNS: &str = "client_id, user_id, sid, scope, auth_time, current_digest, previous_digest,
-    sealed_successor, rotated_at, idle_ends, absolute_ends, ended_at, resources, claims";
+    sealed_successor, rotated_at, idle_ends, absolute_ends, ended_at, resources, claims,
+    status_index";
 
 /// Whether what an access token was made from still stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,33 +40,63 @@ pub(crate) enum GrantState {
     Ended,
 }
 
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO family (id, handle, client_id, user_id, sid, scope, auth_time, generation, current_digest,
+            idle_ends, absolute_ends, resources, claims, status_index)
+         SELECT $1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, free.status_index FROM ({}) AS free WHERE true
+         ON CONFLICT (status_index) DO NOTHING RETURNING status_index",
+        free_place(13)
+    )
+});
+
+/// Stores a family at a place in the status lists that is drawn for it.
 pub(super) async fn insert_family(
     transaction: &mut Transaction,
     id: FamilyId,
     family: &NewFamily,
     client_id: &str,
     redeemed: &RedeemedCode,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO family (id, handle, client_id, user_id, sid, scope, auth_time, generation, current_digest,
-            idle_ends, absolute_ends, resources, claims)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12)",
-    )
-    .bind(id.as_bytes())
-    .bind(id.handle().as_slice())
-    .bind(client_id)
-    .bind(&redeemed.user_id)
-    .bind(&redeemed.sid)
-    .bind(&redeemed.scope)
-    .bind(redeemed.auth_time.as_secs())
-    .bind(family.refresh_token.as_ref().map(Digest::as_bytes))
-    .bind(family.idle_ends.min(family.absolute_ends).as_secs())
-    .bind(family.absolute_ends.as_secs())
-    .bind(redeemed.resources.to_string())
-    .bind(redeemed.claims.to_string())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+) -> Result<StatusIndex, StoreError> {
+    for draw in Draw::sequence() {
+        let inserted = insert_family_at(transaction, id, family, client_id, redeemed, draw).await?;
+        if let Some(index) = inserted {
+            return Ok(index);
+        }
+    }
+    Err(StoreError::Crowded)
+}
+
+/// The same, in one draw; `None` when all that it tries is taken, or was in this moment.
+pub(super) async fn insert_family_at(
+    transaction: &mut Transaction,
+    id: FamilyId,
+    family: &NewFamily,
+    client_id: &str,
+    redeemed: &RedeemedCode,
+    draw: Draw,
+) -> Result<Option<StatusIndex>, StoreError> {
+    let handle = id.handle();
+    let query = sqlx::query(AssertSqlSafe(INSERT.as_str()))
+        .bind(id.as_bytes())
+        .bind(handle.as_slice())
+        .bind(client_id)
+        .bind(&redeemed.user_id)
+        .bind(&redeemed.sid)
+        .bind(&redeemed.scope)
+        .bind(redeemed.auth_time.as_secs())
+        .bind(family.refresh_token.as_ref().map(Digest::as_bytes))
+        .bind(family.idle_ends.min(family.absolute_ends).as_secs())
+        .bind(family.absolute_ends.as_secs())
+        .bind(redeemed.resources.to_string())
+        .bind(redeemed.claims.to_string());
+    let inserted = draw.bind(query).fetch_optional(&mut **transaction).await?;
+    inserted
+        .map(|row| {
+            let index = StatusIndex::from_stored(row.try_get("status_index")?);
+            index.ok_or(StoreError::Damaged("status index"))
+        })
+        .transpose()
 }
 
 /// Ends everything that came from a sign-in session, whoever wants it: its families, the codes still on their way, and
@@ -138,7 +173,7 @@ pub(super) async fn end_rows(
 impl Store {
     pub(crate) async fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreError> {
         let query = format!("SELECT {COLUMNS} FROM family WHERE id = $1");
-        let row = sqlx::query(sqlx::AssertSqlSafe(query))
+        let row = sqlx::query(AssertSqlSafe(query))
             .bind(id.as_bytes())
             .fetch_optional(&self.reader)
             .await?;
@@ -233,6 +268,7 @@ pub(super) fn family_of(row: &Row) -> Result<Family, StoreError> {
         |column: &str| -> Result<UnixTime, StoreError> { Ok(UnixTime::from_secs(row.try_get(column)?)) };
     let rotated_at: Option<i64> = row.try_get("rotated_at")?;
     let ended_at: Option<i64> = row.try_get("ended_at")?;
+    let status_index: Option<i64> = row.try_get("status_index")?;
     Ok(Family {
         client_id: row.try_get("client_id")?,
         user_id: row.try_get("user_id")?,
@@ -241,6 +277,7 @@ pub(super) fn family_of(row: &Row) -> Result<Family, StoreError> {
         resources: Named::from_stored(row.try_get("resources")?),
         claims: AskedClaims::from_stored(row.try_get("claims")?),
         auth_time: instant("auth_time")?,
+        status_index: status_index.and_then(StatusIndex::from_stored),
         current: digest("current_digest")?,
         previous: digest("previous_digest")?,
         sealed_successor: row.try_get("sealed_successor")?,

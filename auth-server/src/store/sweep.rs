@@ -5,11 +5,15 @@ use sqlx::AssertSqlSafe;
 
 use super::db::Backend;
 use super::{Store, StoreError};
+use crate::grant::status::TOLD_FOR;
 
 /// Rows deleted by one statement, so that a sweep never holds the write lock for long.
 const BATCH: i64 = 500;
 /// How long what is over is kept: a code that comes a second time hours later still ends its family.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// With the row of a grant goes its bit in a status list, and its index may be somebody else's: by then no token names it, no
+/// list says anything about it, and every node and resource server has long forgotten what the last one said.
+const _: () = assert!(KEPT.as_secs() > 4 * TOLD_FOR.as_secs());
 
 /// A table and what is over in it: found by the index of one column, deleted by the key.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,8 @@ mod races;
 mod sessions;
 #[path = "tests/signing_keys.rs"]
 mod signing_keys;
+#[path = "tests/status.rs"]
+mod status;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -151,7 +153,7 @@ pub(super) async fn family(store: &Store) -> (RefreshToken, Code) {
     add_code(store, &new_code(&code)).await;
     let first = RefreshToken::generate(FamilyId::generate());
     let redeemed = redeem(store, &code, &first, 0).await;
-    assert!(matches!(redeemed, Redeemed::Now(_)));
+    assert!(matches!(redeemed, Redeemed::Now(..)));
     (first, code)
 }
 

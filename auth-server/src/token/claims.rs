@@ -38,6 +38,29 @@ pub(crate) struct AccessTokenClaims<'t> {
     /// Who acts for the user (RFC 8693 §4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) act: Option<&'t serde_json::Value>,
+    /// Whether its grant still stands: where to read that (draft-ietf-oauth-status-list §6). Absent: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<StatusClaim>,
+}
+
+/// `status` (draft-ietf-oauth-status-list §6.1, §6.2).
+#[derive(Debug, Serialize)]
+pub(crate) struct StatusClaim {
+    status_list: StatusListReference,
+}
+
+#[derive(Debug, Serialize)]
+struct StatusListReference {
+    idx: u64,
+    uri: String,
+}
+
+impl StatusClaim {
+    pub(crate) fn new(idx: u64, uri: String) -> Self {
+        Self {
+            status_list: StatusListReference { idx, uri },
+        }
+    }
 }
 
 /// An ID token (OIDC Core §2).

@@ -8,6 +8,7 @@ use crate::config::TokenLifetimes;
 use crate::grant::code::{Code, CodeClaim, RedeemedCode};
 use crate::grant::pkce::{CodeChallenge, CodeVerifier};
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::grant::status::StatusIndex;
 use crate::grant::target::Target;
 use crate::ops::audit::{self, Subject};
 use crate::params::Params;
@@ -49,7 +50,7 @@ pub(crate) async fn exchange(
         .store
         .redeem_code(&claim, family, compose, &*shared.clock)
         .await?;
-    let redeemed = won(outcome, client)?;
+    let (redeemed, status_index) = won(outcome, client)?;
     let user = shared
         .store
         .user_by_id(&redeemed.user_id)
@@ -64,6 +65,7 @@ pub(crate) async fn exchange(
         target: &target,
         sid: &redeemed.sid,
         auth_time: redeemed.auth_time,
+        status_index: Some(status_index),
         claims: &redeemed.claims,
         nonce: redeemed.nonce.as_deref(),
     };
@@ -82,10 +84,10 @@ pub(crate) async fn exchange(
     Ok(issued)
 }
 
-/// The code that was won; a replay is told of.
-fn won(outcome: Redeemed<TokenError>, client: &Client) -> Result<RedeemedCode, TokenError> {
+/// The code that was won, and the place of its grant in the status lists; a replay is told of.
+fn won(outcome: Redeemed<TokenError>, client: &Client) -> Result<(RedeemedCode, StatusIndex), TokenError> {
     match outcome {
-        Redeemed::Now(redeemed) => Ok(redeemed),
+        Redeemed::Now(redeemed, status_index) => Ok((redeemed, status_index)),
         Redeemed::Replayed { user_id, sid } => {
             let who = Subject {
                 user_id: &user_id,

@@ -60,6 +60,7 @@ pub(crate) async fn exchange(
         subject: &subject.claims,
         target: &target,
         actors: actors(&subject, client)?,
+        status_index: subject.grant.status_index,
     };
     let issuance = Issuance {
         config: &shared.config,

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::claims::{
-    ACR_OF_PASSWORD, AMR_OF_PASSWORD, AccessTokenClaims, GRANT_CLAIM, IdTokenClaims, UserClaims, at_hash,
+    ACR_OF_PASSWORD, AMR_OF_PASSWORD, AccessTokenClaims, GRANT_CLAIM, IdTokenClaims, StatusClaim, UserClaims,
+    at_hash,
 };
 use super::error::TokenError;
 use super::exchange::ACCESS_TOKEN_TYPE;
@@ -16,11 +17,13 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::grant::claims::AskedClaims;
 use crate::grant::refresh_token::{FamilyId, RefreshToken};
+use crate::grant::status::StatusIndex;
 use crate::grant::target::Target;
 use crate::key::Signer;
 use crate::key::signer::{SigningError, TokenType};
 use crate::scope::{OPENID, ScopeSet};
 use crate::secret::{base64url, random_handle};
+use crate::status_list;
 use crate::user::User;
 
 /// The answer of the token endpoint (RFC 6749 §5.1). No `Debug`: it is made of secrets.
@@ -53,6 +56,8 @@ pub(crate) struct UserGrant<'g> {
     pub(crate) target: &'g Target<'g>,
     pub(crate) sid: &'g str,
     pub(crate) auth_time: UnixTime,
+    /// Where a resource server reads whether the grant stands.
+    pub(crate) status_index: Option<StatusIndex>,
     /// What the request asked for by name.
     pub(crate) claims: &'g AskedClaims,
     /// Of the authorization request; absent in refreshed ID tokens (OIDC Core §12.2).
@@ -68,6 +73,8 @@ pub(crate) struct Exchanged<'g> {
     pub(crate) target: &'g Target<'g>,
     /// Who acts for the user.
     pub(crate) actors: Option<Value>,
+    /// Of the grant of that token.
+    pub(crate) status_index: Option<StatusIndex>,
 }
 
 /// Signs what is issued.
@@ -88,6 +95,7 @@ impl Issuance<'_> {
         let claims = AccessTokenClaims {
             auth_time: Some(grant.auth_time.as_secs()),
             grant_id: Some(base64url(&grant.family.handle())),
+            status: self.status(grant.status_index),
             ..self.access_token(grant.client, &grant.user.id, grant.target)
         };
         let access_token = self.sign_access_token(grant.client, &claims)?;
@@ -136,6 +144,7 @@ impl Issuance<'_> {
                 .and_then(Value::as_str)
                 .map(str::to_owned),
             act: exchanged.actors.as_ref(),
+            status: self.status(exchanged.status_index),
             ..own
         };
         let access_token = self.sign_access_token(exchanged.client, &claims)?;
@@ -176,7 +185,15 @@ impl Issuance<'_> {
             auth_time: None,
             grant_id: None,
             act: None,
+            status: None,
         }
+    }
+
+    /// What a token says of its place, if the lists are published.
+    fn status(&self, index: Option<StatusIndex>) -> Option<StatusClaim> {
+        let index = index.filter(|_| self.config.status_list.enabled)?;
+        let uri = status_list::uri(&self.config.issuer, index.list());
+        Some(StatusClaim::new(index.position(), uri))
     }
 
     fn id_token(&self, grant: &UserGrant<'_>, access_token: &str) -> Result<String, SigningError> {

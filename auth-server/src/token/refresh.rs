@@ -6,6 +6,7 @@ use super::resource;
 use crate::client::Client;
 use crate::grant::family::{EndReason, Family, Standing};
 use crate::grant::refresh_token::RefreshToken;
+use crate::grant::status::StatusIndex;
 use crate::grant::target::Target;
 use crate::ops::audit;
 use crate::params::Params;
@@ -37,7 +38,7 @@ pub(crate) async fn refresh(
             }
         }
     };
-    respond(shared, client, &family, &user, &next, form)
+    respond(shared, client, &family, &user, &next, form).await
 }
 
 /// What is known of a token: nothing, if its user is disabled.
@@ -105,7 +106,7 @@ async fn step(
     }
 }
 
-fn respond(
+async fn respond(
     shared: &Shared,
     client: &Client,
     family: &Family,
@@ -114,6 +115,7 @@ fn respond(
     form: &Params,
 ) -> Result<TokenResponse, TokenError> {
     let (scope, target) = requested(form, family, client)?;
+    let status_index = status_index(shared, family, next).await?;
     let grant = UserGrant {
         client,
         user,
@@ -122,6 +124,7 @@ fn respond(
         target: &target,
         sid: &family.sid,
         auth_time: family.auth_time,
+        status_index,
         claims: &family.claims,
         nonce: None,
     };
@@ -133,6 +136,20 @@ fn respond(
     let issued = issuance.for_user(&grant, Some(next))?;
     audit::refreshed(subject_of(family), &client.id);
     Ok(issued)
+}
+
+/// Where a grant stands in the status lists. One that began before there were lists gets its place here, once.
+async fn status_index(
+    shared: &Shared,
+    family: &Family,
+    next: &RefreshToken,
+) -> Result<Option<StatusIndex>, TokenError> {
+    if family.status_index.is_some() || !shared.config.status_list.enabled {
+        return Ok(family.status_index);
+    }
+    let given = shared.store.status_index(next.family()).await?;
+    // It has ended since it was rotated.
+    given.ok_or(TokenError::InvalidGrant).map(Some)
 }
 
 fn subject_of(family: &Family) -> audit::Subject<'_> {
@@ -197,6 +214,7 @@ mod tests {
             resources: Named::default(),
             claims: AskedClaims::default(),
             auth_time: UnixTime::from_secs(0),
+            status_index: None,
             current: None,
             previous: None,
             sealed_successor: None,

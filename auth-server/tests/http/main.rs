@@ -47,6 +47,7 @@ mod resources;
 mod revocation;
 mod sessions;
 mod sign_in;
+mod status_lists;
 mod timing;
 mod token_endpoint;
 mod token_exchange;

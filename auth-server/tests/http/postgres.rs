@@ -31,3 +31,4 @@ mod refresh;
 mod registry;
 mod revocation;
 mod sessions;
+mod status_lists;

@@ -25,6 +25,9 @@ use crate::secret::Digest;
 #[allow(dead_code, reason = "the tests over HTTP use more of it")]
 mod server;
 
+#[path = "tests/ends.rs"]
+mod ends;
+
 /// An empty database.
 pub(in crate::store) async fn fresh() -> StorageConfig {
     at_url(&server::fresh_database().await)
@@ -65,7 +68,8 @@ async fn any_number_may_open_a_new_or_an_older_database_at_once() {
     }
 }
 
-/// What both databases have of tables: for each its columns with type and whether they may be empty, its key, and its
+/// What both databases have of tables, but for the counter of ends, in whose place PostgreSQL has the number of the
+/// transaction: for each its columns with type and whether they may be empty, its key, and its
 /// indexes.
 async fn described(store: &Store, questions: [&'static str; 2]) -> Vec<String> {
     let mut found = Vec::new();
@@ -90,7 +94,7 @@ async fn both_databases_have_the_same_tables_columns_and_indexes() {
             || CASE WHEN c.\"notnull\" = 1 OR c.pk > 0 THEN ' not null' ELSE '' END
             || CASE WHEN c.pk > 0 THEN ' key ' || c.pk ELSE '' END
          FROM sqlite_schema t JOIN pragma_table_info(t.name) c
-         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations'",
+         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT IN ('_sqlx_migrations', 'last_end')",
         "SELECT 'index ' || name || ' on ' || tbl_name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
     ];
     let of_postgres = [

@@ -340,3 +340,76 @@ async fn the_outbox_is_read_by_indexes() {
         assert_scans_nothing(&store, &live::next_sids_to_end(whose)).await;
     }
 }
+
+#[tokio::test]
+async fn a_file_with_grants_is_taken_over_and_their_places_and_ends_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db.sqlite3");
+    let mut older = options(&path).connect().await.unwrap();
+    schema::of_sqlite().run_to(81, &mut older).await.unwrap();
+    let live = FamilyId::generate();
+    sqlx::raw_sql("INSERT INTO user (id, name, password_hash, created_at) VALUES ('u', 'alice', 'x', 0)")
+        .execute(&mut older)
+        .await
+        .unwrap();
+    for (id, ended_at) in [(live, None), (FamilyId::generate(), Some(20))] {
+        sqlx::query(
+            "INSERT INTO family (id, handle, client_id, user_id, sid, scope, auth_time, generation, idle_ends,
+                absolute_ends, ended_at, resources, claims)
+             VALUES ($1, $2, 'bff', 'u', 's', 'openid', 0, 1, 20, 100, $3, '', '')",
+        )
+        .bind(id.as_bytes())
+        .bind(id.handle().as_slice())
+        .bind(ended_at)
+        .execute(&mut older)
+        .await
+        .unwrap();
+    }
+    older.close().await.unwrap();
+
+    let store = Store::open(&StorageConfig::file(&path)).await.unwrap();
+    assert_eq!(store.family(live).await.unwrap().unwrap().status_index, None);
+    let mut ended = Vec::new();
+    let told = store.ended_grants(0, at(0), |grant| ended.push(grant.index));
+    told.await.unwrap();
+    assert!(ended.is_empty(), "no token names what had ended");
+    let index = store.status_index(live).await.unwrap();
+    // As a node of the version before does it.
+    sqlx::query("UPDATE family SET ended_at = 50, idle_ends = 15 WHERE ended_at IS NULL")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    let told = store.ended_grants(0, at(0), |grant| ended.push(grant.index));
+    told.await.unwrap();
+    assert_eq!(ended, [index.unwrap()]);
+}
+
+#[tokio::test]
+async fn places_and_ends_are_found_by_indexes() {
+    let (store, _folder) = store().await;
+    let ends = "SELECT status_index, idle_ends FROM family
+        WHERE end_number >= $3 AND status_index IS NOT NULL AND idle_ends > $2";
+    let highest = "SELECT max(status_index) FROM family";
+    for statement in [ends, highest] {
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+        let plan = plan
+            .bind(0)
+            .bind(0)
+            .bind(0)
+            .fetch_all(&store.reader)
+            .await
+            .unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(steps.iter().all(|step| step.starts_with("SEARCH")), "{steps:?}");
+    }
+    let drawn = format!("EXPLAIN QUERY PLAN {}", status::free_place(1));
+    let plan = sqlx::query(sqlx::AssertSqlSafe(drawn)).bind(1).bind(1).bind(0);
+    let plan = plan.fetch_all(&store.reader).await.unwrap();
+    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+    let of_family: Vec<_> = steps.iter().filter(|step| step.contains(" family")).collect();
+    assert_eq!(of_family.len(), 2, "{steps:?}");
+    assert!(
+        of_family.iter().all(|step| step.starts_with("SEARCH")),
+        "{steps:?}"
+    );
+}

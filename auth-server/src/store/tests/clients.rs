@@ -9,9 +9,8 @@ pub(in crate::store) async fn add_client(store: &Store) {
     assert!(store.add_client("bff", "", None, at(0)).await.unwrap());
 }
 
-/// Grants of one sign-in, more than one statement ends.
-pub(in crate::store) async fn add_many_families(store: &Store, sid: &str) -> i64 {
-    let many = 2 * BATCH + 1;
+/// A grant until 1000, without refresh token, and what it comes from.
+pub(in crate::store) fn new_family(sid: &str) -> (NewFamily, RedeemedCode) {
     let redeemed = RedeemedCode {
         user_id: "u".to_owned(),
         sid: sid.to_owned(),
@@ -27,6 +26,13 @@ pub(in crate::store) async fn add_many_families(store: &Store, sid: &str) -> i64
         absolute_ends: at(2000),
         hears_until: None,
     };
+    (family, redeemed)
+}
+
+/// Grants of one sign-in, more than one statement ends.
+pub(in crate::store) async fn add_many_families(store: &Store, sid: &str) -> i64 {
+    let many = 2 * BATCH + 1;
+    let (family, redeemed) = new_family(sid);
     let mut transaction = store.begin().await.unwrap();
     for _ in 0..many {
         let id = FamilyId::generate();
