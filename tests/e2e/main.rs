@@ -15,6 +15,7 @@ mod backchannel_of_ours;
 mod cookies;
 mod csrf;
 mod departures;
+mod direct_clients;
 mod embedded_store;
 mod frontchannel;
 mod key_ring;

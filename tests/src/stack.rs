@@ -1,6 +1,7 @@
 //! A deployment on loopback: BFF, provider, notes service, store, with recording relays between them.
 
 mod deployment;
+mod files;
 mod operator;
 mod provider;
 mod servers;
@@ -24,8 +25,8 @@ use tokio::task::block_in_place;
 use tokio::time::timeout;
 use url::Url;
 
-use self::deployment::{CLIENT_ID, Places};
 pub use self::deployment::{Deployment, ProviderKind, StoreKind};
+use self::files::{CLIENT_ID, Places};
 use crate::browser::Browser;
 use crate::foreign::ForeignProvider;
 use crate::log::Excerpt;

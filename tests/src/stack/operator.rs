@@ -104,8 +104,17 @@ impl Stack {
     }
 
     /// The BFF's secret at the provider.
-    pub(crate) fn client_secret(&self) -> &str {
+    pub fn client_secret(&self) -> &str {
         &self.client_secret
+    }
+
+    /// The notes service itself, past the recorder that everybody else reaches it by.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn notes_address(&self) -> SocketAddr {
+        let running = self.resource_server.lock().await;
+        running.as_ref().expect("the notes service runs").address()
     }
 
     /// How long access tokens live.

@@ -3,7 +3,8 @@
 use auth_server::config::OperatorConfig;
 use auth_server::operator::{Administration, Phase};
 
-use super::deployment::{AUDIENCE, CLIENT_ID, Deployment, Places};
+use super::deployment::Deployment;
+use super::files::{AUDIENCE, CLIENT_ID, Places};
 use super::{Stack, listen_anywhere};
 
 impl Stack {
@@ -93,9 +94,11 @@ scopes = ["openid", "profile", "email", "offline_access", "notes:read", "notes:w
 audience = "{AUDIENCE}"
 resources = ["https://files.example"]
 {back_channel}
+{further_clients}
 "#,
         database = places.file("auth-server.sqlite3"),
         keys = places.file("auth-server-keys.json"),
         signing_keys = deployment.signing_keys,
+        further_clients = deployment.further_clients,
     )
 }

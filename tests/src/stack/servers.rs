@@ -7,7 +7,8 @@ use auth_server::user::NewUser;
 use resource_server::settings::Faults;
 use resource_server::time::Clock;
 
-use super::deployment::{self, AUDIENCE, CLIENT_ID, Places, ProviderKind};
+use super::deployment::ProviderKind;
+use super::files::{self, AUDIENCE, CLIENT_ID, Places};
 use super::{GATEWAY_SECRET, Provider, Stack, Store, listen_anywhere};
 use crate::foreign::{ForeignProvider, Setup};
 use crate::wait::within_patience;
@@ -112,7 +113,7 @@ impl Stack {
             listen,
             ..self.places()
         };
-        deployment::bff(&self.deployment, &places)
+        files::bff(&self.deployment, &places)
     }
 
     /// Takes the provider down: ours stops, and whoever calls it finds nobody.
@@ -176,7 +177,7 @@ impl Stack {
     }
 
     pub(super) async fn start_resource_server(&self) {
-        let text = deployment::resource_server(&self.places());
+        let text = files::resource_server(&self.places());
         let config = resource_server::Config::parse(&text, &|_| None)
             .unwrap_or_else(|faults| panic!("resource-server.toml: {faults}"));
         let listeners = resource_server::Listeners {
