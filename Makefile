@@ -2,11 +2,12 @@
 
 CARGO ?= cargo
 
-.PHONY: help run setup setup-bench test check format lint doc deny bench bench-quick bench-compare build-release
+.PHONY: help run setup setup-bench test check format lint doc deny bench bench-quick bench-compare build-release interop-java
 
 help:
 	@echo "make run     start the demo: BFF, auth server and notes API on loopback"
 	@echo "make test    install what the tests need, then run all of them"
+	@echo "make interop-java   test Spring Security against our auth server: needs a JDK 17, Maven and Maven Central"
 	@echo "make check   formatting, lints, documentation, dependency policy, tests"
 	@echo "make bench   measure the release build: start time and idle memory; the proxy beside nginx and other peers (wrk is"
 	@echo "             installed); logouts, logins and refreshes of a cluster;"
@@ -24,6 +25,14 @@ setup-bench:
 
 test: setup
 	$(CARGO) test --workspace
+
+# Not a part of `make test`: a machine may lack Java, and Maven fetches some 60 MB the first time.
+interop-java: setup
+	@command -v mvn >/dev/null && javac -version >/dev/null 2>&1 || { \
+		echo "make interop-java needs a JDK of version 17 or newer and Maven 3.8 or newer (Debian: default-jdk-headless maven)," >&2; \
+		echo "and Maven Central or a mirror of it, named in ~/.m2/settings.xml." >&2; exit 1; }
+	mvn -q -B -f tests/interop/apis/spring/pom.xml package
+	$(CARGO) test --workspace --test interop-java
 
 check: format lint doc deny test
 

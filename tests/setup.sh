@@ -27,6 +27,7 @@ need chromedriver chromium-driver
 need node nodejs
 need npm npm
 need nginx nginx-light
+[ -e /usr/lib/nginx/modules/ngx_http_js_module.so ] || packages+=(libnginx-mod-http-js)
 need apache2 apache2
 # Debian keeps its programs out of the path, by version.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql

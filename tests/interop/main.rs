@@ -1,6 +1,7 @@
-//! Our auth server and clients that are not ours: certified libraries of npm, and Debian's mod_auth_openidc.
+//! Our auth server and clients that are not ours: certified libraries of npm, and Debian's mod_auth_openidc; and APIs that are
+//! not ours.
 //!
-//! The server is a process of its own, and nginx stands before it with the lines of `docs/conformance.md`.
+//! For the clients the server is a process of its own, and nginx stands before it with the lines of `docs/conformance.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,6 +12,7 @@
 mod conformance;
 mod libraries;
 mod relying_party;
+mod resource_servers;
 
 use std::path::Path;
 

@@ -46,12 +46,30 @@ impl Nginx {
     /// # Panics
     /// When nginx is missing or does not start.
     pub async fn start<T>(configure: impl AsyncFn(&Path, u16) -> (String, T)) -> (Self, T) {
+        Self::start_with("", configure).await
+    }
+
+    /// The same with `ngx_http_js_module`, which Debian has in a package of its own.
+    ///
+    /// # Panics
+    /// When nginx or the module is missing, or it does not start.
+    pub async fn start_with_scripts<T>(configure: impl AsyncFn(&Path, u16) -> (String, T)) -> (Self, T) {
+        let module = "/usr/lib/nginx/modules/ngx_http_js_module.so";
+        assert!(
+            Path::new(module).is_file(),
+            "{module} is not installed: run `make test`, or `apt-get install libnginx-mod-http-js`"
+        );
+        Self::start_with(&format!("load_module {module};\n"), configure).await
+    }
+
+    async fn start_with<T>(modules: &str, configure: impl AsyncFn(&Path, u16) -> (String, T)) -> (Self, T) {
         let is_ready = |line: &str| line.contains("start worker process ");
         let (port, process, (folder, made)) = start_on_free_port(is_ready, async |port| {
             let folder = TempDir::new().expect("a temporary folder");
             let (lines, made) = configure(folder.path(), port).await;
             let file = folder.path().join("nginx.conf");
-            fs::write(&file, around(&lines, folder.path())).expect("a file in a temporary folder");
+            fs::write(&file, format!("{modules}{}", around(&lines, folder.path())))
+                .expect("a file in a temporary folder");
             let words = [nginx(), "-e", "stderr", "-c", &file.display().to_string()];
             (words.map(str::to_owned).to_vec(), (folder, made))
         })

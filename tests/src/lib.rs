@@ -31,6 +31,7 @@ pub mod jose;
 pub mod leash;
 pub mod log;
 pub mod measure;
+pub mod misfits;
 pub mod operator;
 pub mod peer;
 pub mod process;
