@@ -120,6 +120,9 @@ workers = 2
 issuer = "{auth}"
 audience = "{AUDIENCE}"
 
+[status_list]
+max_age = "5s" # so soon is the token of somebody who has signed out refused
+
 [notes]
 path = {notes}
 "#

@@ -2,6 +2,7 @@
 
 mod issuer;
 mod log;
+mod status_list;
 mod token;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 pub use issuer::{InvalidIssuer, Issuer};
 pub use log::{LogConfig, LogFormat};
+pub use status_list::StatusListConfig;
 pub use token::{IssuerConfig, TokenConfig};
 
 use crate::settings::{Document, Environment, Faults, Section};
@@ -25,6 +27,8 @@ pub struct Config {
     pub management_listen: Option<SocketAddr>,
     /// Which access tokens are accepted.
     pub token: TokenConfig,
+    /// How tokens of grants that have ended are told, if at all.
+    pub status_list: Option<StatusListConfig>,
     /// The file that keeps the notes; without one they are kept in memory.
     pub notes_path: Option<PathBuf>,
     /// How the log is written.
@@ -54,7 +58,12 @@ impl Config {
         let management_listen = management.optional_parsed("listen", address);
         management.finish();
 
-        let token = TokenConfig::read(root.section("token"));
+        let mut token = root.section("token");
+        let over_http = token.switch_or("issuer_over_http", false).unwrap_or(true);
+        let token = TokenConfig::read(token, over_http);
+        let leeway = token.as_ref().map(|token| token.leeway);
+        let status_list = root.section("status_list");
+        let status_list = StatusListConfig::read(status_list, leeway, over_http);
 
         let mut notes = root.section("notes");
         let notes_path = notes.optional_parsed("path", path);
@@ -68,6 +77,7 @@ impl Config {
             workers: usize::try_from(workers?).ok()?,
             management_listen: management_listen?,
             token: token?,
+            status_list: status_list?,
             notes_path: notes_path?,
             log: log?,
         })

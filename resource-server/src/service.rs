@@ -1,6 +1,7 @@
 //! The notes service as a whole: composes it, starts it and stops it.
 
 mod health;
+mod metrics;
 mod running;
 
 use std::net::TcpListener;
@@ -14,12 +15,13 @@ use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 use anyhow::Context as _;
 
 use crate::actix::{Protection, ResourceMetadata};
-use crate::config::{Config, TokenConfig};
+use crate::config::{Config, Issuer, StatusListConfig, TokenConfig};
 use crate::http_keys::HttpKeys;
 use crate::issuers::Issuers;
 use crate::key_cache::KeyCache;
 use crate::notes::{self, FileStore, MemoryStore, NoteStore, READ_SCOPE, WRITE_SCOPE};
 use crate::problem::Problem;
+use crate::status_list::{HttpStatusLists, ListPlaces, StatusLists};
 use crate::time::Clock;
 use crate::verifier::Verifier;
 pub use running::{Running, StopHandle};
@@ -55,9 +57,9 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
-    let store = open_store(config.notes_path).await?;
     let metadata = metadata(&config.token);
-    let protection = protection(&config.token, metadata.as_ref(), &clock)?;
+    let (protection, status_lists) = protection(&config, metadata.as_ref(), &clock)?;
+    let store = open_store(config.notes_path).await?;
     let protection = web::Data::new(protection);
     let health_of = protection.clone();
 
@@ -73,7 +75,10 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     running.drive(api);
     if let Some(listener) = listeners.management {
         let management_address = listener.local_addr()?;
-        let health = serve(listener, 1, move |app| health::configure(app, health_of.clone()));
+        let health = serve(listener, 1, move |app| {
+            health::configure(app, health_of.clone());
+            metrics::configure(app, &status_lists);
+        });
         running.drive(health?);
         tracing::info!(%management_address, "health endpoints are up");
     }
@@ -105,27 +110,45 @@ fn metadata(token: &TokenConfig) -> Option<ResourceMetadata> {
     Some(metadata.scopes([READ_SCOPE, WRITE_SCOPE]))
 }
 
+/// Who is let in, and the status lists that are asked about it, one for each issuer if they are followed.
 fn protection(
-    token: &TokenConfig,
+    config: &Config,
     metadata: Option<&ResourceMetadata>,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Protection> {
+) -> anyhow::Result<(Protection, Vec<StatusLists>)> {
+    let token = &config.token;
     let client = HttpKeys::client().context("cannot set up the client that fetches the issuers' keys")?;
     let mut issuers = Vec::with_capacity(token.issuers.len());
+    let mut status_lists = Vec::new();
     for one in &token.issuers {
         let verifier = Verifier::access_token(one.issuer.as_str(), &one.audience);
         let verifier = verifier.algorithms(&one.algorithms).leeway(token.leeway);
         let source = HttpKeys::of_issuer(one.issuer.url().clone(), client.clone());
-        issuers.push((
-            verifier.build()?,
-            KeyCache::new(Arc::new(source), Arc::clone(clock)),
-        ));
+        let keys = KeyCache::new(Arc::new(source), Arc::clone(clock));
+        if let Some(lists) = &config.status_list {
+            status_lists.push(lists_of(&one.issuer, keys.clone(), lists)?);
+        }
+        issuers.push((verifier.build()?, keys));
     }
-    let protection = Protection::of(Issuers::several(issuers)?, &token.audience);
-    Ok(match metadata {
-        Some(metadata) => protection.with_metadata(metadata),
-        None => protection,
-    })
+    let mut protection = Protection::of(Issuers::several(issuers)?, &token.audience);
+    for lists in &status_lists {
+        protection = protection.with_status_lists(lists.clone())?;
+    }
+    if let Some(metadata) = metadata {
+        protection = protection.with_metadata(metadata);
+    }
+    Ok((protection, status_lists))
+}
+
+fn lists_of(issuer: &Issuer, keys: KeyCache, config: &StatusListConfig) -> anyhow::Result<StatusLists> {
+    let source = HttpStatusLists::new(config.policy.max_list_bytes);
+    let source = Arc::new(source.context("cannot set up the client that fetches status lists")?);
+    let places = match config.places.as_slice() {
+        [] => ListPlaces::at_issuer(issuer.url()),
+        places => ListPlaces::below(places.to_vec()).map_err(anyhow::Error::msg)?,
+    };
+    let policy = config.policy;
+    Ok(StatusLists::new(issuer.as_str(), places, source, keys, policy))
 }
 
 fn serve(

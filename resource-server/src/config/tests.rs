@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::{Config, LogFormat};
 use crate::algorithm::Algorithm;
+use crate::status_list::{Fail, StatusPolicy};
 
 const EXAMPLE: &str = include_str!("../../../resource-server.example.toml");
 
@@ -29,6 +30,9 @@ fn what_has_no_default_is_enough() {
     assert_eq!(config.token.issuers[0].algorithms, Algorithm::ALL);
     assert_eq!(config.token.audience, "https://notes.example");
     assert_eq!(config.token.leeway, Duration::from_secs(5));
+    let status_list = config.status_list.unwrap();
+    assert_eq!(status_list.policy, StatusPolicy::default());
+    assert_eq!(status_list.places, []);
     assert_eq!(config.notes_path, None);
     assert_eq!(
         (config.log.format, config.log.filter.as_str()),
@@ -55,6 +59,8 @@ fn the_example_names_every_key() {
     let config = parse(&all).unwrap();
     assert_eq!(config.workers, 2);
     assert_eq!(config.management_listen, Some("127.0.0.1:9101".parse().unwrap()));
+    let places = config.status_list.unwrap().places;
+    assert_eq!(places, ["https://status.example/lists/".parse().unwrap()]);
     assert_eq!(config.notes_path, Some(PathBuf::from("notes.redb")));
 
     for key in [
@@ -65,6 +71,14 @@ fn the_example_names_every_key() {
         "algorithms",
         "leeway",
         "issuer_over_http",
+        "enabled",
+        "max_age",
+        "fail",
+        "open_for",
+        "require",
+        "places",
+        "max_lists",
+        "max_list_bytes",
         "path",
         "format",
         "filter",
@@ -83,6 +97,9 @@ fn every_key_can_be_set() {
          [management]\nlisten = \"[::1]:81\"\n\
          [token]\nissuer = \"http://op.internal/a\"\naudience = \"api\"\nleeway = \"0s\"\n\
          algorithms = [\"ES256\", \"EdDSA\"]\nissuer_over_http = true\n\
+         [status_list]\nmax_age = \"1s\"\nfail = \"closed\"\nrequire = true\n\
+         places = [\"http://op.internal/a/lists/\", \"https://status.example/\"]\n\
+         max_lists = 2\nmax_list_bytes = 1024\n\
          [notes]\npath = \"/var/lib/notes\"\n\
          [log]\nformat = \"json\"\nfilter = \"warn,resource_server=debug\"\n",
     )
@@ -100,6 +117,18 @@ fn every_key_can_be_set() {
         [Algorithm::Es256, Algorithm::EdDsa]
     );
     assert_eq!(config.token.leeway, Duration::ZERO);
+    let status_list = config.status_list.unwrap();
+    let policy = StatusPolicy {
+        max_age: Duration::from_secs(1),
+        fail: Fail::Closed,
+        require: true,
+        max_lists: 2,
+        max_list_bytes: 1024,
+        leeway: Duration::ZERO,
+        ..StatusPolicy::default()
+    };
+    assert_eq!(status_list.policy, policy);
+    assert_eq!(status_list.places.len(), 2);
     assert_eq!(config.notes_path, Some(PathBuf::from("/var/lib/notes")));
     assert_eq!(
         (config.log.format, config.log.filter.as_str()),
@@ -114,6 +143,8 @@ fn all_faults_are_told_at_once() {
          [server]\nlisten = \"localhost\"\nworkers = 0\n\
          [management]\nlisten = 81\n\
          [token]\nissuer = \"op\"\naudience = \"\"\nleeway = \"1h\"\nalgorithms = [\"ES256\", \"HS256\"]\n\
+         [status_list]\nenabled = 1\nmax_age = \"2m\"\nfail = \"soft\"\nopen_for = \"25h\"\nrequire = \"yes\"\n\
+         places = [\"https://a.example/x\", \"http://b.example/\", \"c\"]\nmax_lists = 0\nmax_list_bytes = 1\nmore = 1\n\
          [notes]\npath = \"\"\n\
          [log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n",
     );
@@ -127,6 +158,18 @@ fn all_faults_are_told_at_once() {
             "token.audience = \"\": must not be empty",
             "token.algorithms[1] = \"HS256\": must be one of ES256, ES384, EdDSA, RS256, RS384, RS512, PS256, PS384, PS512",
             "token.leeway = \"1h\": must be from 0s to 5m",
+            "status_list.enabled = 1: must be true or false",
+            "status_list.max_age = \"2m\": must be from 1s to 1m",
+            "status_list.fail = \"soft\": must be \"open\" or \"closed\"",
+            "status_list.open_for = \"25h\": must be from 0s to 1day",
+            "status_list.require = \"yes\": must be true or false",
+            "status_list.places[0] = \"https://a.example/x\": must end with a slash",
+            "status_list.places[1] = \"http://b.example/\": must be https, or http on this machine \
+             (token.issuer_over_http = true allows it elsewhere)",
+            "status_list.places[2] = \"c\": must be an https address",
+            "status_list.max_lists = 0: must be a whole number from 1 to 10000",
+            "status_list.max_list_bytes = 1: must be a whole number from 1024 to 268435456",
+            "status_list.more: is not a known key",
             "notes.path = \"\": must not be empty; leave it out to keep notes in memory",
             "log.format = \"xml\": must be \"text\" or \"json\"",
             "log.filter = \"a=b=c\": must be a log filter such as \"info\" or \"warn,resource_server=debug\"",
@@ -256,4 +299,15 @@ fn an_issuer_is_spelled_as_tokens_spell_it() {
         let fault = issuer_fault(bad).unwrap_or_else(|| panic!("{bad} was accepted"));
         assert!(fault.contains(rule), "{bad}: {fault}");
     }
+}
+
+#[test]
+fn status_lists_may_be_left_alone() {
+    let off = parse(&format!("{LEAST}[status_list]\nenabled = false\n"));
+    assert_eq!(off.unwrap().status_list, None);
+    let contradiction = format!("{LEAST}[status_list]\nfail = \"closed\"\nopen_for = \"1m\"\n");
+    assert_eq!(
+        parse(&contradiction).unwrap_err(),
+        ["status_list.open_for: has no meaning with fail = \"closed\""]
+    );
 }

@@ -27,8 +27,7 @@ pub struct IssuerConfig {
 }
 
 impl TokenConfig {
-    pub(super) fn read(mut token: Section<'_>) -> Option<Self> {
-        let over_http = token.switch_or("issuer_over_http", false).unwrap_or(true);
+    pub(super) fn read(mut token: Section<'_>, over_http: bool) -> Option<Self> {
         let several = token.has("issuers");
         let one = if several {
             token.refuse("issuer", "must not be set together with token.issuers");

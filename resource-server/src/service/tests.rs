@@ -5,6 +5,7 @@ mod issuers;
 mod notes;
 mod outages;
 mod stage;
+mod status_lists;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

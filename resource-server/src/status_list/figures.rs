@@ -22,6 +22,23 @@ pub struct StatusFigures {
     pub lists_out_of_reach: u64,
 }
 
+impl StatusFigures {
+    /// Those of the lists of two issuers.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            renewed: self.renewed + other.renewed,
+            unchanged: self.unchanged + other.unchanged,
+            failed: self.failed + other.failed,
+            refused: self.refused + other.refused,
+            unchecked: self.unchecked + other.unchecked,
+            unavailable: self.unavailable + other.unavailable,
+            lists: self.lists + other.lists,
+            lists_out_of_reach: self.lists_out_of_reach + other.lists_out_of_reach,
+        }
+    }
+}
+
 /// The part of [`StatusFigures`] that is counted as it happens.
 #[derive(Debug, Default)]
 pub(super) struct Counts {

@@ -95,3 +95,6 @@ fn transport(error: reqwest::Error) -> FetchListError {
     let error: Arc<dyn Error + Send + Sync> = Arc::new(error.without_url());
     FetchListError::Transport(error)
 }
+
+#[cfg(test)]
+mod tests;

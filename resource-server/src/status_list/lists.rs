@@ -207,24 +207,27 @@ impl Shared {
     /// Has the list looked at, and waits for that, if it might tell something else.
     async fn renew(&self, list: &Arc<Followed>, index: u64, issued_at: Option<UnixTime>, now: UnixTime) {
         list.touch(now);
-        self.keep_following(list);
-        if list.outage_is_known(now) {
-            return;
-        }
         let looks = &list.looks;
-        let begun = looks.begun.load(Ordering::Acquire);
+        // Read first: a look that ends from here on is one that counts.
+        let ended_before = *looks.ended.borrow();
         let target = match list.standing(index, issued_at, &self.around.policy, now) {
-            // A look that began before the token came may bring a list from before it. One a second is enough.
             Some(standing) if standing.is_current => {
-                if list.good_at() >= Some(now) {
+                // One look a second is enough for tokens that are newer than their list.
+                if !standing.precedes_token || list.good_at() >= Some(now) {
                     return;
                 }
-                begun + 1
+                // A look that began before the token came may bring a list from before it.
+                looks.begun.load(Ordering::Acquire) + 1
             }
-            _ => *looks.ended.borrow() + 1,
+            _ => ended_before + 1,
         };
+        if list.outage_is_known(now) {
+            self.keep_following(list);
+            return;
+        }
         let mut ended = looks.ended.subscribe();
         looks.wanted.fetch_max(target, Ordering::AcqRel);
+        self.keep_following(list);
         looks.wake.notify_one();
         // How it ended shows in the list.
         let _ = tokio::time::timeout(PATIENCE, ended.wait_for(|&ended| ended >= target)).await;

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{ETAG, IF_NONE_MATCH, LOCATION};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::{TestKey, jwks};
+use super::{TestKey, encode, jwks};
 
 /// An issuer that answers over HTTP what it is told to, and remembers what it was asked.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl FakeIssuer {
         self.serve("/jwks", 200, &jwks(&keys));
     }
 
-    /// Answers requests for this path like this from now on.
+    /// Answers requests for this path like this from now on; with 304 to who knows the body already, by its `ETag`.
     pub fn serve(&self, path: &str, status: u16, body: &[u8]) {
         self.put(path, status, body, None);
     }
@@ -122,7 +123,13 @@ async fn answer(request: HttpRequest, site: web::Data<Mutex<Site>>) -> HttpRespo
     let Some(page) = page else {
         return HttpResponse::NotFound().finish();
     };
+    let etag = format!("\"{}\"", encode(digest(&SHA256, &page.body).as_ref()));
+    let known = request.headers().get(IF_NONE_MATCH);
+    if page.status == 200 && known.is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return HttpResponse::NotModified().insert_header((ETAG, etag)).finish();
+    }
     let mut response = HttpResponse::build(StatusCode::from_u16(page.status).unwrap());
+    response.insert_header((ETAG, etag));
     if let Some(location) = page.location {
         response.insert_header((LOCATION, location));
     }

@@ -29,10 +29,14 @@ impl Stage {
     /// With notes in this file, if there is one.
     pub(super) async fn start_with(issuer: FakeIssuer, key: TestKey, notes: Option<&Path>) -> Self {
         let notes = notes.map(|path| format!("[notes]\npath = {:?}\n", path.display().to_string()));
+        Self::start_configured(issuer, key, &notes.unwrap_or_default()).await
+    }
+
+    /// With this besides what is needed in the configuration.
+    pub(super) async fn start_configured(issuer: FakeIssuer, key: TestKey, more: &str) -> Self {
         let config = format!(
-            "[server]\nworkers = 2\n[token]\nissuer = {:?}\naudience = {AUDIENCE:?}\n{}",
+            "[server]\nworkers = 2\n[token]\nissuer = {:?}\naudience = {AUDIENCE:?}\n{more}",
             issuer.url(),
-            notes.unwrap_or_default()
         );
         Self::start_as(&config, issuer, key).await
     }
