@@ -1,6 +1,7 @@
 //! The public keys of a provider, ready for use.
 
 mod key;
+mod roca;
 
 use serde_json::Value;
 
@@ -31,7 +32,8 @@ impl KeySet {
     pub(crate) const EMPTY: Self = Self { keys: Vec::new() };
 
     /// Reads a JWK set (RFC 7517 §5). Keys that cannot verify tokens are skipped: symmetric and private ones, those
-    /// of unknown types, with a `use`, `key_ops` or `alg` for something else, or too weak (RSA below 2048 bits).
+    /// of unknown types, with a `use`, `key_ops` or `alg` for something else, or too weak (RSA below 2048 bits, or made by
+    /// the faulty generator of CVE-2017-15361).
     ///
     /// # Errors
     /// When the document is no JWK set, or when no key of it is usable: such an answer must never replace a set that

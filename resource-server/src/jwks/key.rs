@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
+use super::roca::has_fingerprint;
 use crate::algorithm::Algorithm;
 
 const RSA_ALGORITHMS: [Algorithm; 6] = [
@@ -96,7 +97,7 @@ fn rsa(jwk: &Map<String, Value>) -> Option<DecodingKey> {
     let (modulus, exponent) = (without_leading_zeros(&modulus), without_leading_zeros(&exponent));
     let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
     let odd_and_not_one = exponent.last()? & 1 == 1 && exponent != [1];
-    if !(2048..=8192).contains(&bits) || !odd_and_not_one {
+    if !(2048..=8192).contains(&bits) || !odd_and_not_one || has_fingerprint(modulus) {
         return None;
     }
     let components = RsaPublicKeyComponents {

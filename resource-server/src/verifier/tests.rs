@@ -5,7 +5,9 @@ mod header;
 mod id_token;
 mod keys;
 mod logout_token;
+mod properties;
 mod structure;
+mod vectors;
 
 use crate::claims::Claims;
 use crate::error::TokenError;
