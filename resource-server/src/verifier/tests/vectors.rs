@@ -45,7 +45,11 @@ fn judge(keys: &Value, token: &str) -> Verdict {
         return Verdict::NoKey;
     };
     // Of the kinds of token this one leaves the header most freedom.
-    match Verifier::id_token(ISSUER, AUDIENCE).verify(token, &keys, NOW) {
+    match Verifier::id_token(ISSUER, AUDIENCE)
+        .build()
+        .unwrap()
+        .verify(token, &keys, NOW)
+    {
         Ok(_)
         | Err(
             TokenError::Payload
