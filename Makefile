@@ -2,13 +2,14 @@
 
 CARGO ?= cargo
 
-.PHONY: help run setup setup-bench test check format lint doc deny bench bench-quick bench-compare build-release interop-java
+.PHONY: help run setup setup-bench test check format lint doc deny bench bench-quick bench-compare build-release interop-java fuzz fuzz-corpus
 
 help:
 	@echo "make run     start the demo: BFF, auth server and notes API on loopback"
 	@echo "make test    install what the tests need, then run all of them"
 	@echo "make interop-java   test Spring Security against our auth server: needs a JDK 17, Maven and Maven Central"
 	@echo "make check   formatting, lints, documentation, dependency policy, tests"
+	@echo "make fuzz    try the parsers of tokens, key sets and status lists with random input, a minute each (FUZZ_SECONDS=60)"
 	@echo "make bench   measure the release build: start time and idle memory; the proxy beside nginx and other peers (wrk is"
 	@echo "             installed); logouts, logins and refreshes of a cluster;"
 	@echo "             a million sessions in each store (needs 6 GB of memory and 8 GB of disk); make bench-quick does less"
@@ -84,3 +85,27 @@ bench-quick: setup-bench build-release
 # Fails when ratios to nginx are worse than the committed ones; a command and no test, for the sake of the neighbours.
 bench-compare: setup-bench build-release
 	$(CARGO) bench --workspace --bench proxy -- quick --compare
+
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := token signed_token key_set status_list
+# What a run finds goes here; the committed corpus is what it begins with.
+FUZZ_FOUND := target/fuzz-found
+# libFuzzer's instrumentation is not in the stable compiler unless it is told that we know. No sanitizer: there is no `unsafe`
+# here, and the C of the crypto library is tried by its authors.
+FUZZ = RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none
+
+fuzz:
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz --version 0.13.2
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(FUZZ_FOUND)/$$target; \
+		echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+		$(FUZZ) $$target $(FUZZ_FOUND)/$$target tests/fuzz/corpus/$$target -- \
+			-dict=tests/fuzz/words.dict -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; \
+	done
+
+# Adds to the committed corpus what covers more than it does.
+fuzz-corpus:
+	@for target in $(FUZZ_TARGETS); do \
+		$(FUZZ) $$target tests/fuzz/corpus/$$target $(FUZZ_FOUND)/$$target -- \
+			-merge=1 -use_counters=0 -use_cmp=0 -max_len=1024 || exit 1; \
+	done
