@@ -50,12 +50,12 @@
 //!
 //! | | adds |
 //! |---|---|
-//! | `actix` | [`actix`](crate::actix): extractor, guards, RFC 6750 challenges and RFC 9728 metadata for actix-web |
-//! | `http-keys` | [`http_keys`](crate::http_keys): the keys of an issuer over HTTP, found by its metadata |
+//! | `actix` | [`actix`]: extractor, guards, RFC 6750 challenges and RFC 9728 metadata for actix-web |
+//! | `http-keys` | [`http_keys`]: the keys of an issuer over HTTP, found by its metadata |
 //! | `status-list` | refuses tokens of grants that have ended (draft-ietf-oauth-status-list) |
-//! | `settings` | [`settings`](crate::settings): a configuration file whose faults are told all at once |
-//! | `test-support` | [`test_support`](crate::test_support): mints tokens, good and bad ones, for tests of an API |
-//! | `service` | the notes API ([`start`](crate::start)) and its program: small, whole, and an example to copy from |
+//! | `settings` | [`settings`]: a configuration file whose faults are told all at once |
+//! | `test-support` | [`test_support`]: mints tokens, good and bad ones, for tests of an API |
+//! | `service` | the notes API ([`start`]) and its program: small, whole, and an example to copy from |
 //!
 //! # With actix-web
 //!
