@@ -43,6 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
+use tokio::runtime::Handle;
 
 pub(crate) use account::OwnPassword;
 pub(crate) use attempt::AttemptLimits;
@@ -100,6 +101,8 @@ pub(crate) struct Store {
     writer: Pool,
     lanes: Arc<Lanes>,
     refreshes: Arc<Refreshes>,
+    /// Where it was opened, which outlives the threads of requests.
+    runtime: Handle,
     last_proof: Arc<LastProof>,
 }
 
@@ -130,6 +133,7 @@ impl Store {
             writer,
             lanes: Arc::new(Lanes::new()),
             refreshes: Arc::default(),
+            runtime: Handle::current(),
             last_proof: Arc::default(),
         })
     }

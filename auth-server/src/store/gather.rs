@@ -7,10 +7,11 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::db::{Pool, PooledConnection};
+use super::db::{Pool, PooledConnection, in_time};
 
 /// How many are answered by one statement. Others want the connection, too.
 pub(super) const MOST: usize = 32;
@@ -43,10 +44,11 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
     /// for all who ask here. Questions of those who have gone away meanwhile are not asked.
     ///
     /// # Errors
-    /// That of the statement, for all who were to be answered by it.
+    /// That of the statement, for all who were to be answered by it; and when there was no answer in time.
     pub(super) async fn ask<W, F>(
         self: &Arc<Self>,
         question: Q,
+        runtime: &Handle,
         pool: &Pool,
         work: W,
     ) -> Result<A, StoreError>
@@ -61,14 +63,18 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
             std::mem::replace(&mut gathering.is_led, true)
         };
         if !is_led {
-            // In a task of its own: who asked first may go away, and others wait for the same statement.
-            tokio::spawn(Lead::new(self.clone()).run(pool.clone(), work));
+            // In a task of its own: who asked first may go away, and others wait for the same statement. And where the database
+            // was opened: a thread of requests ends when nobody is connected to it any more, and takes its tasks along.
+            runtime.spawn(Lead::new(self.clone()).run(pool.clone(), work));
         }
-        match answer.await {
-            Ok(outcome) => outcome.map_err(StoreError::Together),
-            // The runtime of the task has come to its end.
-            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
-        }
+        in_time(async {
+            match answer.await {
+                Ok(outcome) => outcome.map_err(StoreError::Together),
+                // The runtime of the task has come to its end.
+                Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+            }
+        })
+        .await
     }
 
     fn lock(&self) -> MutexGuard<'_, Gathering<Q, A>> {
@@ -106,7 +112,7 @@ impl<Q: Send + 'static, A: Send + 'static> Lead<Q, A> {
                 .unzip();
             let outcome = match connection {
                 Ok(_) if questions.is_empty() => continue,
-                Ok(connection) => work(connection, questions).await,
+                Ok(connection) => in_time(work(connection, questions)).await,
                 Err(error) => Err(error.into()),
             };
             match outcome {

@@ -52,7 +52,10 @@ impl Store {
         match self.backend {
             Backend::Sqlite => {
                 let work = |reader, ids| read(Backend::Sqlite, reader, ids);
-                self.refreshes.reads.ask(id, &self.reader, work).await
+                self.refreshes
+                    .reads
+                    .ask(id, &self.runtime, &self.reader, work)
+                    .await
             }
             Backend::Postgres => {
                 let reader = self.reader.acquire().await?;
@@ -81,7 +84,10 @@ impl Store {
             Backend::Sqlite => {
                 let clock = Arc::clone(clock);
                 let work = move |writer, steps| advance(Backend::Sqlite, writer, steps, clock.now());
-                self.refreshes.steps.ask(step, &self.writer, work).await
+                self.refreshes
+                    .steps
+                    .ask(step, &self.runtime, &self.writer, work)
+                    .await
             }
             Backend::Postgres => {
                 let writer = self.writer.acquire().await?;

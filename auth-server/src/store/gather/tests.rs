@@ -30,6 +30,7 @@ async fn who_waits_for_the_connection_is_answered_together_and_each_by_its_own_a
     let many = MOST + 8;
     let mut asked = pin!(join_all((0..many).map(|number| gather.ask(
         number,
+        &store.runtime,
         &store.writer,
         echo
     ))));
@@ -41,7 +42,7 @@ async fn who_waits_for_the_connection_is_answered_together_and_each_by_its_own_a
         assert_eq!(together, if number < MOST { MOST } else { 8 });
     }
     assert_eq!(
-        gather.ask(7, &store.writer, echo).await.unwrap(),
+        gather.ask(7, &store.runtime, &store.writer, echo).await.unwrap(),
         (7, 1),
         "it begins anew"
     );
@@ -53,8 +54,8 @@ async fn who_has_gone_away_is_not_asked_for_and_takes_nobody_along() {
     let store = Store::open(&config).await.unwrap();
     let gather = Arc::new(Gather::default());
     let busy = store.writer.acquire().await.unwrap();
-    let mut first = Box::pin(gather.ask(1, &store.writer, echo));
-    let mut second = pin!(gather.ask(2, &store.writer, echo));
+    let mut first = Box::pin(gather.ask(1, &store.runtime, &store.writer, echo));
+    let mut second = pin!(gather.ask(2, &store.runtime, &store.writer, echo));
     assert!(first.as_mut().now_or_never().is_none());
     assert!(second.as_mut().now_or_never().is_none());
     drop(first);
@@ -68,7 +69,8 @@ async fn a_failure_reaches_all_who_were_to_be_answered() {
     let store = Store::open(&config).await.unwrap();
     let gather = Arc::new(Gather::<usize, usize>::default());
     let fail = async |_: PooledConnection, _: Vec<usize>| Err(StoreError::Damaged("answer"));
-    let failures = join_all((0..3).map(|number| gather.ask(number, &store.reader, fail))).await;
+    let failures =
+        join_all((0..3).map(|number| gather.ask(number, &store.runtime, &store.reader, fail))).await;
     for failure in failures {
         let Err(StoreError::Together(cause)) = failure else {
             panic!("{failure:?}");
@@ -91,7 +93,8 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
     let store = first.block_on(Store::open(&config)).unwrap();
     let busy = first.block_on(store.writer.acquire()).unwrap();
     let second = runtime();
-    let mut left = Box::pin(gather.ask(1, &store.writer, echo));
+    let elsewhere = second.handle().clone();
+    let mut left = Box::pin(gather.ask(1, &elsewhere, &store.writer, echo));
     second.block_on(async {
         assert!(left.as_mut().now_or_never().is_none());
         tokio::task::yield_now().await;
@@ -103,6 +106,28 @@ fn a_runtime_that_ends_leaves_nobody_waiting() {
         "{failure:?}"
     );
     first.block_on(async { drop(busy) });
-    let answer = first.block_on(gather.ask(2, &store.writer, echo));
+    let answer = first.block_on(gather.ask(2, &store.runtime, &store.writer, echo));
     assert_eq!(answer.unwrap(), (2, 1));
+}
+
+#[tokio::test]
+async fn who_gets_no_answer_in_time_is_told_so_and_leaves_the_queue() {
+    let (config, _folder) = fresh();
+    let store = Store::open(&config).await.unwrap();
+    let gather = Arc::new(Gather::default());
+    // Until it goes on, nothing here waits for anything real.
+    tokio::time::pause();
+    let hang = async |_: PooledConnection, _: Vec<usize>| std::future::pending::<Result<Vec<()>, _>>().await;
+    let failures =
+        join_all((0..3).map(|number| gather.ask(number, &store.runtime, &store.reader, hang))).await;
+    for failure in failures {
+        assert!(matches!(
+            failure,
+            Err(StoreError::Query(_) | StoreError::Together(_))
+        ));
+    }
+    tokio::time::resume();
+    let answered = async |_: PooledConnection, questions: Vec<usize>| Ok(vec![(); questions.len()]);
+    let next = gather.ask(4, &store.runtime, &store.reader, answered).await;
+    assert!(next.is_ok(), "a statement that hangs is given up: {next:?}");
 }
