@@ -49,8 +49,8 @@ pub enum FetchListError {
     /// The answer cannot be believed.
     #[error("the answer is not a status list that can be used")]
     Invalid(#[from] InvalidStatusList),
-    /// The list was made before the one that is held.
-    #[error("the list is older than the one before")]
+    /// The list was made before one that was held, by more than clocks differ.
+    #[error("the list is older than one before it")]
     Older,
     /// The list is signed with a key that is not there.
     #[error("the keys to verify the status list are not available")]

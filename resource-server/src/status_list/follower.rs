@@ -12,9 +12,11 @@ use super::lists::Surroundings;
 use crate::error::TokenError;
 use crate::key_cache::Generation;
 use crate::time::UnixTime;
+use crate::verifier::IAT_TOLERANCE;
 
-/// How long one look may take, whatever fetches.
-pub(super) const DEADLINE: Duration = Duration::from_secs(4);
+/// How long one look may take, keys included, whatever fetches. Somewhat less than a request waits, so that the request
+/// sees how it ended.
+const DEADLINE: Duration = Duration::from_millis(3500);
 
 /// The first pause after a look that failed; it doubles until it is as long as any other.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -64,7 +66,9 @@ impl Follower {
             }
             let begun = Instant::now();
             self.list.looks.begun.fetch_add(1, Ordering::AcqRel);
-            let outcome = self.look().await;
+            let outcome = timeout(DEADLINE, self.look())
+                .await
+                .unwrap_or(Err(FetchListError::TimedOut));
             next = begun + self.pause_after(outcome.is_ok());
             self.land(outcome);
             self.list.looks.ended.send_modify(|ended| *ended += 1);
@@ -108,17 +112,19 @@ impl Follower {
         let etag = held
             .as_ref()
             .and_then(|held| held.etag.as_deref().filter(|_| self.may_stay(held, asked_at)));
-        let fetched = timeout(DEADLINE, self.around.source.fetch(&self.list.uri, etag)).await;
-        match fetched.unwrap_or(Err(FetchListError::TimedOut))? {
+        match self.around.source.fetch(&self.list.uri, etag).await? {
             FetchedList::Unchanged if etag.is_some() => self.around.counts.unchanged.one(),
             FetchedList::Unchanged => return Err(FetchListError::Status(304)),
             FetchedList::New { token, etag } => {
                 let (list, generation) = self.judge(token.into()).await?;
-                if held.is_some_and(|held| list.issued_at() < held.list.issued_at()) {
+                let newest = held.map_or(list.issued_at(), |held| held.newest.max(list.issued_at()));
+                // The clock of the issuer may have been set back, or those of its nodes differ.
+                if list.issued_at() + self.around.policy.leeway + IAT_TOLERANCE < newest {
                     return Err(FetchListError::Older);
                 }
                 let held = Held {
                     list,
+                    newest,
                     etag,
                     generation,
                 };

@@ -11,7 +11,7 @@ use super::FetchStatusList;
 use super::error::StatusError;
 use super::figures::{Counts, StatusFigures};
 use super::followed::{Followed, Standing};
-use super::follower::{DEADLINE, Follower};
+use super::follower::Follower;
 use super::places::ListPlaces;
 use super::policy::{Fail, StatusPolicy};
 use crate::claims::Claims;
@@ -20,8 +20,9 @@ use crate::key_cache::KeyCache;
 use crate::status::{StatusClaim, StatusReference};
 use crate::time::{Clock, UnixTime};
 
-/// How long a request waits for a list at most. A look ends before; this is for the case that nobody is there to look.
-const PATIENCE: Duration = DEADLINE.saturating_add(Duration::from_secs(1));
+/// How long a request waits for a list at most. A look ends before; this is for the case that nobody is there to look, or
+/// that one look has to end before the next.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Answers that tell to come again say when.
 const RETRY_AFTER: Duration = Duration::from_secs(5);

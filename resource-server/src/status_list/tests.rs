@@ -4,7 +4,7 @@ mod outages;
 mod polling;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,19 +24,30 @@ const URI: &str = TestStatusList::URI;
 
 /// The keys that the issuer of these tests publishes.
 #[derive(Debug)]
-struct Keys(std::sync::Mutex<Vec<u8>>);
+struct Keys {
+    document: std::sync::Mutex<Vec<u8>>,
+    hang: AtomicBool,
+}
 
 impl Keys {
     fn publish(&self, keys: &[&TestKey]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
-        *self.0.lock().unwrap() = jwks(&keys);
+        *self.document.lock().unwrap() = jwks(&keys);
+    }
+
+    /// From now on whoever asks for them gets no answer.
+    fn hang(&self) {
+        self.hang.store(true, Ordering::SeqCst);
     }
 }
 
 #[async_trait]
 impl FetchKeys for Keys {
     async fn fetch(&self) -> Result<Vec<u8>, FetchKeysError> {
-        Ok(self.0.lock().unwrap().clone())
+        if self.hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(self.document.lock().unwrap().clone())
     }
 }
 
@@ -61,7 +72,10 @@ impl Stage {
     fn with(policy: StatusPolicy) -> Self {
         let clock = ManualClock::new(NOW);
         let key = TestKey::es256("k1");
-        let keys = Arc::new(Keys(jwks(&[key.jwk()]).into()));
+        let keys = Arc::new(Keys {
+            document: jwks(&[key.jwk()]).into(),
+            hang: AtomicBool::new(false),
+        });
         let source = Arc::new(FakeLists::new());
         source.publish(&TestStatusList::default(), &key);
         let cache = KeyCache::new(keys.clone(), Arc::new(clock.clone()));

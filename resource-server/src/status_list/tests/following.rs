@@ -8,7 +8,7 @@ use serde_json::json;
 use super::fake::FakeLists;
 use super::{ENDED, Stage, URI, claims_of, refused, token_of};
 use crate::error::TokenError;
-use crate::status_list::{FetchListError, FetchedList, StatusError, StatusPolicy};
+use crate::status_list::{Fail, FetchListError, FetchedList, StatusError, StatusPolicy};
 use crate::test_support::{NOW, TestKey, TestStatusList, claims_with};
 
 fn policy() -> StatusPolicy {
@@ -98,9 +98,9 @@ async fn a_list_that_is_about_to_expire_is_asked_for_as_if_it_was_new() {
 }
 
 #[tokio::test]
-async fn a_list_never_goes_back_in_time() {
+async fn a_list_goes_back_in_time_no_further_than_clocks_differ() {
     let stage = Stage::warm(policy()).await;
-    stage.advance(6);
+    stage.advance(66);
     stage.publish_ended(&[7]);
     assert_eq!(stage.check(7).await, ENDED);
 
@@ -124,6 +124,31 @@ async fn a_list_of_the_same_second_replaces_the_one_before() {
         .source
         .publish(&TestStatusList::default().end(7), &stage.key);
     assert_eq!(stage.check(7).await, ENDED);
+}
+
+#[tokio::test]
+async fn an_issuer_whose_clock_is_set_back_goes_on() {
+    let stage = Stage::with(StatusPolicy {
+        fail: Fail::Closed,
+        ..policy()
+    });
+    let made_at = |seconds: i64| TestStatusList {
+        issued_at: NOW.as_secs() + seconds,
+        ..TestStatusList::default()
+    };
+    stage.source.publish(&made_at(0), &stage.key);
+    assert_eq!(stage.check(7).await, Ok(()));
+    for back in [10, 65, 20] {
+        stage.source.publish(&made_at(-back).end(7), &stage.key);
+        stage.advance(6);
+        assert_eq!(stage.check(7).await, ENDED, "{back}");
+        assert_eq!(stage.check(8).await, Ok(()), "{back}");
+    }
+    // Older than the newest by more than clocks differ, though not than the last.
+    stage.source.publish(&made_at(-66), &stage.key);
+    stage.advance(6);
+    let verdict = stage.check(7).await;
+    assert!(matches!(verdict, Err(StatusError::Unavailable(_))), "{verdict:?}");
 }
 
 #[tokio::test]
