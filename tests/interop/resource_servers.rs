@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use auth_server::operator::WhichUser;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use e2e::gateway::Nginx;
@@ -12,7 +14,7 @@ use e2e::leash::{Leashed, assert_installed};
 use e2e::misfits::{AUDIENCE, Misfits, client, judge};
 use e2e::relay::Instead;
 use e2e::story;
-use e2e::wait::within_patience;
+use e2e::wait::{eventually, within_patience};
 use http::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
@@ -270,6 +272,28 @@ fn jose_refuses_who_has_signed_out() {
     });
 }
 
+/// The same with the list that our auth server publishes.
+#[test]
+fn jose_refuses_whose_account_was_disabled() {
+    story::run(async {
+        let misfits = Misfits::gather().await;
+        let api = NodeApi::start("api.mjs", misfits.issuer()).await;
+        let token = misfits.cases()[0].token.clone();
+        assert_eq!(judge(&api.url, &token).await.0, 200);
+
+        let administration = misfits.stack.administration().await;
+        let alice = administration.user(WhichUser::Name("alice")).await.unwrap();
+        administration.disable_user(&alice.user.id).await.unwrap();
+        administration.close().await;
+        // A node looks at what others ended once a second.
+        misfits.stack.advance(Duration::from_secs(2)).await;
+        eventually("the list is fetched anew", async || {
+            (judge(&api.url, &token).await.0 == 401).then_some(())
+        })
+        .await;
+    });
+}
+
 /// What readers copy is what runs here.
 #[test]
 fn the_page_shows_what_is_tested() {
@@ -289,4 +313,5 @@ fn the_page_shows_what_is_tested() {
             "docs/resource-servers.md has not the text of {file}"
         );
     }
+    assert!(page.contains(include_str!("../../resource-server/examples/minimal.rs")));
 }
