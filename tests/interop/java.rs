@@ -15,7 +15,7 @@ use e2e::story;
 use tokio::time::timeout;
 
 /// A machine that has other things to do starts it in half a minute.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct SpringApi {
     url: String,
@@ -101,7 +101,5 @@ fn spring_by_its_defaults_takes_no_access_token_of_ours() {
         ];
         assert_eq!(misjudged, wrong_way_round);
         assert_eq!(misfits.flood(&api.url, "JWT", 30).await, (30, vec![401]));
-        misfits.lose_the_keys();
-        assert_eq!(misfits.flood(&api.url, "JWT", 1).await.1, [500]);
     });
 }
