@@ -117,11 +117,18 @@ impl Follower {
             FetchedList::Unchanged => return Err(FetchListError::Status(304)),
             FetchedList::New { token, etag } => {
                 let (list, generation) = self.judge(token.into()).await?;
-                let newest = held.map_or(list.issued_at(), |held| held.newest.max(list.issued_at()));
-                // The clock of the issuer may have been set back, or those of its nodes differ.
-                if list.issued_at() + self.around.policy.leeway + IAT_TOLERANCE < newest {
-                    return Err(FetchListError::Older);
-                }
+                let newest = held
+                    .as_ref()
+                    .map_or(list.issued_at(), |held| held.newest.max(list.issued_at()));
+                let list = match &held {
+                    // Several nodes of an issuer make the same list, one earlier and one later.
+                    Some(held) if list.is_older_but_equal(&held.list) => held.list.clone(),
+                    // The clock of the issuer may have been set back, or those of its nodes differ.
+                    _ if list.issued_at() + self.around.policy.leeway + IAT_TOLERANCE < newest => {
+                        return Err(FetchListError::Older);
+                    }
+                    _ => list,
+                };
                 let held = Held {
                     list,
                     newest,

@@ -121,6 +121,11 @@ impl StatusList {
         Some((byte >> shift) & mask)
     }
 
+    /// Whether it was made before the other one and says the same of every token.
+    pub(super) fn is_older_but_equal(&self, other: &Self) -> bool {
+        self.issued_at < other.issued_at && self.bits == other.bits && self.statuses == other.statuses
+    }
+
     /// `iat`: when the list was made.
     #[must_use]
     pub fn issued_at(&self) -> UnixTime {

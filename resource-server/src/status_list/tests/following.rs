@@ -117,6 +117,34 @@ async fn a_list_goes_back_in_time_no_further_than_clocks_differ() {
 }
 
 #[tokio::test]
+async fn a_list_that_another_node_made_earlier_is_as_good_if_it_says_the_same() {
+    let stage = Stage::with(StatusPolicy {
+        fail: Fail::Closed,
+        ..policy()
+    });
+    stage.advance(6);
+    stage.publish_ended(&[7]);
+    assert_eq!(stage.check(7).await, ENDED);
+    stage.advance(6);
+    stage
+        .source
+        .publish(&TestStatusList::default().end(7), &stage.key);
+    assert_eq!(stage.check(8).await, Ok(()));
+    assert_eq!(stage.check(7).await, ENDED);
+    assert_eq!(stage.lists.figures().failed, 0);
+
+    // The time that is not gone back behind is that of the newest one.
+    stage.advance(6);
+    let between = TestStatusList {
+        issued_at: NOW.as_secs() + 3,
+        ..TestStatusList::default()
+    };
+    stage.source.publish(&between, &stage.key);
+    assert!(stage.check(7).await.is_err());
+    assert_eq!(stage.lists.figures().failed, 1);
+}
+
+#[tokio::test]
 async fn a_list_of_the_same_second_replaces_the_one_before() {
     let stage = Stage::warm(policy()).await;
     stage.advance(6);
