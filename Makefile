@@ -74,6 +74,7 @@ bench: setup-bench build-release
 	$(CARGO) bench --workspace --bench cluster
 	$(CARGO) bench --workspace --bench scale
 	$(CARGO) bench --workspace --bench enumeration
+	$(CARGO) bench --workspace --bench status_list
 
 bench-quick: setup-bench build-release
 	tests/bench/footprint.sh
@@ -81,6 +82,7 @@ bench-quick: setup-bench build-release
 	$(CARGO) bench --workspace --bench auth -- 1 3
 	$(CARGO) bench --workspace --bench cluster -- 20
 	$(CARGO) bench --workspace --bench scale -- 20000
+	$(CARGO) bench --workspace --bench status_list -- 100000
 
 # Fails when ratios to nginx are worse than the committed ones; a command and no test, for the sake of the neighbours.
 bench-compare: setup-bench build-release
