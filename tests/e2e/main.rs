@@ -34,6 +34,7 @@ mod refresh_audiences;
 mod refresh_cluster;
 mod refresh_failures;
 mod refresh_refused;
+mod revoked_grants;
 mod session_rules;
 mod sessions;
 mod signing_keys;
