@@ -97,7 +97,9 @@ fn checks(lists: &StatusLists, tokens: &[Claims]) -> (f64, Duration) {
 
 /// Verified tokens of grants from all over the list.
 async fn tokens(issuer: &Issuer, keys: &KeyCache) -> Vec<Claims> {
-    let verifier = Verifier::access_token(issuer.http.url(), "https://notes.example");
+    let verifier = Verifier::access_token(issuer.http.url(), "https://notes.example")
+        .build()
+        .expect("a verifier");
     let mut random = Random(42);
     let mut tokens = Vec::with_capacity(TOKENS);
     let now = SystemClock.now().as_secs();
