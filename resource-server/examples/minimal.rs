@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let verifier = Verifier::access_token(&issuer, &audience).build()?;
     let source = HttpKeys::of_issuer(issuer.parse()?, HttpKeys::client()?);
     let keys = KeyCache::new(Arc::new(source), Arc::new(SystemClock));
-    let protection = web::Data::new(Protection::new(verifier, keys, &audience));
+    let protection = web::Data::new(Protection::new(verifier, keys, &audience)?);
 
     println!("curl -H \"Authorization: Bearer $TOKEN\" http://{ADDRESS}/me");
     let app = move || {

@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .verifier(RESOURCE)
         .roles_in(["realm_access", "roles"])
         .build()?;
-    let protection = Protection::new(verifier, issuer.keys(), "orders").with_metadata(&metadata);
+    let protection = Protection::new(verifier, issuer.keys(), "orders")?.with_metadata(&metadata);
     let protection = web::Data::new(protection);
 
     let reads = issuer.mint(RESOURCE).scope("orders:read");

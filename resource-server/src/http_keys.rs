@@ -132,6 +132,13 @@ impl FetchKeys for HttpKeys {
         let fetched = tokio::time::timeout(DEADLINE, self.fetch_unhurried()).await;
         fetched.unwrap_or(Err(FetchKeysError::TimedOut))
     }
+
+    fn whose(&self) -> Option<&str> {
+        Some(match &self.location {
+            Location::Known(jwks_uri) => jwks_uri.as_str(),
+            Location::OfIssuer { issuer, .. } => issuer.as_str(),
+        })
+    }
 }
 
 fn transport(error: reqwest::Error) -> FetchKeysError {

@@ -1,7 +1,7 @@
 //! The issuers whose tokens an API accepts, each with its own keys, algorithms and audience.
 //!
 //! Of a token that has not been verified nothing is read but `iss`, and that only selects among the issuers that are
-//! configured. So a stranger's token costs no fetch, whatever address it names, and the keys of one issuer are never
+//! configured. So a token never has keys fetched from an address that only it names, and the keys of one issuer are never
 //! asked about a token of another.
 
 use std::borrow::Cow;
@@ -48,6 +48,9 @@ pub enum InvalidIssuers {
     /// Which of the two was meant could not be told by a token's `iss`.
     #[error("the issuer {0:?} is there twice")]
     Twice(String),
+    /// Its verifier is of another kind: an ID token, say, is for the client alone and lets nobody into an API.
+    #[error("the verifier of {0:?} is not one of access tokens")]
+    NotOfAccessTokens(String),
     /// Its status lists would never be asked.
     #[error("{0:?} is not one of the issuers")]
     Stranger(String),
@@ -81,16 +84,18 @@ impl From<StatusError> for NotAccepted {
 }
 
 impl Issuers {
-    /// One issuer: tokens that `verifier` accepts with `keys`.
-    #[must_use]
-    pub fn one(verifier: Verifier, keys: KeyCache) -> Self {
-        Self::of(vec![Trusted::new(verifier, keys)])
+    /// One issuer: access tokens that `verifier` accepts with `keys`.
+    ///
+    /// # Errors
+    /// When the verifier is not one of access tokens.
+    pub fn one(verifier: Verifier, keys: KeyCache) -> Result<Self, InvalidIssuers> {
+        Self::several([(verifier, keys)])
     }
 
     /// Several issuers, each with the verifier that names it and its keys.
     ///
     /// # Errors
-    /// When there is none, or one of them twice.
+    /// When there is none, one of them twice, or a verifier that is not one of access tokens.
     pub fn several(issuers: impl IntoIterator<Item = (Verifier, KeyCache)>) -> Result<Self, InvalidIssuers> {
         let trusted: Vec<Trusted> = issuers
             .into_iter()
@@ -101,6 +106,9 @@ impl Issuers {
         }
         for (index, one) in trusted.iter().enumerate() {
             let name = one.verifier.issuer();
+            if !one.verifier.is_of_access_tokens() {
+                return Err(InvalidIssuers::NotOfAccessTokens(name.to_owned()));
+            }
             if trusted[..index]
                 .iter()
                 .any(|other| other.verifier.issuer() == name)
@@ -108,14 +116,10 @@ impl Issuers {
                 return Err(InvalidIssuers::Twice(name.to_owned()));
             }
         }
-        Ok(Self::of(trusted))
-    }
-
-    fn of(trusted: Vec<Trusted>) -> Self {
-        Self {
+        Ok(Self {
             trusted,
             memory: TokenMemory::new(),
-        }
+        })
     }
 
     /// Has the tokens of an issuer refused when their grant has ended: its lists are asked at each use of a token, also of
@@ -142,8 +146,11 @@ impl Issuers {
     /// digest. Has to be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`TokenError::Issuer`] for a stranger's token, without a fetch; else as [`KeyCache::verify`], or what the status lists
-    /// say.
+    /// [`TokenError::Issuer`] for a stranger's token; else as [`KeyCache::verify`], or what the status lists say. Where there
+    /// are several issuers a stranger's token costs no fetch. Where there is one it is judged like that issuer's own, so that
+    /// a `kid` that is not known asks for newer keys, as often as [`CachePolicy::cooldown`] allows.
+    ///
+    /// [`CachePolicy::cooldown`]: crate::key_cache::CachePolicy::cooldown
     pub async fn verify(&self, token: &str) -> Result<Claims, NotAccepted> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge.into());

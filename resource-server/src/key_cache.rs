@@ -15,6 +15,8 @@
 //! A fetch runs in a task of its own: a client that goes away takes its request with it, not the fetch that others
 //! wait for.
 
+mod policy;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +26,7 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use self::policy::CachePolicy;
 use crate::claims::Claims;
 use crate::error::TokenError;
 pub use crate::error::{FetchKeysError, VerifyError};
@@ -36,31 +39,10 @@ use crate::verifier::Verifier;
 pub trait FetchKeys: fmt::Debug + Send + Sync {
     /// Fetches the JWK set. It has to come to an end by itself: requests wait for it.
     async fn fetch(&self) -> Result<Vec<u8>, FetchKeysError>;
-}
 
-/// How long keys are good and how often they are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CachePolicy {
-    /// Until this age a snapshot is used as it is; afterwards it is renewed in the background. If half a minute later
-    /// nothing has come of that, because no token came that would have begun it, the next token waits for the renewal.
-    pub fresh_for: Duration,
-    /// The least time between two fetches, but for one more when a token names an unknown key.
-    pub cooldown: Duration,
-    /// The least time between two fetches while there are no keys at all: then every request fails, and the provider
-    /// may just be starting.
-    pub cooldown_without_keys: Duration,
-    /// From this age a snapshot is not used any more, even if no newer one can be had.
-    pub max_stale: Duration,
-}
-
-impl Default for CachePolicy {
-    fn default() -> Self {
-        Self {
-            fresh_for: Duration::from_secs(5 * 60),
-            cooldown: Duration::from_secs(10),
-            cooldown_without_keys: Duration::from_secs(1),
-            max_stale: Duration::from_secs(24 * 60 * 60),
-        }
+    /// Whose keys they are, or where they are, for the log: with several issuers nobody could tell otherwise.
+    fn whose(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -422,6 +404,7 @@ impl Flight {
         if let Err(error) = &outcome {
             let kept = self.shared.has_keys(now);
             tracing::warn!(
+                provider = self.shared.source.whose(),
                 error = error as &dyn std::error::Error,
                 keys.kept = kept,
                 "no new keys from the provider"

@@ -30,13 +30,13 @@
 //!     }
 //! }
 //!
-//! fn issuers() -> Result<Issuers, resource_server::verifier::InvalidVerifier> {
+//! fn issuers() -> Result<Issuers, Box<dyn std::error::Error>> {
 //!     let verifier = Verifier::access_token("https://issuer.example", "https://api.example")
 //!         .algorithms(&[Algorithm::Es256, Algorithm::EdDsa])
 //!         .roles_in(["realm_access", "roles"])
 //!         .build()?;
 //!     let keys = KeyCache::new(Arc::new(KeysInFile), Arc::new(SystemClock));
-//!     Ok(Issuers::one(verifier, keys))
+//!     Ok(Issuers::one(verifier, keys)?)
 //! }
 //!
 //! async fn may_read_orders(issuers: &Issuers, token: &str) -> Result<bool, NotAccepted> {
@@ -79,7 +79,7 @@
 //!     let verifier = Verifier::access_token(issuer, audience).build()?;
 //!     let source = HttpKeys::of_issuer(issuer.parse()?, HttpKeys::client()?);
 //!     let keys = KeyCache::new(Arc::new(source), Arc::new(SystemClock));
-//!     let protection = web::Data::new(Protection::new(verifier, keys, audience));
+//!     let protection = web::Data::new(Protection::new(verifier, keys, audience)?);
 //!     let app = move || {
 //!         let orders = web::get().to(orders).wrap(RequireScope::new("orders:read"));
 //!         App::new().app_data(protection.clone()).route("/orders", orders)
@@ -125,6 +125,8 @@ mod compact;
 mod json_body;
 mod profile;
 mod roles;
+#[cfg(test)]
+mod test_log;
 mod token_memory;
 
 #[cfg(feature = "service")]

@@ -122,13 +122,16 @@ fn protection(
     let mut status_lists = Vec::new();
     for one in &token.issuers {
         let verifier = Verifier::access_token(one.issuer.as_str(), &one.audience);
-        let verifier = verifier.algorithms(&one.algorithms).leeway(token.leeway);
+        let verifier = verifier
+            .algorithms(&one.algorithms)
+            .leeway(token.leeway)
+            .build()?;
         let source = HttpKeys::of_issuer(one.issuer.url().clone(), client.clone());
         let keys = KeyCache::new(Arc::new(source), Arc::clone(clock));
         if let Some(lists) = &config.status_list {
-            status_lists.push(lists_of(&one.issuer, keys.clone(), lists)?);
+            status_lists.push(lists_of(&verifier, &one.issuer, keys.clone(), lists)?);
         }
-        issuers.push((verifier.build()?, keys));
+        issuers.push((verifier, keys));
     }
     let mut protection = Protection::of(Issuers::several(issuers)?, &token.audience);
     for lists in &status_lists {
@@ -140,15 +143,19 @@ fn protection(
     Ok((protection, status_lists))
 }
 
-fn lists_of(issuer: &Issuer, keys: KeyCache, config: &StatusListConfig) -> anyhow::Result<StatusLists> {
+fn lists_of(
+    verifier: &Verifier,
+    issuer: &Issuer,
+    keys: KeyCache,
+    config: &StatusListConfig,
+) -> anyhow::Result<StatusLists> {
     let source = HttpStatusLists::new(config.policy.max_list_bytes);
     let source = Arc::new(source.context("cannot set up the client that fetches status lists")?);
-    let places = match config.places.as_slice() {
-        [] => ListPlaces::at_issuer(issuer.url()),
-        places => ListPlaces::below(places.to_vec()).map_err(anyhow::Error::msg)?,
-    };
-    let policy = config.policy;
-    Ok(StatusLists::new(issuer.as_str(), places, source, keys, policy))
+    let places = ListPlaces::at_issuer(issuer.url());
+    let places = places
+        .and_below(config.places.clone())
+        .map_err(anyhow::Error::msg)?;
+    Ok(StatusLists::new(verifier, places, source, keys, config.policy))
 }
 
 fn serve(

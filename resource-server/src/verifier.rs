@@ -84,6 +84,17 @@ impl Verifier {
         &self.audience
     }
 
+    /// What tokens may be signed with.
+    #[must_use]
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// Whether the tokens are access tokens.
+    pub(crate) fn is_of_access_tokens(&self) -> bool {
+        self.profile == Profile::Access
+    }
+
     /// Judges a token.
     ///
     /// The order matters: nothing is decoded before the size is known, no claim is read before the signature is good.
@@ -111,11 +122,7 @@ impl Verifier {
     fn judge_header(&self, header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
         refuse_extensions(header)?;
         self.profile.judge_type(header)?;
-        let algorithm = algorithm_of(header)?;
-        if !self.algorithms.contains(&algorithm) {
-            return Err(TokenError::Algorithm);
-        }
-        Ok(algorithm)
+        algorithm_of(header, &self.algorithms)
     }
 
     fn judge_claims(&self, claims: &Claims, now: UnixTime) -> Result<(), TokenError> {
@@ -149,12 +156,13 @@ impl Verifier {
     }
 }
 
-/// The claims of a token of this `typ`, once its signature is known to be that of one of `keys`. Whatever they say is
-/// left to the caller, and so is the length of the token.
+/// The claims of a token of this `typ`, once its signature is known to be that of one of `keys` by one of `algorithms`.
+/// Whatever they say is left to the caller, and so is the length of the token.
 #[cfg(feature = "status-list")]
 pub(crate) fn claims_of_signed(
     token: &str,
     media_type: &str,
+    algorithms: &[Algorithm],
     keys: &KeySet,
 ) -> Result<Map<String, Value>, TokenError> {
     let compact = Compact::parse(token)?;
@@ -162,7 +170,7 @@ pub(crate) fn claims_of_signed(
     if profile::media_type(&compact.header)?.as_deref() != Some(media_type) {
         return Err(TokenError::Type);
     }
-    let algorithm = algorithm_of(&compact.header)?;
+    let algorithm = algorithm_of(&compact.header, algorithms)?;
     let key = keys.select(key_id(&compact.header)?, algorithm)?;
     verify_signature(&compact, key, algorithm)?;
     compact.claims()
@@ -176,12 +184,17 @@ fn refuse_extensions(header: &Map<String, Value>) -> Result<(), TokenError> {
     Ok(())
 }
 
-fn algorithm_of(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
+fn algorithm_of(header: &Map<String, Value>, allowed: &[Algorithm]) -> Result<Algorithm, TokenError> {
     let name = header
         .get("alg")
         .and_then(Value::as_str)
         .ok_or(TokenError::Header)?;
-    name.parse().map_err(|_| TokenError::Algorithm)
+    let algorithm = name.parse().map_err(|_| TokenError::Algorithm)?;
+    if allowed.contains(&algorithm) {
+        Ok(algorithm)
+    } else {
+        Err(TokenError::Algorithm)
+    }
 }
 
 fn key_id(header: &Map<String, Value>) -> Result<Option<&str>, TokenError> {

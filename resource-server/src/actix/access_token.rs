@@ -9,9 +9,7 @@ use super::credentials::{self, Credentials};
 use super::metadata::ResourceMetadata;
 use super::refusal::{Challenger, Reason, Refusal};
 use crate::claims::Claims;
-#[cfg(feature = "status-list")]
-use crate::issuers::InvalidIssuers;
-use crate::issuers::Issuers;
+use crate::issuers::{InvalidIssuers, Issuers};
 use crate::key_cache::KeyCache;
 #[cfg(feature = "status-list")]
 use crate::status_list::StatusLists;
@@ -25,10 +23,12 @@ pub struct Protection {
 }
 
 impl Protection {
-    /// Tokens that `verifier` accepts with `keys`. `realm` names what is protected in challenges.
-    #[must_use]
-    pub fn new(verifier: Verifier, keys: KeyCache, realm: &str) -> Self {
-        Self::of(Issuers::one(verifier, keys), realm)
+    /// Access tokens that `verifier` accepts with `keys`. `realm` names what is protected in challenges.
+    ///
+    /// # Errors
+    /// When the verifier is not one of access tokens.
+    pub fn new(verifier: Verifier, keys: KeyCache, realm: &str) -> Result<Self, InvalidIssuers> {
+        Ok(Self::of(Issuers::one(verifier, keys)?, realm))
     }
 
     /// Tokens of several issuers. `realm` names what is protected in challenges.

@@ -35,6 +35,7 @@ fn protection(documents: Vec<Vec<u8>>, clock: &ManualClock) -> Protection {
         KeyCache::new(source, Arc::new(clock.clone())),
         "notes",
     )
+    .unwrap()
 }
 
 async fn admit(protection: &Protection, token: &str) -> Result<AccessToken, Reason> {

@@ -11,7 +11,7 @@ use crate::status_list::{Fail, StatusPolicy, judge_folder};
 pub struct StatusListConfig {
     /// How lists are followed, and what happens to tokens when one cannot be had.
     pub policy: StatusPolicy,
-    /// Folders below which lists are looked for; none means anywhere at the issuer's scheme, host and port.
+    /// Folders below which lists may lie, too, beside anywhere at the issuer's scheme, host and port.
     pub places: Vec<Url>,
 }
 

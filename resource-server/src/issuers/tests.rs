@@ -5,8 +5,10 @@ use super::{InvalidIssuers, Issuers, NotAccepted, claimed_issuer};
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::error::{TokenError, VerifyError};
+use crate::test_log::TestLog;
 use crate::test_support::{AUDIENCE, ISSUER, NOW, TestIssuer, TestKey, encode, good_claims};
 use crate::time::ManualClock;
+use crate::verifier::Verifier;
 
 const OTHER: &str = "https://other.example";
 const OTHER_AUDIENCE: &str = "notes";
@@ -59,6 +61,20 @@ async fn each_issuer_is_asked_about_its_own_tokens_only() {
     let of_other = scene.other.mint(OTHER_AUDIENCE).token();
     assert_eq!(scene.verify(&of_other).await.unwrap().issuer(), OTHER);
     assert_eq!(scene.fetched(), (1, 1));
+}
+
+#[tokio::test]
+async fn the_log_tells_whose_keys_cannot_be_had() {
+    let (log, _guard) = TestLog::begin();
+    let scene = Scene::new();
+    scene.other.set_up(false);
+    let token = scene.other.mint(OTHER_AUDIENCE).token();
+    scene.issuers.verify(&token).await.unwrap_err();
+    scene.verify(&scene.one.mint(AUDIENCE).token()).await.unwrap();
+    let told = log.text();
+    let mut warnings = told.lines().filter(|line| line.contains("no new keys"));
+    assert!(warnings.next().is_some_and(|line| line.contains(OTHER)), "{told}");
+    assert_eq!(warnings.next(), None);
 }
 
 #[tokio::test]
@@ -219,6 +235,20 @@ fn a_list_of_nobody_or_of_one_twice_is_a_fault() {
         twice.to_string(),
         "the issuer \"https://issuer.example\" is there twice"
     );
+}
+
+#[test]
+fn an_api_takes_access_tokens_only() {
+    let issuer = TestIssuer::new(ISSUER);
+    for verifier in [
+        Verifier::id_token(ISSUER, AUDIENCE),
+        Verifier::logout_token(ISSUER, AUDIENCE),
+        Verifier::client_assertion(ISSUER, AUDIENCE),
+    ] {
+        let verifier = verifier.build().unwrap();
+        let refused = Issuers::one(verifier, issuer.keys()).unwrap_err();
+        assert_eq!(refused, InvalidIssuers::NotOfAccessTokens(ISSUER.to_owned()));
+    }
 }
 
 #[tokio::test]

@@ -171,6 +171,7 @@ impl Follower {
                 let expected = ExpectedList {
                     uri: list.uri.as_str(),
                     issuer: &around.issuer,
+                    algorithms: &around.algorithms,
                     max_bytes: around.policy.max_list_bytes,
                     leeway: around.policy.leeway,
                 };

@@ -7,6 +7,7 @@ use flate2::bufread::ZlibDecoder;
 use serde_json::{Map, Value};
 
 use super::error::InvalidStatusList;
+use crate::algorithm::Algorithm;
 use crate::compact;
 use crate::error::TokenError;
 use crate::jwks::KeySet;
@@ -24,6 +25,8 @@ pub struct ExpectedList<'a> {
     pub uri: &'a str,
     /// Whose it is: a list need not name its issuer, but must not name another.
     pub issuer: &'a str,
+    /// What it may be signed with, as the tokens that refer to it.
+    pub algorithms: &'a [Algorithm],
     /// How many bytes it may have when it is unpacked: a few hundred packed ones can become gigabytes.
     pub max_bytes: usize,
     /// How far the issuer's clock and ours may differ.
@@ -54,7 +57,7 @@ impl StatusList {
         if token.len() > max_token_bytes(expected.max_bytes) {
             return Err(InvalidStatusList::TooLarge);
         }
-        let claims = verifier::claims_of_signed(token, TYPE, keys)?;
+        let claims = verifier::claims_of_signed(token, TYPE, expected.algorithms, keys)?;
         Self::of_claims(&claims, expected, now)
     }
 

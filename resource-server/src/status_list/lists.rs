@@ -14,11 +14,13 @@ use super::followed::{Followed, Standing};
 use super::follower::Follower;
 use super::places::ListPlaces;
 use super::policy::{Fail, StatusPolicy};
+use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::error::TokenError;
 use crate::key_cache::KeyCache;
 use crate::status::{StatusClaim, StatusReference};
 use crate::time::{Clock, UnixTime};
+use crate::verifier::Verifier;
 
 /// How long a request waits for a list at most. A look ends before; this is for the case that nobody is there to look, or
 /// that one look has to end before the next.
@@ -43,6 +45,7 @@ pub(super) struct Shared {
     tasks: Mutex<JoinSet<()>>,
     runtime: Option<Handle>,
     foreign_told: AtomicBool,
+    malformed_told: AtomicBool,
     excess_told: AtomicBool,
 }
 
@@ -50,6 +53,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Surroundings {
     pub(super) issuer: String,
+    pub(super) algorithms: Vec<Algorithm>,
     pub(super) source: Arc<dyn FetchStatusList>,
     pub(super) keys: KeyCache,
     pub(super) clock: Arc<dyn Clock>,
@@ -58,20 +62,22 @@ pub(super) struct Surroundings {
 }
 
 impl StatusLists {
-    /// The lists of `issuer`, which are signed with its `keys` and kept at `places`.
+    /// The lists of the issuer whose tokens `verifier` judges. They are signed with the issuer's `keys` by an algorithm that
+    /// the verifier allows, and kept at `places`.
     ///
     /// If it is called within a tokio runtime, lists are followed there, and it has to be driven as long as this is in
     /// use; otherwise they are followed where the first token is judged.
     #[must_use]
     pub fn new(
-        issuer: &str,
+        verifier: &Verifier,
         places: ListPlaces,
         source: Arc<dyn FetchStatusList>,
         keys: KeyCache,
         policy: StatusPolicy,
     ) -> Self {
         let around = Surroundings {
-            issuer: issuer.to_owned(),
+            issuer: verifier.issuer().to_owned(),
+            algorithms: verifier.algorithms().to_vec(),
             source,
             clock: keys.clock(),
             keys,
@@ -85,6 +91,7 @@ impl StatusLists {
             tasks: Mutex::default(),
             runtime: Handle::try_current().ok(),
             foreign_told: AtomicBool::new(false),
+            malformed_told: AtomicBool::new(false),
             excess_told: AtomicBool::new(false),
         }))
     }
@@ -107,7 +114,7 @@ impl StatusLists {
                 Err(TokenError::MissingClaim("status").into())
             }
             StatusClaim::Absent => return Ok(()),
-            StatusClaim::Malformed => Err(TokenError::MalformedClaim("status").into()),
+            StatusClaim::Malformed => Err(self.0.malformed().into()),
             StatusClaim::Listed(reference) => self.check_listed(reference, claims.issued_at()).await,
         };
         let counts = &self.0.around.counts;
@@ -169,6 +176,14 @@ impl StatusLists {
 impl Shared {
     fn now(&self) -> UnixTime {
         self.around.clock.now()
+    }
+
+    /// An issuer may have used `status` for something else before lists were followed: then this is news to its operator.
+    fn malformed(&self) -> TokenError {
+        if !self.malformed_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(issuer = %self.around.issuer, "a token's claim \"status\" is none that refers to a status list");
+        }
+        TokenError::MalformedClaim("status")
     }
 
     /// The list with this address, from now on if it was not followed yet.

@@ -9,19 +9,19 @@ const MAX_URI_BYTES: usize = 2048;
 /// token issued with one could have this service ask what only it can reach. The issuer would have to be careless for
 /// that; it does not cost anything not to count on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListPlaces(Places);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Places {
-    OfOrigin(Origin),
-    Below(Vec<Url>),
+pub struct ListPlaces {
+    origin: Option<Origin>,
+    folders: Vec<Url>,
 }
 
 impl ListPlaces {
     /// Anywhere at the scheme, host and port of the issuer.
     #[must_use]
     pub fn at_issuer(issuer: &Url) -> Self {
-        Self(Places::OfOrigin(issuer.origin()))
+        Self {
+            origin: Some(issuer.origin()),
+            folders: Vec::new(),
+        }
     }
 
     /// Below one of these addresses, each a folder: the path ends with a slash, and there is no query or fragment.
@@ -29,10 +29,23 @@ impl ListPlaces {
     /// # Errors
     /// Which rule one of them breaks.
     pub fn below(folders: Vec<Url>) -> Result<Self, &'static str> {
+        let nowhere = Self {
+            origin: None,
+            folders: Vec::new(),
+        };
+        nowhere.and_below(folders)
+    }
+
+    /// These places, and those below one of these addresses, as [`ListPlaces::below`] has them.
+    ///
+    /// # Errors
+    /// Which rule one of them breaks.
+    pub fn and_below(mut self, folders: Vec<Url>) -> Result<Self, &'static str> {
         for folder in &folders {
             judge_folder(folder)?;
         }
-        Ok(Self(Places::Below(folders)))
+        self.folders.extend(folders);
+        Ok(self)
     }
 
     /// The address that this text means, if lists are kept there. It has to be in its one canonical spelling, so that
@@ -48,12 +61,12 @@ impl ListPlaces {
     }
 
     fn contain(&self, address: &Url) -> bool {
-        match &self.0 {
-            Places::OfOrigin(origin) => address.origin() == *origin,
-            Places::Below(folders) => folders
-                .iter()
-                .any(|folder| address.as_str().starts_with(folder.as_str())),
-        }
+        let is_at_origin = self
+            .origin
+            .as_ref()
+            .is_some_and(|origin| address.origin() == *origin);
+        let is_below = |folder: &Url| address.as_str().starts_with(folder.as_str());
+        is_at_origin || self.folders.iter().any(is_below)
     }
 }
 

@@ -17,6 +17,7 @@ use super::{Fail, ListPlaces, StatusError, StatusLists, StatusPolicy};
 use crate::claims::Claims;
 use crate::error::{FetchKeysError, TokenError};
 use crate::key_cache::{FetchKeys, KeyCache};
+use crate::test_log::TestLog;
 use crate::test_support::{ISSUER, NOW, TestKey, TestStatusList, claims_with, jwks, key_set, verifier};
 use crate::time::ManualClock;
 
@@ -80,7 +81,7 @@ impl Stage {
         source.publish(&TestStatusList::default(), &key);
         let cache = KeyCache::new(keys.clone(), Arc::new(clock.clone()));
         let places = ListPlaces::at_issuer(&Url::parse(ISSUER).unwrap());
-        let lists = StatusLists::new(ISSUER, places, source.clone(), cache, policy);
+        let lists = StatusLists::new(&verifier(), places, source.clone(), cache, policy);
         Self {
             clock,
             key,
@@ -267,6 +268,7 @@ async fn a_token_without_status_is_refused_if_one_is_required() {
 
 #[tokio::test]
 async fn a_status_that_cannot_be_read_is_no_status_that_is_good() {
+    let (log, _guard) = TestLog::begin();
     let stage = Stage::new();
     for status in [json!("active"), json!({"status_list": {"idx": -1, "uri": URI}})] {
         let token = token_of(&stage.key, status);
@@ -274,6 +276,13 @@ async fn a_status_that_cannot_be_read_is_no_status_that_is_good() {
         assert_eq!(verdict, refused(TokenError::MalformedClaim("status")));
     }
     assert_eq!(stage.source.fetches(), 0);
+    let told = log.text();
+    assert_eq!(
+        told.matches("none that refers to a status list").count(),
+        1,
+        "{told}"
+    );
+    assert!(told.contains(ISSUER), "{told}");
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ impl TestIssuer {
     pub fn status_lists(&self) -> StatusLists {
         let places = ListPlaces::at_issuer(&Url::parse(self.name()).unwrap());
         let source = Arc::new(self.clone());
-        StatusLists::new(self.name(), places, source, self.keys(), StatusPolicy::default())
+        let verifier = self.verifier("any").build().unwrap();
+        StatusLists::new(&verifier, places, source, self.keys(), StatusPolicy::default())
     }
 
     fn list_uri(&self) -> String {

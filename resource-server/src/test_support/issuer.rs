@@ -104,7 +104,7 @@ impl TestIssuer {
     #[must_use]
     pub fn protection(&self, audience: &str) -> crate::actix::Protection {
         let verifier = self.verifier(audience).build().unwrap();
-        crate::actix::Protection::new(verifier, self.keys(), audience)
+        crate::actix::Protection::new(verifier, self.keys(), audience).unwrap()
     }
 
     /// The JWK set that it publishes.
@@ -186,6 +186,10 @@ impl FetchKeys for TestIssuer {
         } else {
             Err(FetchKeysError::Status(503))
         }
+    }
+
+    fn whose(&self) -> Option<&str> {
+        Some(self.name())
     }
 }
 

@@ -18,7 +18,7 @@ const AUDIENCE: &str = "https://api.example";
 
 fn protection(issuer: &TestIssuer) -> web::Data<Protection> {
     let verifier = issuer.verifier(AUDIENCE).roles_in(["realm_access", "roles"]);
-    web::Data::new(Protection::new(verifier.build().unwrap(), issuer.keys(), "api"))
+    web::Data::new(Protection::new(verifier.build().unwrap(), issuer.keys(), "api").unwrap())
 }
 
 async fn whose(token: AccessToken) -> String {

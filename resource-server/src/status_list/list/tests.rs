@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{ExpectedList, InvalidStatusList, StatusList, max_token_bytes};
+use crate::algorithm::Algorithm;
 use crate::error::TokenError;
 use crate::test_support::{ISSUER, NOW, TestKey, TestStatusList, encode, key_set, zlib};
 use crate::time::UnixTime;
@@ -10,6 +11,7 @@ use crate::time::UnixTime;
 const EXPECTED: ExpectedList<'_> = ExpectedList {
     uri: TestStatusList::URI,
     issuer: ISSUER,
+    algorithms: &Algorithm::ALL,
     max_bytes: 64 * 1024,
     leeway: Duration::from_secs(5),
 };
@@ -270,4 +272,20 @@ fn only_a_signed_status_list_token_is_believed() {
     assert_eq!(verify("a.b"), Err(TokenError::Structure.into()));
     let long = "a".repeat(max_token_bytes(EXPECTED.max_bytes) + 1);
     assert_eq!(verify(&long), Err(InvalidStatusList::TooLarge));
+}
+
+#[test]
+fn a_list_is_signed_as_the_tokens_may_be() {
+    let (es256, ed25519) = (TestKey::es256("k1"), TestKey::ed25519("k2"));
+    let keys = key_set(&[&es256, &ed25519]);
+    let expected = ExpectedList {
+        algorithms: &[Algorithm::EdDsa],
+        ..EXPECTED
+    };
+    let verify = |key| StatusList::verify(&TestStatusList::default().sign(key), &keys, &expected, NOW);
+    assert!(verify(&ed25519).is_ok());
+    assert_eq!(
+        verify(&es256).unwrap_err(),
+        InvalidStatusList::Token(TokenError::Algorithm)
+    );
 }

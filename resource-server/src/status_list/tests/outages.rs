@@ -1,16 +1,13 @@
 //! What happens to tokens whose list cannot be had.
 
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use tracing_subscriber::fmt::MakeWriter;
 
 use url::Url;
 
 use super::{ENDED, Fail, Stage, StatusPolicy, URI, Verdict};
 use crate::status_list::StatusError;
 use crate::status_list::followed::Followed;
+use crate::test_log::TestLog;
 use crate::test_support::{NOW, TestKey, TestStatusList};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -153,36 +150,9 @@ fn a_clock_that_is_set_back_does_not_make_a_list_young() {
     }
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn a_change_is_told_once() {
-    let lines = Lines::default();
-    let log = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(lines.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(log);
+    let (log, _guard) = TestLog::begin();
     let stage = Stage::warm(open_for(MINUTE)).await;
     stage.source.fail();
     for _ in 0..5 {
@@ -196,7 +166,7 @@ async fn a_change_is_told_once() {
     assert_eq!(stage.check(8).await, Ok(()));
     assert_eq!(stage.lists.figures().failed, 5);
 
-    let told = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let told = log.text();
     for once in [
         "the status list cannot be had",
         "tokens of this status list are not judged",
