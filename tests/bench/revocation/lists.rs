@@ -7,6 +7,7 @@ use resource_server::key_cache::KeyCache;
 use resource_server::status_list::{HttpStatusLists, ListPlaces, StatusLists, StatusPolicy};
 use resource_server::test_support::{FakeIssuer, TestKey, TestStatusList};
 use resource_server::time::{Clock as _, SystemClock};
+use resource_server::verifier::Verifier;
 use url::Url;
 
 /// Grants in use.
@@ -55,7 +56,10 @@ impl Issuer {
         let policy = StatusPolicy::default();
         let source = HttpStatusLists::new(policy.max_list_bytes).expect("a client");
         let places = ListPlaces::at_issuer(&issuer);
-        let lists = StatusLists::new(self.http.url(), places, Arc::new(source), keys.clone(), policy);
+        let verifier = Verifier::access_token(self.http.url(), "any")
+            .build()
+            .expect("a verifier");
+        let lists = StatusLists::new(&verifier, places, Arc::new(source), keys.clone(), policy);
         (lists, keys)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use e2e::process::cpu;
+use resource_server::algorithm::Algorithm;
 use resource_server::status_list::{ExpectedList, StatusList};
 use resource_server::test_support::zlib;
 use resource_server::time::{Clock as _, SystemClock};
@@ -50,6 +51,7 @@ async fn read(issuer: &Issuer) -> Duration {
     let expected = ExpectedList {
         uri: &uri,
         issuer: issuer.http.url(),
+        algorithms: &Algorithm::ALL,
         max_bytes: 4 * 1024 * 1024,
         leeway: Duration::from_secs(5),
     };

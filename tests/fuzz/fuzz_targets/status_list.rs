@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fuzz::{ISSUER, KEYS, NOW, sign};
 use libfuzzer_sys::fuzz_target;
+use resource_server::algorithm::Algorithm;
 use resource_server::status_list::{ExpectedList, StatusList};
 use serde_json::{Map, Value};
 
@@ -16,6 +17,7 @@ fuzz_target!(|claims: &[u8]| {
     let expected = ExpectedList {
         uri: URI,
         issuer: ISSUER,
+        algorithms: &Algorithm::ALL,
         max_bytes: MAX_BYTES,
         leeway: Duration::from_secs(5),
     };
