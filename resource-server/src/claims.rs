@@ -1,6 +1,6 @@
 //! What a verified token says.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,17 @@ use crate::time::UnixTime;
 pub struct Claims(Arc<Content>);
 
 #[derive(Debug)]
-pub(crate) struct Content {
+struct Content {
+    registered: Registered,
+    /// All claims as they came: a JSON object that was read once.
+    json: Vec<u8>,
+    /// The same as a tree, from the moment at which somebody asks: most requests never do, and it costs a tenth of a signature.
+    all: OnceLock<Map<String, Value>>,
+}
+
+/// The claims that are judged, or asked for by most.
+#[derive(Debug)]
+pub(crate) struct Registered {
     pub(crate) issuer: String,
     pub(crate) subject: String,
     pub(crate) audience: Vec<String>,
@@ -23,71 +33,84 @@ pub(crate) struct Content {
     pub(crate) issued_at: Option<UnixTime>,
     pub(crate) status: StatusClaim,
     pub(crate) roles: Vec<String>,
-    pub(crate) all: Map<String, Value>,
+    /// `None` also if it is no text, where a profile allows that.
+    pub(crate) client_id: Option<String>,
+    pub(crate) jti: Option<String>,
+    pub(crate) scope: Option<String>,
 }
 
 impl Claims {
-    pub(crate) fn new(content: Content) -> Self {
-        Self(Arc::new(content))
+    /// `json` is the object that `registered` was read from.
+    pub(crate) fn new(registered: Registered, json: Vec<u8>) -> Self {
+        Self(Arc::new(Content {
+            registered,
+            json,
+            all: OnceLock::new(),
+        }))
+    }
+
+    /// How long the claims are as JSON.
+    pub(crate) fn json_bytes(&self) -> usize {
+        self.0.json.len()
     }
 
     /// `iss`: who issued the token.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.0.issuer
+        &self.0.registered.issuer
     }
 
     /// `sub`: whom the token is about. Unique at its issuer only. Empty in a logout token that names a session only.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.0.subject
+        &self.0.registered.subject
     }
 
     /// `aud`: whom the token is meant for; never empty.
     #[must_use]
     pub fn audience(&self) -> &[String] {
-        &self.0.audience
+        &self.0.registered.audience
     }
 
     /// `exp`: when the token ends to be good, without any leeway.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
-        self.0.expires_at
+        self.0.registered.expires_at
     }
 
     /// `nbf`: when the token begins to be good.
     #[must_use]
     pub fn not_before(&self) -> Option<UnixTime> {
-        self.0.not_before
+        self.0.registered.not_before
     }
 
     /// `iat`: when the token was issued.
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixTime> {
-        self.0.issued_at
+        self.0.registered.issued_at
     }
 
     /// `status`: where it stands whether the token's grant has ended (draft-ietf-oauth-status-list §6.2).
     #[must_use]
     pub fn status(&self) -> &StatusClaim {
-        &self.0.status
+        &self.0.registered.status
     }
 
     /// `client_id`: the client the token was issued to (RFC 9068 §2.2).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.text("client_id")
+        self.0.registered.client_id.as_deref()
     }
 
     /// `jti`: the token's own name.
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
-        self.text("jti")
+        self.0.registered.jti.as_deref()
     }
 
     /// The scopes in `scope` (RFC 9068 §2.2.3, separated by spaces), in the order in which they came.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        let scopes = self.text("scope").unwrap_or_default();
+        let scopes = self.0.registered.scope.as_deref().unwrap_or_default();
         scopes.split(' ').filter(|scope| !scope.is_empty())
     }
 
@@ -101,28 +124,26 @@ impl Claims {
     /// [told to look in](crate::verifier::VerifierBuilder::roles_in); none if it was not.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        &self.0.roles
+        &self.0.registered.roles
     }
 
     /// Whether [`roles`](Self::roles) contain exactly this one.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
-        !role.is_empty() && self.0.roles.iter().any(|one| one == role)
+        !role.is_empty() && self.0.registered.roles.iter().any(|one| one == role)
     }
 
     /// Any claim, as it came.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.all.get(name)
+        self.all().get(name)
     }
 
     /// All claims, as they came.
     #[must_use]
     pub fn all(&self) -> &Map<String, Value> {
-        &self.0.all
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)?.as_str()
+        // Nothing is lost by the default: what was verified has been read as an object, by the same parser.
+        let read = || serde_json::from_slice(&self.0.json).unwrap_or_default();
+        self.0.all.get_or_init(read)
     }
 }

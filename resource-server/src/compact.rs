@@ -1,22 +1,19 @@
 //! Reads the compact form of a JWS (RFC 7515 §7.1) as strictly as it can be read.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::{Map, Value};
 
 use crate::error::TokenError;
+use crate::json::Object;
 
-/// A token cut into its parts; nothing of it is believed yet.
+/// A token cut into its parts; nothing of it is decoded or believed yet.
 #[derive(Debug)]
 pub(crate) struct Compact<'t> {
-    pub(crate) header: Map<String, Value>,
     /// What the signature covers: the first two parts as they came.
-    pub(crate) signed: &'t [u8],
-    pub(crate) signature: &'t str,
+    signed: &'t [u8],
+    header: &'t str,
     payload: &'t str,
+    signature: &'t str,
 }
 
 impl<'t> Compact<'t> {
@@ -27,57 +24,42 @@ impl<'t> Compact<'t> {
             return Err(TokenError::Structure);
         }
         Ok(Self {
-            header: object(header, TokenError::Header)?,
             signed: signed.as_bytes(),
-            signature,
+            header,
             payload,
+            signature,
         })
     }
 
-    /// The claims; to be read once the signature is known to be good.
-    pub(crate) fn claims(&self) -> Result<Map<String, Value>, TokenError> {
-        object(self.payload, TokenError::Payload)
+    /// The text of the header.
+    pub(crate) fn header(&self) -> Result<Vec<u8>, TokenError> {
+        decode(self.header)
+    }
+
+    /// The text of the claims; to be read once the signature is known to be good.
+    pub(crate) fn claims(&self) -> Result<Vec<u8>, TokenError> {
+        decode(self.payload)
+    }
+
+    /// What the signature covers, and the signature.
+    pub(crate) fn signed(&self) -> Result<(&'t [u8], Vec<u8>), TokenError> {
+        let signature = URL_SAFE_NO_PAD.decode(self.signature);
+        Ok((self.signed, signature.map_err(|_| TokenError::Signature)?))
     }
 }
 
-fn object(part: &str, malformed: TokenError) -> Result<Map<String, Value>, TokenError> {
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Structure)?;
-    members(&json, malformed)
+fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Structure)
 }
 
-/// The members of a JSON object, none of which may occur twice.
-pub(crate) fn members(json: &[u8], malformed: TokenError) -> Result<Map<String, Value>, TokenError> {
-    let UniqueMembers(members) = serde_json::from_slice(json).map_err(|_| malformed)?;
-    members.ok_or(TokenError::DuplicateMember)
-}
-
-/// A JSON object, or `None` inside if one of its names occurs twice.
+/// Reads a JSON object none of whose names occurs twice.
 ///
 /// RFC 7515 §4 and RFC 7519 §4 let a reader take the last of two. Refusing is the other choice they leave, and the
 /// safe one: what a gateway took for the first member, a service behind it may take for the second.
-struct UniqueMembers(Option<Map<String, Value>>);
-
-impl<'de> Deserialize<'de> for UniqueMembers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(UniqueMembersVisitor)
+pub(crate) fn read_object(json: &[u8], malformed: TokenError) -> Result<Object<'_>, TokenError> {
+    let object: Object<'_> = serde_json::from_slice(json).map_err(|_| malformed)?;
+    if object.repeats_a_name() {
+        return Err(TokenError::DuplicateMember);
     }
-}
-
-struct UniqueMembersVisitor;
-
-impl<'de> Visitor<'de> for UniqueMembersVisitor {
-    type Value = UniqueMembers;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut members = Map::new();
-        let mut unique = true;
-        while let Some((name, value)) = access.next_entry::<String, Value>()? {
-            unique &= members.insert(name, value).is_none();
-        }
-        Ok(UniqueMembers(unique.then_some(members)))
-    }
+    Ok(object)
 }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use crate::claims::Claims;
-use crate::compact::Compact;
+use crate::compact::{Compact, read_object};
 use crate::error::{FetchKeysError, TokenError, VerifyError};
 use crate::key_cache::KeyCache;
 use crate::profile::required_text;
@@ -243,7 +243,9 @@ fn claimed_issuer(token: &str) -> Result<String, TokenError> {
         return Ok(claimed.iss.into_owned());
     }
     // What is wrong with it is said in the words of the verifier.
-    required_text(&Compact::parse(token)?.claims()?, "iss")
+    let compact = Compact::parse(token)?;
+    read_object(&compact.header()?, TokenError::Header)?;
+    required_text(&read_object(&compact.claims()?, TokenError::Payload)?, "iss")
 }
 
 #[cfg(test)]

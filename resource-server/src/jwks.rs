@@ -3,12 +3,13 @@
 mod key;
 mod roca;
 
+use aws_lc_rs::signature::ParsedPublicKey;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 use crate::error::TokenError;
 
-pub(crate) use key::Key;
+use key::Key;
 
 /// Why a document is no key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -63,15 +64,19 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// The one key that can have signed a token with this header.
+    /// What checks the signature of a token with this header: the one key that can have signed it.
     ///
     /// A `kid` need not be unique among keys of different types (RFC 7517 §4.5), so the algorithm decides between
     /// them. Without `kid` the algorithm has to be enough.
-    pub(crate) fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&Key, TokenError> {
+    pub(crate) fn select(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<&ParsedPublicKey, TokenError> {
         let named = || self.keys.iter().filter(|key| kid.is_none() || key.kid() == kid);
-        let mut fitting = named().filter(|key| key.fits(algorithm));
+        let mut fitting = named().filter_map(|key| key.check(algorithm));
         match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(key),
+            (Some(check), None) => Ok(check),
             (Some(_), Some(_)) => Err(TokenError::AmbiguousKey),
             (None, _) if kid.is_some() && named().next().is_some() => Err(TokenError::KeyMismatch),
             (None, _) => Err(TokenError::UnknownKey),

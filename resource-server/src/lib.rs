@@ -121,6 +121,7 @@ pub mod time;
 pub mod verifier;
 
 mod compact;
+mod json;
 #[cfg(feature = "service")]
 mod json_body;
 mod profile;

@@ -1,9 +1,9 @@
 //! What a kind of token has to look like beyond its signature.
 
-use serde_json::{Map, Value};
-
-use crate::claims::{Claims, Content};
+use crate::claims::{Claims, Registered};
+use crate::compact::read_object;
 use crate::error::TokenError;
+use crate::json::{Json, Object};
 use crate::roles;
 use crate::status::StatusClaim;
 use crate::time::UnixTime;
@@ -23,7 +23,7 @@ pub(crate) enum Profile {
 
 impl Profile {
     /// Judges `typ`, so that no kind of token passes for another (RFC 8725 §3.11).
-    pub(crate) fn judge_type(self, header: &Map<String, Value>) -> Result<(), TokenError> {
+    pub(crate) fn judge_type(self, header: &Object<'_>) -> Result<(), TokenError> {
         match (self, media_type(header)?.as_deref()) {
             (Self::Access, Some("at+jwt"))
             | (Self::Id, None | Some("jwt"))
@@ -43,49 +43,51 @@ impl Profile {
 
     /// Reads the claims; one that is there with a wrong JSON type is a fault, never the same as absent. `roles` are the
     /// names on the way to the claim that holds them.
-    pub(crate) fn read(
-        self,
-        all: Map<String, Value>,
-        roles: Option<&[String]>,
-    ) -> Result<Claims, TokenError> {
-        let issuer = required_text(&all, "iss")?;
+    pub(crate) fn read(self, json: Vec<u8>, roles: Option<&[String]>) -> Result<Claims, TokenError> {
+        let registered = self.read_registered(&read_object(&json, TokenError::Payload)?, roles)?;
+        Ok(Claims::new(registered, json))
+    }
+
+    fn read_registered(self, all: &Object<'_>, roles: Option<&[String]>) -> Result<Registered, TokenError> {
+        let issuer = required_text(all, "iss")?;
         let subject = match self {
-            Self::Access | Self::Id => required_text(&all, "sub")?,
-            Self::Logout => subject_of_logout(&all)?,
-            Self::ClientAssertion => subject_of_assertion(&all, &issuer)?,
+            Self::Access | Self::Id => required_text(all, "sub")?,
+            Self::Logout => subject_of_logout(all)?,
+            Self::ClientAssertion => subject_of_assertion(all, &issuer)?,
         };
-        let audience = audience(&all)?;
-        let expires_at = instant(&all, "exp", Rounding::Down)?.ok_or(TokenError::MissingClaim("exp"))?;
-        let not_before = instant(&all, "nbf", Rounding::Up)?;
-        let issued_at = instant(&all, "iat", Rounding::Down)?;
+        let audience = audience(all)?;
+        let expires_at = instant(all, "exp", Rounding::Down)?.ok_or(TokenError::MissingClaim("exp"))?;
+        let not_before = instant(all, "nbf", Rounding::Up)?;
+        let issued_at = instant(all, "iat", Rounding::Down)?;
         if issued_at.is_none() && self != Self::ClientAssertion {
             return Err(TokenError::MissingClaim("iat"));
         }
         match self {
             Self::Access => {
-                required_text(&all, "client_id")?;
-                required_text(&all, "jti")?;
-                optional_text(&all, "scope")?;
+                required_text(all, "client_id")?;
+                required_text(all, "jti")?;
+                optional_text(all, "scope")?;
             }
             Self::Id => {
-                optional_text(&all, "client_id")?;
-                optional_text(&all, "jti")?;
+                optional_text(all, "client_id")?;
+                optional_text(all, "jti")?;
             }
             Self::Logout => {
-                required_text(&all, "jti")?;
-                judge_events(&all)?;
+                required_text(all, "jti")?;
+                judge_events(all)?;
             }
             Self::ClientAssertion => {
-                required_text(&all, "jti")?;
-                judge_sole_audience(&all)?;
+                required_text(all, "jti")?;
+                judge_sole_audience(all)?;
             }
         }
-        let status = StatusClaim::read(&all);
+        let status = StatusClaim::read(all);
         let roles = match roles {
             None => Vec::new(),
-            Some(path) => roles::read(&all, path)?,
+            Some(path) => roles::read(all, path)?,
         };
-        Ok(Claims::new(Content {
+        let owned = |name: &str| all.get(name).and_then(Json::as_text).map(str::to_owned);
+        Ok(Registered {
             issuer,
             subject,
             audience,
@@ -94,28 +96,30 @@ impl Profile {
             issued_at,
             status,
             roles,
-            all,
-        }))
+            client_id: owned("client_id"),
+            jti: owned("jti"),
+            scope: owned("scope"),
+        })
     }
 }
 
 /// What `typ` says, in one spelling (RFC 7515 §4.1.9): media types are case-insensitive and may leave out `application/`.
-pub(crate) fn media_type(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {
+pub(crate) fn media_type(header: &Object<'_>) -> Result<Option<String>, TokenError> {
     match header.get("typ") {
         None => Ok(None),
-        Some(Value::String(media_type)) => {
+        Some(Json::Text(media_type)) => {
             let full = media_type.to_ascii_lowercase();
-            Ok(Some(
-                full.strip_prefix("application/")
-                    .map_or(full.clone(), str::to_owned),
-            ))
+            Ok(Some(match full.strip_prefix("application/") {
+                Some(short) => short.to_owned(),
+                None => full,
+            }))
         }
         Some(_) => Err(TokenError::Type),
     }
 }
 
 /// RFC 7523 §3: a client speaks for itself.
-fn subject_of_assertion(all: &Map<String, Value>, issuer: &str) -> Result<String, TokenError> {
+fn subject_of_assertion(all: &Object<'_>, issuer: &str) -> Result<String, TokenError> {
     let subject = required_text(all, "sub")?;
     if subject == issuer {
         Ok(subject)
@@ -126,9 +130,9 @@ fn subject_of_assertion(all: &Map<String, Value>, issuer: &str) -> Result<String
 
 /// An assertion that others are meant by, too, could be passed on by them. One audience is written as a text, which
 /// leaves nothing to be overlooked.
-fn judge_sole_audience(all: &Map<String, Value>) -> Result<(), TokenError> {
+fn judge_sole_audience(all: &Object<'_>) -> Result<(), TokenError> {
     match all.get("aud") {
-        Some(Value::String(_)) => Ok(()),
+        Some(Json::Text(_)) => Ok(()),
         _ => Err(TokenError::Audience),
     }
 }
@@ -141,49 +145,48 @@ const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const ONLY_IN_ID_TOKENS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 
 /// A logout is about a user, about a session, or about a user's session; one that is about neither is none.
-fn subject_of_logout(all: &Map<String, Value>) -> Result<String, TokenError> {
+fn subject_of_logout(all: &Object<'_>) -> Result<String, TokenError> {
     for name in ["sub", "sid"] {
         if optional_text(all, name)? == Some("") {
             return Err(TokenError::MalformedClaim(name));
         }
     }
-    match (optional_text(all, "sub")?, all.contains_key("sid")) {
+    match (optional_text(all, "sub")?, all.has("sid")) {
         (Some(subject), _) => Ok(subject.to_owned()),
         (None, true) => Ok(String::new()),
         (None, false) => Err(TokenError::MissingClaim("sub or sid")),
     }
 }
 
-fn judge_events(all: &Map<String, Value>) -> Result<(), TokenError> {
-    if ONLY_IN_ID_TOKENS.iter().any(|name| all.contains_key(*name)) {
+fn judge_events(all: &Object<'_>) -> Result<(), TokenError> {
+    if ONLY_IN_ID_TOKENS.iter().any(|name| all.has(name)) {
         return Err(TokenError::Type);
     }
     let events = all.get("events").ok_or(TokenError::MissingClaim("events"))?;
-    let event = events
-        .as_object()
-        .ok_or(TokenError::MalformedClaim("events"))?
-        .get(LOGOUT_EVENT)
-        .ok_or(TokenError::Type)?;
-    if event.is_object() {
-        Ok(())
-    } else {
-        Err(TokenError::MalformedClaim("events"))
+    const MALFORMED: TokenError = TokenError::MalformedClaim("events");
+    let Json::Object(events) = events else {
+        return Err(MALFORMED);
+    };
+    match events.get(LOGOUT_EVENT) {
+        None => Err(TokenError::Type),
+        Some(Json::Object(_)) => Ok(()),
+        Some(_) => Err(MALFORMED),
     }
 }
 
 pub(crate) fn optional_text<'c>(
-    all: &'c Map<String, Value>,
+    all: &'c Object<'_>,
     name: &'static str,
 ) -> Result<Option<&'c str>, TokenError> {
     match all.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Json::Text(text)) => Ok(Some(text)),
         Some(_) => Err(TokenError::MalformedClaim(name)),
     }
 }
 
 /// An empty text names nobody: it is as wrong as none.
-pub(crate) fn required_text(all: &Map<String, Value>, name: &'static str) -> Result<String, TokenError> {
+pub(crate) fn required_text(all: &Object<'_>, name: &'static str) -> Result<String, TokenError> {
     match optional_text(all, name)? {
         None => Err(TokenError::MissingClaim(name)),
         Some("") => Err(TokenError::MalformedClaim(name)),
@@ -192,14 +195,14 @@ pub(crate) fn required_text(all: &Map<String, Value>, name: &'static str) -> Res
 }
 
 /// RFC 7519 §4.1.3: one text, or an array of them.
-fn audience(all: &Map<String, Value>) -> Result<Vec<String>, TokenError> {
+fn audience(all: &Object<'_>) -> Result<Vec<String>, TokenError> {
     const MALFORMED: TokenError = TokenError::MalformedClaim("aud");
     match all.get("aud") {
         None => Err(TokenError::MissingClaim("aud")),
-        Some(Value::String(one)) => Ok(vec![one.clone()]),
-        Some(Value::Array(many)) if !many.is_empty() => many
+        Some(Json::Text(one)) => Ok(vec![one.to_string()]),
+        Some(Json::Array(many)) if !many.is_empty() => many
             .iter()
-            .map(|one| one.as_str().map(str::to_owned).ok_or(MALFORMED))
+            .map(|one| one.as_text().map(str::to_owned).ok_or(MALFORMED))
             .collect(),
         Some(_) => Err(MALFORMED),
     }
@@ -215,7 +218,7 @@ pub(crate) enum Rounding {
 /// RFC 7519 §2 `NumericDate`: a JSON number, which may have a fraction. One before 1970 or beyond what a double holds
 /// exactly is no date anyone meant.
 pub(crate) fn instant(
-    all: &Map<String, Value>,
+    all: &Object<'_>,
     name: &'static str,
     rounding: Rounding,
 ) -> Result<Option<UnixTime>, TokenError> {
@@ -224,10 +227,13 @@ pub(crate) fn instant(
     let Some(value) = all.get(name) else {
         return Ok(None);
     };
-    let seconds = match value.as_i64() {
+    let Json::Number(number) = value else {
+        return Err(malformed);
+    };
+    let seconds = match number.as_i64() {
         Some(whole) => whole,
         None => {
-            let fraction = value.as_f64().ok_or(malformed)?;
+            let fraction = number.as_f64().ok_or(malformed)?;
             let rounded = match rounding {
                 Rounding::Down => fraction.floor(),
                 Rounding::Up => fraction.ceil(),

@@ -1,13 +1,12 @@
 //! The roles a token gives its subject: no standard says in which claim, so that a verifier is told.
 
-use serde_json::{Map, Value};
-
 use crate::error::TokenError;
+use crate::json::{Json, Object};
 
 const MALFORMED: TokenError = TokenError::MalformedClaim("of roles");
 
 /// The roles at the end of a path of names. A claim that is absent gives none; one that is something else is a fault.
-pub(crate) fn read(all: &Map<String, Value>, path: &[String]) -> Result<Vec<String>, TokenError> {
+pub(crate) fn read(all: &Object<'_>, path: &[String]) -> Result<Vec<String>, TokenError> {
     let Some((last, way)) = path.split_last() else {
         return Ok(Vec::new());
     };
@@ -15,20 +14,23 @@ pub(crate) fn read(all: &Map<String, Value>, path: &[String]) -> Result<Vec<Stri
     for name in way {
         members = match members.get(name) {
             None => return Ok(Vec::new()),
-            Some(Value::Object(below)) => below,
+            Some(Json::Object(below)) => below,
             Some(_) => return Err(MALFORMED),
         };
     }
     match members.get(last) {
         None => Ok(Vec::new()),
-        Some(Value::Array(roles)) => roles.iter().map(role).collect(),
+        Some(Json::Array(roles)) => roles.iter().map(role).collect(),
         Some(_) => Err(MALFORMED),
     }
 }
 
 /// A text; or an object as SCIM has them (RFC 7643 §4.1.2), which RFC 9068 §2.2.3.1 points to.
-fn role(role: &Value) -> Result<String, TokenError> {
-    let text = role.as_str().or_else(|| role.get("value")?.as_str());
+fn role(role: &Json<'_>) -> Result<String, TokenError> {
+    let text = match role {
+        Json::Object(members) => members.get("value").and_then(Json::as_text),
+        other => other.as_text(),
+    };
     text.map(str::to_owned).ok_or(MALFORMED)
 }
 
@@ -37,11 +39,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{MALFORMED, read};
+    use crate::compact::read_object;
     use crate::error::TokenError;
 
     fn roles(claims: &Value, path: &[&str]) -> Result<Vec<String>, TokenError> {
         let path: Vec<String> = path.iter().map(|&name| name.to_owned()).collect();
-        read(claims.as_object().unwrap(), &path)
+        let claims = claims.to_string();
+        read(&read_object(claims.as_bytes(), TokenError::Payload)?, &path)
     }
 
     #[test]

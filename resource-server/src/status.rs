@@ -1,6 +1,8 @@
 //! Where a token says that its status stands.
 
-use serde_json::{Map, Value};
+use serde_json::Number;
+
+use crate::json::{Json, Object};
 
 /// The claim `status` of a token (draft-ietf-oauth-status-list §6.2).
 ///
@@ -26,7 +28,7 @@ pub struct StatusReference {
 }
 
 impl StatusClaim {
-    pub(crate) fn read(claims: &Map<String, Value>) -> Self {
+    pub(crate) fn read(claims: &Object<'_>) -> Self {
         let Some(status) = claims.get("status") else {
             return Self::Absent;
         };
@@ -37,8 +39,9 @@ impl StatusClaim {
             // Another way to tell the status: nothing for us.
             return Self::Absent;
         };
-        let index = list.get("idx").and_then(Value::as_u64);
-        let uri = list.get("uri").and_then(Value::as_str);
+        let member = |name| list.as_object().and_then(|list| list.get(name));
+        let index = member("idx").and_then(Json::as_number).and_then(Number::as_u64);
+        let uri = member("uri").and_then(Json::as_text);
         match (index, uri) {
             (Some(index), Some(uri)) => Self::Listed(StatusReference {
                 uri: uri.into(),
@@ -54,9 +57,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{StatusClaim, StatusReference};
+    use crate::compact::read_object;
+    use crate::error::TokenError;
 
     fn read(status: &Value) -> StatusClaim {
-        StatusClaim::read(json!({ "status": status }).as_object().unwrap())
+        let claims = json!({ "status": status }).to_string();
+        StatusClaim::read(&read_object(claims.as_bytes(), TokenError::Payload).unwrap())
     }
 
     #[test]
@@ -72,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_token_may_have_no_status_or_one_of_another_kind() {
-        assert_eq!(StatusClaim::read(&serde_json::Map::new()), StatusClaim::Absent);
+        let none = read_object(b"{}", TokenError::Payload).unwrap();
+        assert_eq!(StatusClaim::read(&none), StatusClaim::Absent);
         assert_eq!(read(&json!({})), StatusClaim::Absent);
         assert_eq!(read(&json!({"identifier_list": {}})), StatusClaim::Absent);
     }

@@ -1,21 +1,22 @@
 //! Judges tokens: pure, without I/O, with the time as an argument.
 //!
-//! The `jsonwebtoken` crate is asked one thing only: whether a signature is that of a key. Its own checks read the
-//! machine's clock, allow a minute, skip `nbf`, `typ` and `crit`, and take a missing claim for a good one; all of that
-//! is judged here.
+//! Of the `jsonwebtoken` crate only its reading of keys is used, in `jwks`. Its own checks read the machine's clock, allow a
+//! minute, skip `nbf`, `typ` and `crit`, and take a missing claim for a good one; all of that is judged here. Signatures are
+//! checked by the crypto library under it, with a key that was made ready once (`docs/decisions.md`).
 
 mod builder;
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use aws_lc_rs::signature::ParsedPublicKey;
 
 pub use self::builder::{InvalidVerifier, VerifierBuilder};
 pub use crate::algorithm::Algorithm;
 use crate::claims::Claims;
-use crate::compact::Compact;
+use crate::compact::{Compact, read_object};
 pub use crate::error::TokenError;
-use crate::jwks::{Key, KeySet};
+use crate::json::{Json, Object};
+use crate::jwks::KeySet;
 #[cfg(feature = "status-list")]
 use crate::profile;
 use crate::profile::Profile;
@@ -106,20 +107,21 @@ impl Verifier {
             return Err(TokenError::TooLarge);
         }
         let compact = Compact::parse(token)?;
-        let algorithm = self.judge_header(&compact.header)?;
-        let key_id = key_id(&compact.header)?;
+        let header = compact.header()?;
+        let header = read_object(&header, TokenError::Header)?;
+        let algorithm = self.judge_header(&header)?;
+        let key_id = key_id(&header)?;
         if key_id.is_none() && self.profile.needs_key_id() {
             return Err(TokenError::AmbiguousKey);
         }
-        let key = keys.select(key_id, algorithm)?;
-        verify_signature(&compact, key, algorithm)?;
+        verify_signature(&compact, keys.select(key_id, algorithm)?)?;
         let claims = self.profile.read(compact.claims()?, self.roles.as_deref())?;
         self.judge_claims(&claims, now)?;
         Ok(claims)
     }
 
     /// `jwk`, `jku`, `x5c` and `x5u` are not looked at: a token does not choose the key it is judged by.
-    fn judge_header(&self, header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
+    fn judge_header(&self, header: &Object<'_>) -> Result<Algorithm, TokenError> {
         refuse_extensions(header)?;
         self.profile.judge_type(header)?;
         algorithm_of(header, &self.algorithms)
@@ -156,38 +158,39 @@ impl Verifier {
     }
 }
 
-/// The claims of a token of this `typ`, once its signature is known to be that of one of `keys` by one of `algorithms`.
-/// Whatever they say is left to the caller, and so is the length of the token.
+/// The claims of a token of this `typ`, as JSON, once its signature is known to be that of one of `keys` by one of
+/// `algorithms`. Whatever they say is left to the caller, and so is the length of the token.
 #[cfg(feature = "status-list")]
 pub(crate) fn claims_of_signed(
     token: &str,
     media_type: &str,
     algorithms: &[Algorithm],
     keys: &KeySet,
-) -> Result<Map<String, Value>, TokenError> {
+) -> Result<Vec<u8>, TokenError> {
     let compact = Compact::parse(token)?;
-    refuse_extensions(&compact.header)?;
-    if profile::media_type(&compact.header)?.as_deref() != Some(media_type) {
+    let header = compact.header()?;
+    let header = read_object(&header, TokenError::Header)?;
+    refuse_extensions(&header)?;
+    if profile::media_type(&header)?.as_deref() != Some(media_type) {
         return Err(TokenError::Type);
     }
-    let algorithm = algorithm_of(&compact.header, algorithms)?;
-    let key = keys.select(key_id(&compact.header)?, algorithm)?;
-    verify_signature(&compact, key, algorithm)?;
+    let algorithm = algorithm_of(&header, algorithms)?;
+    verify_signature(&compact, keys.select(key_id(&header)?, algorithm)?)?;
     compact.claims()
 }
 
 /// RFC 7797 §7: a JWT never has `b64`; whoever sets it hopes that somebody else reads the payload differently.
-fn refuse_extensions(header: &Map<String, Value>) -> Result<(), TokenError> {
-    if header.contains_key("crit") || header.contains_key("b64") {
+fn refuse_extensions(header: &Object<'_>) -> Result<(), TokenError> {
+    if header.has("crit") || header.has("b64") {
         return Err(TokenError::CriticalExtension);
     }
     Ok(())
 }
 
-fn algorithm_of(header: &Map<String, Value>, allowed: &[Algorithm]) -> Result<Algorithm, TokenError> {
+fn algorithm_of(header: &Object<'_>, allowed: &[Algorithm]) -> Result<Algorithm, TokenError> {
     let name = header
         .get("alg")
-        .and_then(Value::as_str)
+        .and_then(Json::as_text)
         .ok_or(TokenError::Header)?;
     let algorithm = name.parse().map_err(|_| TokenError::Algorithm)?;
     if allowed.contains(&algorithm) {
@@ -197,29 +200,16 @@ fn algorithm_of(header: &Map<String, Value>, allowed: &[Algorithm]) -> Result<Al
     }
 }
 
-fn key_id(header: &Map<String, Value>) -> Result<Option<&str>, TokenError> {
-    match header.get("kid") {
-        None => Ok(None),
-        Some(Value::String(kid)) => Ok(Some(kid)),
-        Some(_) => Err(TokenError::Header),
-    }
+fn verify_signature(compact: &Compact<'_>, key: &ParsedPublicKey) -> Result<(), TokenError> {
+    let (signed, signature) = compact.signed()?;
+    let verdict = key.verify_sig(signed, &signature);
+    verdict.map_err(|_| TokenError::Signature)
 }
 
-fn verify_signature(compact: &Compact<'_>, key: &Key, algorithm: Algorithm) -> Result<(), TokenError> {
-    let algorithm = match algorithm {
-        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-        Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
-        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
-        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
-        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
-        Algorithm::Ps384 => jsonwebtoken::Algorithm::PS384,
-        Algorithm::Ps512 => jsonwebtoken::Algorithm::PS512,
-    };
-    match jsonwebtoken::crypto::verify(compact.signature, compact.signed, key.decoding(), algorithm) {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(TokenError::Signature),
+fn key_id<'h>(header: &'h Object<'_>) -> Result<Option<&'h str>, TokenError> {
+    match header.get("kid") {
+        None => Ok(None),
+        Some(kid) => kid.as_text().map(Some).ok_or(TokenError::Header),
     }
 }
 

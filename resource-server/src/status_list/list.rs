@@ -4,12 +4,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::bufread::ZlibDecoder;
-use serde_json::{Map, Value};
+use serde_json::Number;
 
 use super::error::InvalidStatusList;
 use crate::algorithm::Algorithm;
-use crate::compact;
+use crate::compact::read_object;
 use crate::error::TokenError;
+use crate::json::{Json, Object};
 use crate::jwks::KeySet;
 use crate::profile::{Rounding, instant, optional_text, required_text};
 use crate::time::UnixTime;
@@ -58,7 +59,7 @@ impl StatusList {
             return Err(InvalidStatusList::TooLarge);
         }
         let claims = verifier::claims_of_signed(token, TYPE, expected.algorithms, keys)?;
-        Self::of_claims(&claims, expected, now)
+        Self::parse(&claims, expected, now)
     }
 
     /// Reads the claims of a status list token, as JSON. Pure, and only to be asked about claims whose signature is
@@ -71,11 +72,11 @@ impl StatusList {
         expected: &ExpectedList<'_>,
         now: UnixTime,
     ) -> Result<Self, InvalidStatusList> {
-        Self::of_claims(&compact::members(claims, TokenError::Payload)?, expected, now)
+        Self::of_claims(&read_object(claims, TokenError::Payload)?, expected, now)
     }
 
     fn of_claims(
-        claims: &Map<String, Value>,
+        claims: &Object<'_>,
         expected: &ExpectedList<'_>,
         now: UnixTime,
     ) -> Result<Self, InvalidStatusList> {
@@ -99,7 +100,7 @@ impl StatusList {
             return Err(TokenError::IssuedInTheFuture.into());
         }
         let list = match claims.get("status_list") {
-            Some(Value::Object(list)) => list,
+            Some(Json::Object(list)) => list,
             Some(_) => return Err(TokenError::MalformedClaim("status_list").into()),
             None => return Err(TokenError::MissingClaim("status_list").into()),
         };
@@ -155,18 +156,22 @@ pub(super) fn max_token_bytes(max_list_bytes: usize) -> usize {
 }
 
 /// §5.1: a positive number. Fractions are rounded down; what is below a second is read as one.
-fn time_to_live(claims: &Map<String, Value>) -> Result<Option<Duration>, TokenError> {
+fn time_to_live(claims: &Object<'_>) -> Result<Option<Duration>, TokenError> {
     const MALFORMED: TokenError = TokenError::MalformedClaim("ttl");
     let Some(value) = claims.get("ttl") else {
         return Ok(None);
     };
-    let seconds = value.as_f64().filter(|seconds| *seconds > 0.0).ok_or(MALFORMED)?;
+    let seconds = value.as_number().and_then(Number::as_f64);
+    let seconds = seconds.filter(|seconds| *seconds > 0.0).ok_or(MALFORMED)?;
     // `as` saturates.
     Ok(Some(Duration::from_secs((seconds as u64).max(1))))
 }
 
-fn bits(list: &Map<String, Value>) -> Result<u8, TokenError> {
-    match list.get("bits").map(Value::as_u64) {
+fn bits(list: &Object<'_>) -> Result<u8, TokenError> {
+    match list
+        .get("bits")
+        .map(|bits| bits.as_number().and_then(Number::as_u64))
+    {
         None => Err(TokenError::MissingClaim("bits")),
         Some(Some(bits @ (1 | 2 | 4 | 8))) => Ok(bits as u8),
         Some(_) => Err(TokenError::MalformedClaim("bits")),
