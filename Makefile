@@ -75,6 +75,7 @@ bench: setup-bench build-release
 	$(CARGO) bench --workspace --bench scale
 	$(CARGO) bench --workspace --bench enumeration
 	$(CARGO) bench --workspace --bench status_list
+	$(CARGO) bench --package resource-server --bench verify
 
 bench-quick: setup-bench build-release
 	tests/bench/footprint.sh
