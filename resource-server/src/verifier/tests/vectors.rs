@@ -9,11 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::algorithm::Algorithm;
-use crate::compact::Compact;
 use crate::error::TokenError;
 use crate::jwks::KeySet;
 use crate::test_support::{AUDIENCE, ISSUER, NOW};
-use crate::verifier::{Verifier, verify_signature};
+use crate::verifier::Verifier;
 
 fn read<T: serde::de::DeserializeOwned>(name: &str) -> T {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
@@ -144,10 +143,9 @@ type TokenTest = (u32, String, String, String);
 
 /// Whether our keys take this for a signature of these bytes, which are no token.
 fn is_signature(keys: &KeySet, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
-    let mut token = Compact::parse("e30.e30.AA").unwrap();
-    (token.signed, token.signature) = (message, signature);
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok();
     let key = keys.select(None, algorithm).unwrap();
-    verify_signature(&token, key, algorithm).is_ok()
+    signature.is_some_and(|signature| key.verify_sig(message, &signature).is_ok())
 }
 
 /// How many signatures of a file are valid and accepted, valid and refused, invalid and refused. That an invalid one is
