@@ -41,7 +41,7 @@ pub(crate) fn measure(issuer: &Issuer, turns: usize) {
     let keys = Held(jwks(&[issuer.jwk()]).to_string().into_bytes());
     let keys = KeyCache::new(Arc::new(keys), Arc::new(SystemClock));
     let verifier = Verifier::access_token(ISSUER, AUDIENCE).build().unwrap();
-    let protection = Protection::new(verifier, keys, "notes");
+    let protection = Protection::new(verifier, keys, "notes").unwrap();
     let protection = web::Data::new(protection);
     let tokens = issuer.tokens(CROWDS[CROWDS.len() - 1]);
     let requests: Vec<HttpRequest> = tokens.iter().map(|token| request(&protection, token)).collect();

@@ -133,7 +133,7 @@ impl Stage {
         let keys = KeyCache::new(Arc::new(source), Arc::new(clock.clone())).with_policy(policy);
         let verifier = Verifier::access_token(ISSUER, AUDIENCE).build().unwrap();
         Self {
-            protection: web::Data::new(Protection::new(verifier, keys, "notes")),
+            protection: web::Data::new(Protection::new(verifier, keys, "notes").unwrap()),
             clock,
             asked,
         }
@@ -152,9 +152,9 @@ fn turn(issuer: &Issuer, case: &mut Case) {
     let begin = Barrier::new(case.threads + 1);
     let looks: Vec<Vec<u32>> = thread::scope(|scope| {
         let (stage, begin, ended) = (&stage, &begin, &ended);
-        let reader = |token| {
+        let reader = |token: String| {
             let handle = handle.clone();
-            scope.spawn(move || read(&stage.protection, token, &handle, begin, ended))
+            scope.spawn(move || read(&stage.protection, &token, &handle, begin, ended))
         };
         let tokens = issuer.tokens(case.threads);
         let readers: Vec<_> = tokens.into_iter().map(reader).collect();
@@ -178,7 +178,7 @@ fn turn(issuer: &Issuer, case: &mut Case) {
 /// How long each look at the token took, in nanoseconds.
 fn read(
     protection: &web::Data<Protection>,
-    token: String,
+    token: &str,
     runtime: &Handle,
     begin: &Barrier,
     ended: &AtomicBool,
