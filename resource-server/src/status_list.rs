@@ -5,7 +5,27 @@
 //! for it again every few seconds, so that it learns of all logouts by one small request, and no request of a client
 //! calls anybody.
 //!
-//! [`StatusLists`] follows the lists of one issuer; `actix::Protection` takes one. [`StatusList`] is one list.
+//! [`StatusLists`] follows the lists of one issuer, and nothing is checked until one is given to
+//! [`Issuers::with_status_lists`](crate::issuers::Issuers::with_status_lists) or `actix::Protection::with_status_lists`.
+//! [`StatusList`] is one list.
+//!
+//! ```
+//! # #[cfg(all(feature = "actix", feature = "http-keys"))]
+//! # fn protection(issuer: &str, audience: &str) -> Result<resource_server::actix::Protection, Box<dyn std::error::Error>> {
+//! # use std::sync::Arc;
+//! # use resource_server::{actix::Protection, http_keys::HttpKeys, key_cache::KeyCache, time::SystemClock, verifier::Verifier};
+//! use resource_server::status_list::{HttpStatusLists, ListPlaces, StatusLists, StatusPolicy};
+//!
+//! # let verifier = Verifier::access_token(issuer, audience).build()?;
+//! # let source = HttpKeys::of_issuer(issuer.parse()?, HttpKeys::client()?);
+//! # let keys = KeyCache::new(Arc::new(source), Arc::new(SystemClock));
+//! let policy = StatusPolicy::default(); // five seconds; open for five minutes while the list cannot be had
+//! let source = Arc::new(HttpStatusLists::new(policy.max_list_bytes)?);
+//! let lists = StatusLists::new(&verifier, ListPlaces::at_issuer(&issuer.parse()?), source, keys.clone(), policy);
+//! let protection = Protection::new(verifier, keys, &audience)?.with_status_lists(lists)?;
+//! # Ok(protection)
+//! # }
+//! ```
 
 mod error;
 mod figures;

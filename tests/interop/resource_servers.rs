@@ -253,7 +253,7 @@ fn jose_refuses_who_has_signed_out() {
             .instead("/statuslists/2", Instead::Status(200, wrong));
         let api = NodeApi::start("api.mjs", issuer).await;
 
-        let verdict = async |idx: u32, uri: &str| {
+        let verdict = async |idx: u64, uri: &str| {
             let mut claims = misfits.claims();
             claims["status"] = json!({ "status_list": { "idx": idx, "uri": uri } });
             let token = misfits.signer.sign(&misfits.signer.header("at+jwt"), &claims);
@@ -261,7 +261,10 @@ fn jose_refuses_who_has_signed_out() {
         };
         assert_eq!(verdict(8, &uri).await, 200);
         assert_eq!(verdict(9, &uri).await, 401);
-        assert_eq!(verdict(16, &uri).await, 401, "beyond the list");
+        // Numbers of 32 bits would be negative, or begin again.
+        for beyond in [16, 1 << 31, 1 << 32, (1 << 53) - 1] {
+            assert_eq!(verdict(beyond, &uri).await, 401, "beyond the list: {beyond}");
+        }
         let asked = misfits.stack.provider().exchanges_at("/statuslists/1");
         assert_eq!(asked.len(), 1, "it is kept");
         assert_eq!(asked[0].headers["accept"], "application/statuslist+jwt");

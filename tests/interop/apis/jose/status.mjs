@@ -16,7 +16,8 @@ export async function isRevoked(claims, issuer, keys) {
     throw new Error("the token names no status list of its issuer");
   }
   const { bytes } = await listAt(uri, keys);
-  return idx >> 3 >= bytes.length || ((bytes[idx >> 3] >> (idx & 7)) & 1) === 1;
+  const byte = Math.floor(idx / 8); // not idx >> 3: that is of 32 bits, and negative from 2^31 on
+  return byte >= bytes.length || ((bytes[byte] >> (idx % 8)) & 1) === 1;
 }
 
 // One fetch at a time for each list, and none while the last one is fresh.
