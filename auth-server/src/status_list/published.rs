@@ -178,10 +178,15 @@ impl Known {
     async fn read_what_ended(&mut self, store: &Store, now: UnixTime) -> Result<(), StoreError> {
         // First, so that what is committed between the two questions comes again with the next look.
         let ends = in_time(store.ends_known()).await?;
-        if ends.next < self.next {
+        let is_another = ends.next < self.next;
+        if is_another {
             tracing::warn!(
                 "another database is in the place of the one before: its grants are read from the beginning"
             );
+        }
+        // What was taken for over by a clock that was ahead is not over.
+        let was_ahead = self.looked.is_some_and(|looked| now < looked);
+        if is_another || was_ahead {
             *self = Self {
                 has_failed: self.has_failed,
                 ..Self::default()

@@ -3,6 +3,8 @@
 mod ends;
 mod reading;
 
+use std::time::Duration;
+
 use reqwest::Method;
 use resource_server::time::Clock as _;
 use serde_json::{Value, json};
@@ -160,6 +162,19 @@ async fn an_end_is_told_until_the_last_token_is_over_and_then_forgotten() {
     assert_eq!(invalid_now(&server).await.len(), 1);
     assert!(invalid(&server).await.is_empty());
     assert!(invalid_now(&server.beside().await).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_end_that_a_clock_took_for_long_over_is_told_again_when_it_is_corrected() {
+    let server = Server::start().await;
+    let tokens = server.tokens().await;
+    let form = [("token", tokens.refresh_token.as_str())];
+    server.call("/revoke", crate::harness::BFF, &form).await;
+    assert_eq!(invalid(&server).await.len(), 1);
+    server.advance(5_000);
+    assert!(invalid(&server).await.is_empty());
+    server.clock.set_back(Duration::from_secs(5_000));
+    assert_eq!(invalid_now(&server).await.len(), 1);
 }
 
 #[tokio::test]
