@@ -43,7 +43,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use tokio::runtime::Handle;
 
 pub(crate) use account::OwnPassword;
 pub(crate) use attempt::AttemptLimits;
@@ -101,8 +100,6 @@ pub(crate) struct Store {
     writer: Pool,
     lanes: Arc<Lanes>,
     refreshes: Arc<Refreshes>,
-    /// Where it was opened, which outlives the threads of requests.
-    runtime: Handle,
     last_proof: Arc<LastProof>,
 }
 
@@ -133,7 +130,6 @@ impl Store {
             writer,
             lanes: Arc::new(Lanes::new()),
             refreshes: Arc::default(),
-            runtime: Handle::current(),
             last_proof: Arc::default(),
         })
     }

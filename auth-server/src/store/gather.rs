@@ -7,7 +7,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::StoreError;
@@ -15,6 +14,10 @@ use super::db::{Pool, PooledConnection, in_time};
 
 /// How many are answered by one statement. Others want the connection, too.
 pub(super) const MOST: usize = 32;
+
+/// A thread of requests that ends, since nobody is connected to it, takes the task along that asks for others, too. These ask
+/// once more, by another one.
+const ATTEMPTS: usize = 2;
 
 /// The requests that wait for one kind of statement.
 pub(super) struct Gather<Q, A>(Mutex<Gathering<Q, A>>);
@@ -39,21 +42,43 @@ impl<Q, A> Default for Gather<Q, A> {
     }
 }
 
-impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
+impl<Q: Clone + Send + 'static, A: Send + 'static> Gather<Q, A> {
     /// The answer to one question. `work` answers some of them, in their order, by a connection of the pool; it is the same
-    /// for all who ask here. Questions of those who have gone away meanwhile are not asked.
+    /// for all who ask here, and may be given a question a second time. Questions of those who have gone away meanwhile are
+    /// not asked.
     ///
     /// # Errors
     /// That of the statement, for all who were to be answered by it; and when there was no answer in time.
     pub(super) async fn ask<W, F>(
         self: &Arc<Self>,
         question: Q,
-        runtime: &Handle,
         pool: &Pool,
         work: W,
     ) -> Result<A, StoreError>
     where
-        W: Fn(PooledConnection, Vec<Q>) -> F + Send + 'static,
+        W: Fn(PooledConnection, Vec<Q>) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
+    {
+        in_time(async {
+            for _ in 0..ATTEMPTS {
+                let answer = self.stand_in_line(question.clone(), pool, &work);
+                if let Ok(outcome) = answer.await {
+                    return outcome.map_err(StoreError::Together);
+                }
+            }
+            Err(sqlx::Error::WorkerCrashed.into())
+        })
+        .await
+    }
+
+    fn stand_in_line<W, F>(
+        self: &Arc<Self>,
+        question: Q,
+        pool: &Pool,
+        work: &W,
+    ) -> oneshot::Receiver<Result<A, Arc<StoreError>>>
+    where
+        W: Fn(PooledConnection, Vec<Q>) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
     {
         let (asker, answer) = oneshot::channel();
@@ -63,20 +88,15 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
             std::mem::replace(&mut gathering.is_led, true)
         };
         if !is_led {
-            // In a task of its own: who asked first may go away, and others wait for the same statement. And where the database
-            // was opened: a thread of requests ends when nobody is connected to it any more, and takes its tasks along.
-            runtime.spawn(Lead::new(self.clone()).run(pool.clone(), work));
+            // In a task of its own: who asked first may go away, and others wait for the same statement. On this thread: it
+            // gets its turn when the other requests here have asked, too.
+            tokio::spawn(Lead::new(self.clone()).run(pool.clone(), work.clone()));
         }
-        in_time(async {
-            match answer.await {
-                Ok(outcome) => outcome.map_err(StoreError::Together),
-                // The runtime of the task has come to its end.
-                Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
-            }
-        })
-        .await
+        answer
     }
+}
 
+impl<Q, A> Gather<Q, A> {
     fn lock(&self) -> MutexGuard<'_, Gathering<Q, A>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,7 +169,7 @@ impl<Q: Send + 'static, A: Send + 'static> Lead<Q, A> {
 impl<Q, A> Drop for Lead<Q, A> {
     fn drop(&mut self) {
         if !self.is_over {
-            let mut gathering = self.gather.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut gathering = self.gather.lock();
             gathering.is_led = false;
             // Whoever waits hears that there is no answer.
             gathering.waiting.clear();

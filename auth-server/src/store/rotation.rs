@@ -35,8 +35,9 @@ pub(super) struct Refreshes {
 
 type FamilyOfUser = (Family, User);
 
-/// The same as [`Rotation`], as the database has it.
-#[derive(Debug)]
+/// The same as [`Rotation`], as the database has it. A step that was taken and is tried again is not taken: then the token
+/// that was presented is the one before, whose successor is given again.
+#[derive(Debug, Clone)]
 struct Step {
     family: FamilyId,
     presented: Digest,
@@ -52,10 +53,7 @@ impl Store {
         match self.backend {
             Backend::Sqlite => {
                 let work = |reader, ids| read(Backend::Sqlite, reader, ids);
-                self.refreshes
-                    .reads
-                    .ask(id, &self.runtime, &self.reader, work)
-                    .await
+                self.refreshes.reads.ask(id, &self.reader, work).await
             }
             Backend::Postgres => {
                 let reader = self.reader.acquire().await?;
@@ -84,10 +82,7 @@ impl Store {
             Backend::Sqlite => {
                 let clock = Arc::clone(clock);
                 let work = move |writer, steps| advance(Backend::Sqlite, writer, steps, clock.now());
-                self.refreshes
-                    .steps
-                    .ask(step, &self.runtime, &self.writer, work)
-                    .await
+                self.refreshes.steps.ask(step, &self.writer, work).await
             }
             Backend::Postgres => {
                 let writer = self.writer.acquire().await?;
