@@ -52,7 +52,7 @@
 //! |---|---|
 //! | `actix` | [`actix`]: extractor, guards, RFC 6750 challenges and RFC 9728 metadata for actix-web |
 //! | `http-keys` | [`http_keys`]: the keys of an issuer over HTTP, found by its metadata |
-//! | `status-list` | [`status_list`](crate::status_list): refuses tokens of grants that have ended (draft-ietf-oauth-status-list), once `with_status_lists` says whose lists to follow |
+//! | `status-list` | [`status_list`]: refuses tokens of grants that have ended (draft-ietf-oauth-status-list), once `with_status_lists` says whose lists to follow |
 //! | `settings` | [`settings`]: a configuration file whose faults are told all at once |
 //! | `test-support` | [`test_support`]: mints tokens, good and bad ones, for tests of an API |
 //! | `service` | the notes API ([`start`]) and its program: small, whole, and an example to copy from |

@@ -90,7 +90,7 @@ impl Provider {
     /// Prepares the client; nothing is fetched yet, so that a provider that is down does not keep the BFF down.
     ///
     /// # Errors
-    /// See [`UnusableProvider`].
+    /// See `UnusableProvider`.
     pub fn new(
         settings: ProviderSettings,
         clock: Arc<dyn Clock>,
