@@ -11,6 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::error::FetchKeysError;
+use crate::http;
 use crate::key_cache::FetchKeys;
 
 /// How long one fetch may take in all, discovery included.
@@ -66,14 +67,9 @@ impl HttpKeys {
     /// # Errors
     /// When TLS cannot be set up, for example because the machine has no CA certificates.
     pub fn client() -> Result<reqwest::Client, reqwest::Error> {
-        reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .timeout(DEADLINE)
+        http::client(DEADLINE)
             // Fetches are minutes apart, and a kept connection would belong to the runtime of the worker that opened it.
             .pool_max_idle_per_host(0)
-            .user_agent(concat!("cloakroom/", env!("CARGO_PKG_VERSION")))
             .build()
     }
 
@@ -110,18 +106,14 @@ impl HttpKeys {
             .client
             .get(address.clone())
             .header(ACCEPT, "application/json");
-        let mut response = request.send().await.map_err(transport)?;
+        let response = request.send().await.map_err(transport)?;
         if !response.status().is_success() {
             return Err(FetchKeysError::Status(response.status().as_u16()));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(FetchKeysError::TooLarge(MAX_ANSWER_BYTES));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        let body = http::body_within(response, MAX_ANSWER_BYTES)
+            .await
+            .map_err(transport)?;
+        body.ok_or(FetchKeysError::TooLarge(MAX_ANSWER_BYTES))
     }
 }
 

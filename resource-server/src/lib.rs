@@ -121,6 +121,8 @@ pub mod time;
 pub mod verifier;
 
 mod compact;
+#[cfg(feature = "http-keys")]
+mod http;
 mod json;
 #[cfg(feature = "service")]
 mod json_body;

@@ -3,14 +3,7 @@
 use crate::source::Source;
 
 /// Where `reqwest` and `hyper-util` clients are made: proxies, redirects, referrers and deadlines are decided there.
-const CLIENT_HOMES: &[&str] = &[
-    "provider/http",
-    "proxy/forward",
-    "http_keys",
-    "status_list/http",
-    "http",
-    "command/session/http",
-];
+const CLIENT_HOMES: &[&str] = &["provider/http", "proxy/forward", "http", "command/session/http"];
 /// Finds HTTP clients that are built somewhere else.
 pub(crate) fn clients_are_built_at_home(sources: &[Source]) -> Vec<String> {
     let mut findings = Vec::new();

@@ -10,6 +10,7 @@ use url::Url;
 use super::error::{FetchListError, InvalidStatusList};
 use super::list::max_token_bytes;
 use super::{FetchStatusList, FetchedList};
+use crate::http;
 
 /// How long one look at a list may take.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -30,17 +31,11 @@ impl HttpStatusLists {
     /// # Errors
     /// When TLS cannot be set up, for example because the machine has no CA certificates.
     pub fn new(max_list_bytes: usize) -> Result<Self, reqwest::Error> {
-        // It goes where it is told, through no proxy and along no redirect (§11.4): what the redirect names was not
-        // looked at by anyone. One connection is kept, since the next look is seconds away.
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .timeout(DEADLINE)
+        // One connection is kept, since the next look is seconds away.
+        let client = http::client(DEADLINE)
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
-            .user_agent(concat!("cloakroom/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self {
             client,
@@ -48,14 +43,11 @@ impl HttpStatusLists {
         })
     }
 
-    async fn body_of(&self, mut response: reqwest::Response) -> Result<String, FetchListError> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            if body.len() + chunk.len() > self.max_answer_bytes {
-                return Err(InvalidStatusList::TooLarge.into());
-            }
-            body.extend_from_slice(&chunk);
-        }
+    async fn body_of(&self, response: reqwest::Response) -> Result<String, FetchListError> {
+        let body = http::body_within(response, self.max_answer_bytes)
+            .await
+            .map_err(transport)?;
+        let body = body.ok_or(InvalidStatusList::TooLarge)?;
         String::from_utf8(body).map_err(|_| FetchListError::from(crate::error::TokenError::Structure))
     }
 }
