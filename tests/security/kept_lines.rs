@@ -358,6 +358,37 @@ async fn c45_what_was_sent_by_a_kept_connection_is_repeated_if_it_is_safe(deploy
     scene.is_answered(0, "POST", "kept", &mut line).await;
 }
 
+/// What an upstream says is bounded (92), and what is too long harms nobody else.
+async fn c92_the_head_of_an_answer_has_a_hundred_lines_at_most(deployment: Deployment) {
+    let mut scene = Scene::set(deployment).await;
+    scene.ask(0, "POST", "first").await;
+    let mut line = scene.upstream.accept().await;
+    line.hear().await;
+    let answer = |lines: usize| {
+        let more: String = (1..lines).map(|number| format!("X-{number}: a\r\n")).collect();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n{more}\r\nyes")
+    };
+    line.say(&answer(100)).await;
+    let told = scene.client.hear().await;
+    assert!(
+        told.starts_with("HTTP/1.1 200") && told.ends_with("yes"),
+        "{told}"
+    );
+    assert_eq!(told.matches("\r\nx-").count(), 99, "{told}");
+
+    scene.ask(0, "POST", "second").await;
+    line.hear().await;
+    line.say(&answer(101)).await;
+    let told = scene.client.hear().await;
+    assert!(told.starts_with("HTTP/1.1 502"), "{told}");
+
+    scene.ask(1, "GET", "after").await;
+    let mut line = scene.upstream.accept().await;
+    line.hear().await;
+    line.say(YES).await;
+    assert!(scene.client.hear().await.ends_with("yes"));
+}
+
 on_one_store!(
     c39_one_connection_carries_answers_of_every_form,
     c40_what_an_upstream_says_beyond_its_answer_is_nobodys,
@@ -366,4 +397,5 @@ on_one_store!(
     c40_an_upstream_that_is_done_gets_nothing_more,
     c45_a_kept_connection_that_was_closed_is_nobodys_error,
     c45_what_was_sent_by_a_kept_connection_is_repeated_if_it_is_safe,
+    c92_the_head_of_an_answer_has_a_hundred_lines_at_most,
 );

@@ -56,7 +56,12 @@ pub fn part_cookies(request: &mut ServiceRequest) {
     if !request.headers().contains_key(COOKIE) {
         return;
     }
-    let parted = cookies::part(request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
+    let mut lines = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
+    let parted = cookies::part(lines.clone());
+    // Nothing but ours in one line, as nearly always: it stays as it is.
+    if parted.others.is_empty() && lines.next() == Some(parted.ours.as_bytes()) && lines.next().is_none() {
+        return;
+    }
     match HeaderValue::from_str(&parted.ours) {
         Ok(ours) if !parted.ours.is_empty() => drop(request.headers_mut().insert(COOKIE, ours)),
         _ => drop(request.headers_mut().remove(COOKIE)),

@@ -24,7 +24,7 @@ pub(super) async fn send(
     is_repeatable: bool,
     mut write: impl FnMut(&Address) -> Option<Request<UpstreamRequestBody>>,
 ) -> Option<Result<Response<AnswerBody>, ForwardError>> {
-    let now = Instant::now();
+    let now = progress.last().into_std();
     let first = route.upstreams.pick(None, now);
     let request = write(first)?;
     let answer = once(client, route, first, progress, request, now).await;

@@ -2,6 +2,7 @@
 
 mod connector;
 mod lines;
+mod together;
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -36,8 +37,6 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const SEND_BUFFER: usize = 256 * 1024;
 const HEADER_LIST: u32 = 64 * 1024;
-/// Lines in the head of an HTTP/1.1 upstream's answer.
-const MAX_HEADERS: usize = 256;
 
 /// Sends requests to upstreams. It follows no redirect, knows no proxy variables and changes no URI.
 #[derive(Clone, Default)]
@@ -197,7 +196,6 @@ fn pooled(
     Ok(Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_LIMIT)
         .pool_timer(TokioTimer::new())
-        .http1_max_headers(MAX_HEADERS)
         .http2_only(protocol == Protocol::H2)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)

@@ -27,7 +27,7 @@ use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 
 use super::store::StoreError;
-use super::{RecordKey, SessionId, SessionKey, SessionRegistry};
+use super::{SessionId, SessionKey, SessionRegistry};
 use crate::cookies;
 use crate::errors::chain;
 use crate::server::Remembered;
@@ -81,38 +81,22 @@ impl SigningKey {
     }
 }
 
-/// The `Cookie` header that a connection brought last, and the secret in it. Nearly every connection brings the same one all its
-/// life, and to verify it costs more than to see that.
-struct Verified {
+/// The `Cookie` header that a connection brought last, the secret in it, and the session that this names, which it does for
+/// ever. Nearly every connection brings the same one all its life, and to read it anew costs more than to see that.
+struct Known {
     cookies: HeaderValue,
     id: SessionId,
-    record_key: RecordKey,
+    session: SessionKey,
 }
 
-impl Verified {
-    /// The secret that a request presents, from what its connection brought before if it is the same.
-    fn by(request: &HttpRequest, key: &SigningKey) -> Option<(SessionId, RecordKey)> {
-        let cookies = request.headers().get(COOKIE)?;
-        let remembered = request.conn_data::<Remembered>();
-        let known = remembered.and_then(|remembered| {
-            remembered.read(|last: &Self| {
-                last.brought(cookies)
-                    .then(|| (last.id.clone(), last.record_key.clone()))
-            })
+impl Known {
+    /// What a connection brought before, if it brings the same again.
+    fn again(remembered: Option<&Remembered>, cookies: &HeaderValue) -> Option<(SessionId, SessionKey)> {
+        let known = remembered?.read(|last: &Self| {
+            last.brought(cookies)
+                .then(|| (last.id.clone(), last.session.clone()))
         });
-        if let Some(Some(known)) = known {
-            return Some(known);
-        }
-        let id = key.presented_in(cookies)?;
-        let record_key = id.record_key();
-        if let Some(remembered) = remembered.filter(|_| cookies.len() <= LONGEST_REMEMBERED) {
-            remembered.keep(Self {
-                cookies: cookies.clone(),
-                id: id.clone(),
-                record_key: record_key.clone(),
-            });
-        }
-        Some((id, record_key))
+        known?
     }
 
     /// Connections of a gateway carry the requests of many people: how long the comparison takes tells nothing of the header before
@@ -152,21 +136,37 @@ pub enum Presented {
 impl Presented {
     /// Reads the cookie of a request, and asks which session it names.
     pub async fn read(request: &HttpRequest, key: &SigningKey, registry: &SessionRegistry) -> Self {
-        let Some((id, record_key)) = Verified::by(request, key) else {
+        let headers = request.headers();
+        let Some(cookies) = headers.get(COOKIE) else {
             return Self::Nothing;
         };
-        match registry.session_of(&record_key).await {
-            Ok(None) => Self::Nothing,
-            Ok(Some(session)) => {
-                request.extensions_mut().insert(Named(session.clone()));
-                let agent = UserAgent(request.headers().get(USER_AGENT).cloned());
-                Self::Ticket(id, session, agent)
+        let remembered = request.conn_data::<Remembered>();
+        let (id, session) = if let Some(known) = Known::again(remembered, cookies) {
+            known
+        } else {
+            let Some(id) = key.presented_in(cookies) else {
+                return Self::Nothing;
+            };
+            let session = match registry.session_of(&id.record_key()).await {
+                Ok(None) => return Self::Nothing,
+                Ok(Some(session)) => session,
+                Err(error) => {
+                    report(&error, "a ticket could not be looked up");
+                    return Self::Outage;
+                }
+            };
+            if let Some(remembered) = remembered.filter(|_| cookies.len() <= LONGEST_REMEMBERED) {
+                remembered.keep(Known {
+                    cookies: cookies.clone(),
+                    id: id.clone(),
+                    session: session.clone(),
+                });
             }
-            Err(error) => {
-                report(&error, "a ticket could not be looked up");
-                Self::Outage
-            }
-        }
+            (id, session)
+        };
+        request.extensions_mut().insert(Named(session.clone()));
+        let agent = UserAgent(headers.get(USER_AGENT).cloned());
+        Self::Ticket(id, session, agent)
     }
 
     /// The session that a ticket names.

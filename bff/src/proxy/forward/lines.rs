@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::http1::{SendRequest, handshake};
 
 use super::connector::Connector;
-use super::{ConnectError, ForwardError, IDLE_LIMIT, MAX_HEADERS};
+use super::together::Together;
+use super::{ConnectError, ForwardError, IDLE_LIMIT};
 use crate::proxy::body::UpstreamRequestBody;
 
 /// How often those are looked for that have rested for too long.
@@ -80,9 +81,7 @@ impl Lines {
 
     async fn connect(&self) -> Result<Line, ConnectError> {
         let stream = self.connector.connect().await?;
-        let mut builder = Builder::new();
-        builder.max_headers(MAX_HEADERS);
-        let (line, connection) = builder.handshake(stream).await?;
+        let (line, connection) = handshake(Together(stream)).await?;
         // What it ends with is told by whatever was under way.
         tokio::spawn(connection.map(drop));
         Ok(line)
