@@ -136,6 +136,12 @@ fn each_check_has_its_test() {
 }
 
 #[test]
+fn stories_of_the_auth_server_call_nothing_of_its_library() {
+    let libraries = ["auth_server", "bff", "e2e"];
+    assert_none(&checks::AUTH_SERVER.stories_stay_outside(&workspace(), &libraries));
+}
+
+#[test]
 fn the_lock_file_holds_no_dependency_that_policy_forbids() {
     assert_none(&dependencies::forbidden(&workspace()));
 }

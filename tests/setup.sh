@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: PostgreSQL, Redis, nginx, Apache with mod_auth_openidc, Chromium with its
-# driver, and of npm: oidc-provider, openid-client, grpc-js and vite. `tests/setup.sh bench` adds wrk for the benchmarks.
+# Installs what the tests need and this machine lacks: PostgreSQL, Redis, nginx, Apache with mod_auth_openidc, libfaketime, Chromium
+# with its driver, and of npm: oidc-provider, openid-client, grpc-js and vite. `tests/setup.sh bench` adds wrk for the benchmarks.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,6 +31,7 @@ need nginx nginx-light
 need apache2 apache2
 # Debian keeps its programs out of the path, by version.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need initdb postgresql
+ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || packages+=(libfaketime) # for programs whose clock tests move
 [ -e /usr/share/fonts/truetype/nanum ] || packages+=(fonts-nanum) # for pictures of Korean pages
 [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || packages+=(libapache2-mod-auth-openidc)
 if [ "${1:-}" = bench ]; then

@@ -7,7 +7,9 @@ use std::path::Path;
 /// A page of lines, each with an id, and the tests whose names begin with these ids.
 pub(crate) struct Page {
     path: &'static str,
-    /// Where its tests are.
+    /// Where each line has a test, which looks at the program from outside.
+    stories: &'static str,
+    /// Where it may have others.
     folders: &'static [&'static str],
     /// The kinds of lines: a test whose name begins like one of these is about a line.
     kinds: &'static [&'static str],
@@ -16,6 +18,7 @@ pub(crate) struct Page {
 /// What is checked of the auth server.
 pub(crate) const AUTH_SERVER: Page = Page {
     path: "docs/auth-server-checks.md",
+    stories: "tests/auth-server",
     folders: &["auth-server/src", "auth-server/tests"],
     kinds: &[
         "at", "authz", "bcl", "cc", "disc", "idt", "int", "jwks", "login", "logout", "rev", "rt", "token",
@@ -26,7 +29,8 @@ pub(crate) const AUTH_SERVER: Page = Page {
 /// What is checked of the resource server.
 pub(crate) const RESOURCE_SERVER: Page = Page {
     path: "docs/resource-server-checks.md",
-    folders: &["resource-server/src", "resource-server/tests"],
+    stories: "resource-server/tests",
+    folders: &["resource-server/src"],
     kinds: &["rs"],
 };
 
@@ -34,19 +38,40 @@ impl Page {
     /// Finds lines without a test, and tests whose line is not in the page.
     pub(crate) fn lines_and_tests_agree(&self, workspace: &Path) -> Vec<String> {
         let promised = promised(&self.text(workspace));
-        let mut kept = BTreeSet::new();
-        for folder in self.folders {
+        let lines_in = |folder: &str| {
+            let mut found = BTreeSet::new();
             each_source(&workspace.join(folder), &mut |text| {
-                kept.extend(text.lines().filter_map(|code| self.line_of(code)));
+                found.extend(text.lines().filter_map(|code| self.line_of(code)));
             });
-        }
-        let page = self.path;
-        let untested = promised.difference(&kept);
+            found
+        };
+        let told = lines_in(self.stories);
+        let elsewhere = self.folders.iter().flat_map(|folder| lines_in(folder));
+        let kept = told.iter().cloned().chain(elsewhere).collect::<BTreeSet<_>>();
+        let (page, stories) = (self.path, self.stories);
+        let untold = promised.difference(&told);
         let unknown = kept.difference(&promised);
-        untested
-            .map(|line| format!("`{line}_…`: {page} promises it, and no test has that name"))
+        untold
+            .map(|line| format!("`{line}_…`: {page} promises it, and no test in {stories} has that name"))
             .chain(unknown.map(|line| format!("`{line}_…`: a test has that name, and {page} no such line")))
             .collect()
+    }
+
+    /// Finds stories that reach for what they look at from outside: a library of this workspace that they may not name.
+    pub(crate) fn stories_stay_outside(&self, workspace: &Path, libraries: &[&str]) -> Vec<String> {
+        let mut findings = Vec::new();
+        each_source(&workspace.join(self.stories), &mut |text| {
+            for library in libraries {
+                let called = text.lines().find(|line| {
+                    line.contains(&format!("{library}::")) && !line.trim_start().starts_with("//")
+                });
+                findings.extend(
+                    called
+                        .map(|line| format!("{}: a story names {library}: `{}`", self.stories, line.trim())),
+                );
+            }
+        });
+        findings
     }
 
     /// Finds tests that the page names for the faults of others, and that are nowhere.

@@ -11,18 +11,16 @@ mod dev_server;
 mod sessions;
 mod streams;
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use e2e::chromium::Chromium;
 use e2e::leash::Leashed;
+use e2e::program;
 use e2e::secrets::Secrets;
 use e2e::stack::SESSION_COOKIE;
 use e2e::story;
 use e2e::wait::within_patience;
 use e2e::wire::Passed;
-use serde_json::Value;
 use tempfile::TempDir;
 
 const AT_ONCE: Duration = Duration::from_secs(20);
@@ -290,6 +288,7 @@ struct Demo {
 
 impl Demo {
     async fn start() -> Self {
+        let build = || program::built_for("run", "demo");
         let program = tokio::task::spawn_blocking(build).await.unwrap();
         let data = TempDir::new().unwrap();
         let mut arguments = [
@@ -323,41 +322,4 @@ impl Demo {
             _data: data,
         }
     }
-}
-
-/// Builds the demo as `cargo test` builds it for its own tests. `cargo build` would leave out the features that tests
-/// add, and build the workspace and half of its dependencies once more.
-fn build() -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "test",
-            "--workspace",
-            "--no-run",
-            "--test",
-            "run",
-            "--message-format",
-            "json-render-diagnostics",
-        ])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let messages = String::from_utf8(output.stdout).unwrap();
-    let executable = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find_map(|message| {
-            let is_demo = message["target"]["name"] == "demo"
-                && message["target"]["kind"] == serde_json::json!(["bin"]);
-            message["executable"]
-                .as_str()
-                .filter(|_| is_demo)
-                .map(PathBuf::from)
-        });
-    executable.expect("cargo says where the demo is")
 }

@@ -35,6 +35,7 @@ pub mod misfits;
 pub mod operator;
 pub mod peer;
 pub mod process;
+pub mod program;
 pub mod raw;
 pub mod redis;
 pub mod relay;

@@ -13,8 +13,8 @@ mod metrics;
 #[cfg(unix)]
 mod nodes;
 mod races;
-#[path = "../http/harness/receiver.rs"]
-#[expect(dead_code, reason = "the tests over HTTP use all of it")]
+#[path = "../support/receiver.rs"]
+#[expect(dead_code, reason = "`tests/auth-server` uses all of it")]
 mod receiver;
 mod session;
 mod user;

@@ -22,7 +22,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Digest;
 
 #[path = "../../../tests/support/postgres.rs"]
-#[allow(dead_code, reason = "the tests over HTTP use more of it")]
+#[allow(dead_code, reason = "`tests/auth-server` uses more of it")]
 mod server;
 
 #[path = "tests/ends.rs"]

@@ -1,15 +1,13 @@
 //! Which ends are told, to whom, and in which words.
 
-use auth_server::operator::{WhichSessions, WhichUser};
 use reqwest::Method;
 use resource_server::time::Clock as _;
-use secrecy::SecretString;
 
 use super::{
     TOLD, client, exchange, refresh, request, settings, sid, sign_out, signed_in, start, until,
     until_all_is_done,
 };
-use crate::harness::{Browser, Receiver, Server, authorization, peek};
+use crate::harness::{Browser, Receiver, Server, authorization, faults_of, peek};
 
 #[tokio::test]
 async fn bcl_1_a_sign_out_is_told_by_a_well_formed_logout_token() {
@@ -94,7 +92,6 @@ async fn every_client_of_the_session_is_told_and_nobody_else() {
 async fn whoever_ends_a_sign_in_its_clients_are_told() {
     let mut receiver = Receiver::start();
     let server = start(&receiver).await;
-    let administration = server.administration().await;
     let mut ended = Vec::new();
 
     // Another user signs in over it.
@@ -106,8 +103,7 @@ async fn whoever_ends_a_sign_in_its_clients_are_told() {
     // An operator ends it.
     let (_browser, tokens) = signed_in(&server, "alice").await;
     let its = sid(&tokens);
-    let ending = administration.end_sessions(WhichSessions::Sid(&its));
-    assert_eq!(ending.await.unwrap(), 1);
+    assert_eq!(server.end_sessions(&[&format!("--sid={its}")]).await, 1);
     ended.push(its);
 
     // The user changes the password in that browser.
@@ -120,18 +116,13 @@ async fn whoever_ends_a_sign_in_its_clients_are_told() {
 
     // An operator changes the password.
     let (_browser, tokens) = signed_in(&server, "alice").await;
-    let sub = peek(&tokens.id_token).1["sub"].as_str().unwrap().to_owned();
-    let alice = administration.user(WhichUser::Id(&sub)).await.unwrap().user;
-    let password = SecretString::from(crate::harness::PASSWORD);
-    administration
-        .change_password(&alice, password, true)
-        .await
-        .unwrap();
+    server.reset_password_of_alice(crate::harness::PASSWORD).await;
     ended.push(sid(&tokens));
 
     // An operator disables the user.
     let (_browser, tokens) = signed_in(&server, "alice").await;
-    assert_eq!(administration.disable_user(&sub).await.unwrap(), 1);
+    let told = server.operator(&["user", "disable", "alice"]).await;
+    assert_eq!(told[0]["sessions_ended"], 1);
     ended.push(sid(&tokens));
 
     let mut told = Vec::new();
@@ -144,7 +135,6 @@ async fn whoever_ends_a_sign_in_its_clients_are_told() {
     assert_eq!(told, ended);
     until_all_is_done(&server).await;
     assert_eq!(receiver.left(), 0);
-    administration.close().await;
 }
 
 #[tokio::test]
@@ -242,25 +232,17 @@ async fn a_session_that_ran_out_is_not_told_but_can_still_be_ended() {
         .assert_returned_error(&server, "login_required");
 
     // Here nothing is left of it, but who knows how long the client's own session lasts.
-    let administration = server.administration().await;
     let sub = peek(&tokens.id_token).1["sub"].as_str().unwrap().to_owned();
-    let listed = administration
-        .sessions(WhichSessions::OfUser(&sub), None)
-        .await
-        .unwrap();
+    let of_user = format!("--user-id={sub}");
+    let listed = server.operator(&["session", "list", &of_user]).await;
     assert!(listed.is_empty());
     let database = server.open_database().await;
     until(&database, "SELECT count(*) FROM logout_outbox", 0).await;
-    let ended = administration
-        .end_sessions(WhichSessions::OfUser(&sub))
-        .await
-        .unwrap();
-    assert_eq!(ended, 1);
+    assert_eq!(server.end_sessions(&[&of_user]).await, 1);
     assert_eq!(
         peek(receiver.next().await.token()).1["sid"],
         sid(&tokens).as_str()
     );
-    administration.close().await;
 }
 
 #[tokio::test]
@@ -321,19 +303,15 @@ async fn a_client_that_is_not_registered_for_it_any_more_is_not_told() {
     until_all_is_done(&server).await;
 }
 
-#[test]
-fn a_registered_address_has_to_be_one() {
-    let faults = |client: &str| {
-        let toml = format!("issuer = \"https://op.example\"\n{client}");
-        let faults = auth_server::Config::parse(&toml, &|_| Some("a secret of sixteen".to_owned()));
-        faults.err().map(|faults| faults.to_string()).unwrap_or_default()
-    };
+#[tokio::test]
+async fn a_registered_address_has_to_be_one() {
+    let faults = async |client: &str| faults_of(&format!("issuer = \"https://op.example\"\n{client}")).await;
     for good in [
         "https://a.example/bc?x=1",
         "http://127.0.0.1:8080/bc",
         "http://localhost/bc",
     ] {
-        assert_eq!(faults(&client("a", good)), "", "{good}");
+        assert_eq!(faults(&client("a", good)).await, "", "{good}");
     }
     for bad in [
         "http://a.example/bc",
@@ -343,13 +321,19 @@ fn a_registered_address_has_to_be_one() {
         "javascript:1",
     ] {
         assert!(
-            faults(&client("a", bad)).contains("client[0].backchannel_logout_uri"),
+            faults(&client("a", bad))
+                .await
+                .contains("client[0].backchannel_logout_uri"),
             "{bad}"
         );
     }
     let without_uri = client("a", "https://a.example/").replace("backchannel_logout_uri", "#");
-    assert!(faults(&without_uri).contains("backchannel_logout_session_required"));
+    assert!(
+        faults(&without_uri)
+            .await
+            .contains("backchannel_logout_session_required")
+    );
     let without_openid =
         client("a", "https://a.example/").replace("\"openid\", \"offline_access\"", "\"notes\"");
-    assert!(faults(&without_openid).contains("the scope openid"));
+    assert!(faults(&without_openid).await.contains("the scope openid"));
 }

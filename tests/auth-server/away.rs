@@ -130,7 +130,7 @@ async fn connections_that_fall_silent_keep_no_node_from_what_changes() {
     let server = Server::start_below("", &settings(&receiver.uri, None)).await;
     let database = server.open_database().await;
     let (server, line) = Line::before(server).await;
-    let secret = add(&server, &server.administration().await, WORKER).await;
+    let secret = add(&server, WORKER).await;
     server.advance(1);
     assert_eq!(worker(&server, &secret).await, 200);
     let kid = kids(&server).await.remove(0);
@@ -146,10 +146,8 @@ async fn connections_that_fall_silent_keep_no_node_from_what_changes() {
     until(&database, waiting, 1).await;
     line.forget();
     holding.rollback().await.unwrap();
-    let administration = server.administration().await;
-    let config = server.operator_config();
-    administration.disable_client(&config, "worker").await.unwrap();
-    administration.withdraw_signing_keys(&[&kid]).await.unwrap();
+    server.end_client(&["disable", "worker"]).await;
+    server.operator(&["key", "withdraw", "--", &kid]).await;
     sqlx::query("INSERT INTO logout_outbox VALUES ('s', 'told', 'u', 0, 0, 0)")
         .execute(&database)
         .await

@@ -1,13 +1,8 @@
-use auth_server::operator::WhichUser;
-
 use crate::harness::{Browser, PASSWORD, Server, app_authorization, authorization};
 
 /// Disables alice beside the running server.
 pub(crate) async fn disable_alice(server: &Server) {
-    let administration = server.administration().await;
-    let alice = administration.user(WhichUser::Name("alice")).await.unwrap();
-    administration.disable_user(&alice.user.id).await.unwrap();
-    administration.close().await;
+    server.operator(&["user", "disable", "alice"]).await;
 }
 
 #[tokio::test]

@@ -182,10 +182,9 @@ async fn x_17_an_issuer_with_a_path_has_both_well_known_forms() {
     let server = Server::start_below("/tenant", "").await;
     let metadata = server.get("/.well-known/openid-configuration").await.json();
     assert_eq!(metadata["issuer"], server.issuer.as_str());
-    assert_eq!(metadata["token_endpoint"], server.url("/token"));
+    assert_eq!(metadata["token_endpoint"], server.public_url("/token"));
 
-    let origin = server.issuer.strip_suffix("/tenant").unwrap();
-    let url = format!("{origin}/.well-known/oauth-authorization-server/tenant");
+    let url = server.url_at_root("/.well-known/oauth-authorization-server/tenant");
     let other = reqwest::get(url).await.unwrap().text().await.unwrap();
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&other).unwrap(),

@@ -54,9 +54,9 @@ async fn assert_nobody_noticed(server: &Server, tokens: &Tokens) {
 }
 
 async fn withdraw(server: &Server, kids: &[&str]) {
-    let administration = server.administration().await;
-    administration.withdraw_signing_keys(kids).await.unwrap();
-    administration.close().await;
+    server
+        .operator(&[&["key", "withdraw", "--"], kids].concat())
+        .await;
     server.advance(1);
 }
 
@@ -187,9 +187,9 @@ async fn a_withdrawal_counts_although_another_key_is_damaged() {
     // The server has opened it when it was whole; no other can.
     let after = server.refresh(&tokens.refresh_token).await.tokens();
     assert_eq!(kid_of(&after.access_token), keys[1]);
-    assert!(server.start_again_beside().await.is_err());
+    assert!(server.start_again().await.is_err());
     withdraw(&server, &[&keys[1]]).await;
-    server.start_again_beside().await.unwrap();
+    server.start_again().await.unwrap();
     let after = server.refresh(&after.refresh_token).await.tokens();
     assert_nobody_noticed(&server, &after).await;
 }
@@ -201,8 +201,8 @@ async fn every_key_may_be_withdrawn_and_the_key_file_be_another() {
     let keys = key_set(&server).await;
     std::fs::remove_file(server.file("keys.json")).unwrap();
     // Whoever starts with another root key is told so, and signs nothing.
-    let refused = server.start_again_beside().await.unwrap_err();
-    assert!(format!("{refused:#}").contains("does not open"), "{refused:#}");
+    let refused = server.start_again().await.unwrap_err();
+    assert!(refused.contains("does not open"), "{refused}");
 
     withdraw(&server, &keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let server = server.restarted().await;
@@ -220,15 +220,10 @@ async fn withdrawals_and_rotations_that_race_leave_one_key_that_signs() {
     for round in 0..5 {
         let keys = key_set(&here).await;
         here.advance(90 * DAY);
-        let administration = here.administration().await;
-        let kids = [keys[0].as_str()];
-        let withdrawals = join_all((0..4).map(|_| administration.withdraw_signing_keys(&kids)));
+        let words = ["key", "withdraw", "--", &keys[0]];
+        let withdrawals = join_all((0..4).map(|_| here.operator(&words)));
         let tokens = join_all((0..10).map(|n| service_token([&here, &there][n % 2])));
-        let (withdrawals, _) = futures_util::future::join(withdrawals, tokens).await;
-        for withdrawn in withdrawals {
-            withdrawn.unwrap();
-        }
-        administration.close().await;
+        futures_util::future::join(withdrawals, tokens).await;
         here.advance(1);
         assert!(!key_set(&there).await.contains(&keys[0]), "round {round}");
         assert_eq!(key_set(&here).await, key_set(&there).await);
@@ -242,14 +237,12 @@ async fn withdrawals_and_rotations_that_race_leave_one_key_that_signs() {
 async fn an_operator_rotates_no_sooner_than_verifiers_can_know() {
     let server = Server::start().await;
     let first = key_set(&server).await;
-    let administration = server.administration().await;
     server.advance(ANNOUNCED_FOR - 1);
-    let refused = administration.rotate_signing_keys(None).await.unwrap_err();
-    assert!(refused.to_string().contains("2027-01-15T09:06:00Z"), "{refused}");
+    let refused = server.operator_refused(&["key", "rotate"], "").await;
+    assert!(refused.contains("2027-01-15T09:06:00Z"), "{refused}");
     server.advance(1);
-    let changes = administration.rotate_signing_keys(None).await.unwrap();
+    let changes = server.operator(&["key", "rotate"]).await;
     assert_eq!(changes.len(), 3, "{changes:?}");
-    administration.close().await;
     server.advance(1);
     assert_eq!(kid_of(&service_token(&server).await), first[1]);
     // The next one is young again.

@@ -1,7 +1,10 @@
-//! The server from outside: started in this process on a port of the system's choice, spoken to over HTTP only.
+//! The auth server from outside: the program as it is built, with a configuration file, in processes of its own; spoken to
+//! over HTTP only, and looked after by the commands that operators have.
 //!
-//! Time stands still unless a test moves it. Each response passes through [`harness`], which checks what has to hold
-//! for all of them.
+//! Nothing of its library is called here. Time stands still unless a story moves it: the program reads the system's clock,
+//! and libfaketime stands before that. Each response passes through [`harness`], which checks what has to hold for all
+//! of them. Some stories open the database beside the server, to break it, to look for secrets in it, or to count what
+//! is left.
 
 #![expect(
     clippy::unwrap_used,

@@ -332,7 +332,7 @@ async fn a_client_that_has_to_push_is_not_answered_otherwise() {
     );
     assert_eq!(
         metadata["pushed_authorization_request_endpoint"],
-        server.url("/par")
+        server.public_url("/par")
     );
 }
 
@@ -344,7 +344,7 @@ async fn a_pushed_request_posted_from_another_site_waits_for_the_cookies() {
     let request = by_name("bff", &pushed(&server, BFF, &authorization()).await);
     let post = server.request(Method::POST, "/authorize").form(request.form());
     let answer = server.send(post.header("sec-fetch-site", "cross-site")).await;
-    assert_eq!(answer.location().as_str(), server.url(&request.path()));
+    assert_eq!(answer.location().as_str(), server.public_url(&request.path()));
     browser.authorize(&request).await.code();
 }
 

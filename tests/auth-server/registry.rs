@@ -1,10 +1,6 @@
 //! Clients of the database, beside those of the configuration file.
 
-use std::time::Duration;
-
-use auth_server::operator::{Administration, ClientError, MadeSecret};
 use futures_util::future::join_all;
-use secrecy::ExposeSecret as _;
 
 use crate::harness::{
     Answer, Authorization, Browser, Credentials, SECRET, Server, Tokens, authorization, exchange_form,
@@ -39,16 +35,9 @@ scopes = ["openid", "offline_access"]
 
 const OWN: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
-#[expect(clippy::disallowed_methods, reason = "a test may look")]
-fn text(made: &MadeSecret) -> String {
-    made.secret.expose_secret().to_owned()
-}
-
-pub(crate) async fn add(server: &Server, administration: &Administration, settings: &str) -> String {
-    let added = administration
-        .add_client(&server.operator_config(), settings)
-        .await;
-    text(&added.unwrap().1.unwrap())
+/// Adds a client that needs a secret.
+pub(crate) async fn add(server: &Server, settings: &str) -> String {
+    server.add_client(settings).await.expect("a secret")
 }
 
 pub(crate) async fn worker(server: &Server, secret: &str) -> u16 {
@@ -83,9 +72,8 @@ fn refresh_form(token: &str) -> [(&str, &str); 2] {
 async fn a_client_that_is_added_is_known_to_every_node_within_a_second() {
     let here = Server::start().await;
     let there = here.beside().await;
-    let administration = here.administration().await;
     assert_eq!(worker(&here, SECRET).await, 401);
-    let secret = add(&here, &administration, WORKER).await;
+    let secret = add(&here, WORKER).await;
     assert_eq!(secret.len(), 43, "256 bits");
     here.advance(1);
     for server in [&here, &there] {
@@ -101,15 +89,11 @@ async fn a_client_that_is_added_is_known_to_every_node_within_a_second() {
 #[tokio::test]
 async fn secrets_overlap_and_are_taken_away() {
     let server = Server::start().await;
-    let administration = server.administration().await;
-    let config = server.operator_config();
-    let first = add(&server, &administration, WORKER).await;
-    let minute = Some(Duration::from_secs(60));
-    let made = administration
-        .add_client_secret(&config, "worker", None, minute)
-        .await
-        .unwrap();
-    let second = text(&made);
+    let first = add(&server, WORKER).await;
+    let words = ["client", "secret", "add", "worker", "--others-end-in", "60s"];
+    let made = server.operator(&words).await.remove(0);
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let (id, second) = (text("id"), text("secret"));
     server.advance(1);
     assert_eq!(worker(&server, &first).await, 200);
     assert_eq!(worker(&server, &second).await, 200);
@@ -119,14 +103,12 @@ async fn secrets_overlap_and_are_taken_away() {
     assert_eq!(worker(&server, &first).await, 401);
     assert_eq!(worker(&server, &second).await, 200);
 
-    let record = administration.client(&config, "worker").await.unwrap();
-    assert_eq!(record.secrets.len(), 2);
-    let unknown = administration.remove_client_secret(&config, "worker", "x").await;
-    assert!(matches!(unknown, Err(ClientError::NoSuchSecret)));
-    administration
-        .remove_client_secret(&config, "worker", &made.id)
-        .await
-        .unwrap();
+    let record = server.operator(&["client", "show", "worker"]).await;
+    assert_eq!(record[0]["secrets"].as_array().unwrap().len(), 2);
+    let remove = ["client", "secret", "remove", "--", "worker"];
+    let unknown = server.operator_refused(&[&remove[..], &["x"]].concat(), "").await;
+    assert!(unknown.contains("no such secret"), "{unknown}");
+    server.operator(&[&remove[..], &[&id]].concat()).await;
     server.advance(1);
     assert_eq!(worker(&server, &second).await, 401);
 }
@@ -134,16 +116,14 @@ async fn secrets_overlap_and_are_taken_away() {
 #[tokio::test]
 async fn disabling_a_client_ends_its_grants_at_once_and_enabling_revives_none() {
     let server = Server::start().await;
-    let administration = server.administration().await;
-    let config = server.operator_config();
-    let secret = add(&server, &administration, PORTAL).await;
+    let secret = add(&server, PORTAL).await;
     server.advance(1);
     let tokens = portal_tokens(&server, &secret).await;
     let bff = server.tokens().await;
     let on_its_way = portal_code(&server).await.code();
     assert_eq!(server.user_info(&tokens.access_token).await.status, 200);
 
-    assert_eq!(administration.disable_client(&config, "portal").await.unwrap(), 1);
+    assert_eq!(server.end_client(&["disable", "portal"]).await, 1);
     let portal = Credentials::Basic("portal", &secret);
     // No node has looked yet: what ended is ended all the same.
     let refused = server.token(portal, &refresh_form(&tokens.refresh_token)).await;
@@ -160,9 +140,9 @@ async fn disabling_a_client_ends_its_grants_at_once_and_enabling_revives_none() 
     refused.assert_oauth_error(401, "invalid_client");
     let unknown = Browser::new(&server).authorize(&portal_request()).await;
     unknown.assert_page(400, "not known here");
-    assert_eq!(administration.disable_client(&config, "portal").await.unwrap(), 0);
+    assert_eq!(server.end_client(&["disable", "portal"]).await, 0);
 
-    administration.enable_client(&config, "portal").await.unwrap();
+    server.operator(&["client", "enable", "portal"]).await;
     server.advance(1);
     let refused = server.token(portal, &refresh_form(&tokens.refresh_token)).await;
     refused.assert_oauth_error(400, "invalid_grant");
@@ -170,7 +150,7 @@ async fn disabling_a_client_ends_its_grants_at_once_and_enabling_revives_none() 
     let refused = server.token(portal, &exchange_form(&late)).await;
     refused.assert_oauth_error(400, "invalid_grant");
     let fresh = portal_tokens(&server, &secret).await;
-    administration.enable_client(&config, "portal").await.unwrap();
+    server.operator(&["client", "enable", "portal"]).await;
     let kept = server.token(portal, &refresh_form(&fresh.refresh_token)).await;
     assert_eq!(kept.status, 200, "enabling who is enabled ends nothing");
     assert_eq!(server.refresh(&bff.refresh_token).await.status, 200);
@@ -179,9 +159,7 @@ async fn disabling_a_client_ends_its_grants_at_once_and_enabling_revives_none() 
 #[tokio::test]
 async fn removing_a_client_ends_all_of_it() {
     let server = Server::start().await;
-    let administration = server.administration().await;
-    let config = server.operator_config();
-    let secret = add(&server, &administration, PORTAL).await;
+    let secret = add(&server, PORTAL).await;
     server.advance(1);
     let tokens = portal_tokens(&server, &secret).await;
     let database = server.open_database().await;
@@ -192,13 +170,16 @@ async fn removing_a_client_ends_all_of_it() {
     .execute(&database)
     .await
     .unwrap();
-    assert_eq!(administration.remove_client(&config, "portal").await.unwrap(), 1);
+    let remove = ["remove", "portal", "--yes"];
+    assert_eq!(server.end_client(&remove).await, 1);
     let consents = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM consent");
     assert_eq!(consents.fetch_one(&database).await.unwrap(), 0);
-    let again = administration.remove_client(&config, "portal").await;
-    assert!(matches!(again, Err(ClientError::NoSuchClient(_))));
+    let again = server
+        .operator_refused(&[&["client"], &remove[..]].concat(), "")
+        .await;
+    assert!(again.contains("there is no client"), "{again}");
     // Another client of that id has nothing of the former one.
-    let other = add(&server, &administration, PORTAL).await;
+    let other = add(&server, PORTAL).await;
     server.advance(1);
     let with = |secret| Credentials::Basic("portal", secret);
     let form = refresh_form(&tokens.refresh_token);
@@ -216,9 +197,7 @@ async fn removing_a_client_ends_all_of_it() {
 async fn fifty_refreshes_over_two_servers_while_a_client_is_disabled_leave_no_grant() {
     let here = Server::start().await;
     let there = here.beside().await;
-    let administration = here.administration().await;
-    let config = here.operator_config();
-    let secret = add(&here, &administration, PORTAL).await;
+    let secret = add(&here, PORTAL).await;
     here.advance(1);
     let mut codes = Vec::new();
     let mut browser = Browser::new(&here);
@@ -232,14 +211,10 @@ async fn fifty_refreshes_over_two_servers_while_a_client_is_disabled_leave_no_gr
         let server = [&here, &there][n % 2];
         async move { server.token(portal, &exchange_form(code)).await }
     });
-    let (answers, ended) = futures_util::future::join(
-        join_all(exchanges),
-        administration.disable_client(&config, "portal"),
-    )
-    .await;
-    ended.unwrap();
+    let disabled = here.end_client(&["disable", "portal"]);
+    let (answers, _) = futures_util::future::join(join_all(exchanges), disabled).await;
     here.advance(1);
-    administration.enable_client(&config, "portal").await.unwrap();
+    here.operator(&["client", "enable", "portal"]).await;
     here.advance(1);
     for answer in answers.iter().filter(|answer| answer.status == 200) {
         let form = [
@@ -254,15 +229,13 @@ async fn fifty_refreshes_over_two_servers_while_a_client_is_disabled_leave_no_gr
 #[tokio::test]
 async fn what_is_added_obeys_the_rules_of_the_file_and_has_an_id_of_its_own() {
     let server = Server::start().await;
-    let administration = server.administration().await;
-    let config = server.operator_config();
-    let added = |settings: &'static str| administration.add_client(&config, settings);
-    let in_file = added("id = \"bff\"\nredirect_uris = [\"https://a.example/\"]").await;
-    assert!(matches!(in_file, Err(ClientError::InFile(id)) if id == "bff"));
-    let faults = added("id = \"x\"\ncolour = \"red\"\nsecret_env = \"S\"\ngrants = [\"password\"]")
-        .await
-        .unwrap_err()
-        .to_string();
+    let refused = async |settings: &str| server.operator_refused(&["client", "add", "-"], settings).await;
+    let in_file = refused("id = \"bff\"\nredirect_uris = [\"https://a.example/\"]").await;
+    assert!(
+        in_file.contains("\"bff\" is in the configuration file"),
+        "{in_file}"
+    );
+    let faults = refused("id = \"x\"\ncolour = \"red\"\nsecret_env = \"S\"\ngrants = [\"password\"]").await;
     for fault in [
         "colour: is not a known key",
         "secret_env: must not be set",
@@ -270,17 +243,16 @@ async fn what_is_added_obeys_the_rules_of_the_file_and_has_an_id_of_its_own() {
     ] {
         assert!(faults.contains(fault), "{faults}");
     }
-    add(&server, &administration, WORKER).await;
-    assert!(matches!(added(WORKER).await, Err(ClientError::Taken(_))));
+    add(&server, WORKER).await;
+    let taken = refused(WORKER).await;
+    assert!(taken.contains("a client \"worker\" already"), "{taken}");
     let public = "id = \"phone\"\nkind = \"public\"\nredirect_uris = [\"com.example.phone:/cb\"]";
-    let (client, secret) = added(public).await.unwrap();
-    assert!(client.is_public() && secret.is_none());
-    let no = administration
-        .add_client_secret(&config, "phone", None, None)
-        .await;
-    assert!(matches!(no, Err(ClientError::NeedsNoSecret(_))));
-    let no = administration.disable_client(&config, "bff").await;
-    assert!(matches!(no, Err(ClientError::InFile(_))));
+    assert_eq!(server.add_client(public).await, None);
+    let words = ["client", "secret", "add", "phone"];
+    let no = server.operator_refused(&words, "").await;
+    assert!(no.contains("\"phone\" has no secrets"), "{no}");
+    let no = server.operator_refused(&["client", "disable", "bff"], "").await;
+    assert!(no.contains("\"bff\" is in the configuration file"), "{no}");
 }
 
 #[tokio::test]
@@ -292,15 +264,13 @@ async fn a_client_in_both_places_keeps_the_server_from_starting() {
         .await
         .unwrap();
     let refused = server.start_again().await.unwrap_err();
-    assert!(format!("{refused:#}").contains("\"bff\" is in the configuration file and in the database"));
+    assert!(refused.contains("\"bff\" is in the configuration file and in the database"));
 }
 
 #[tokio::test]
 async fn a_client_whose_api_is_described_no_more_is_left_out_and_not_widened() {
     let server = Server::start_below("", SCANS).await;
-    let administration = server.administration().await;
-    let secret = add(&server, &administration, SCANNER).await;
-    administration.close().await;
+    let secret = add(&server, SCANNER).await;
     server.advance(1);
     let scanner = Credentials::Basic("scanner", &secret);
     let token = server.token(scanner, &OWN).await.json();
@@ -309,18 +279,15 @@ async fn a_client_whose_api_is_described_no_more_is_left_out_and_not_widened() {
     let server = server.restarted_with(SCANS, "").await;
     let refused = server.token(scanner, &OWN).await;
     refused.assert_oauth_error(401, "invalid_client");
-    let administration = server.administration().await;
-    let config = server.operator_config();
-    let record = administration.client(&config, "scanner").await.unwrap();
+    let record = server.operator(&["client", "show", "scanner"]).await;
     let said = "audience = \"https://scans.example\": must be the identifier of a [[resource]] or the issuer";
-    let faults = record.client.unwrap_err().to_string();
+    let faults = record[0]["faults"].as_str().unwrap();
     assert!(faults.contains(said), "{faults}");
     let other = SCANNER.replace("scanner", "other");
-    let refused = administration.add_client(&config, &other).await.unwrap_err();
-    assert!(refused.to_string().contains(said), "{refused}");
+    let refused = server.operator_refused(&["client", "add", "-"], &other).await;
+    assert!(refused.contains(said), "{refused}");
     let own = other.replace("https://scans.example", &server.issuer);
-    administration.add_client(&config, &own).await.unwrap();
-    administration.close().await;
+    server.add_client(&own).await;
 
     let described = format!("{SCANS}\n[server]");
     let server = server.restarted_with("[server]", &described).await;

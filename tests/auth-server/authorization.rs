@@ -243,7 +243,10 @@ async fn a_request_posted_from_another_site_is_repeated_as_a_navigation_that_bri
         .request(Method::POST, "/authorize")
         .header("sec-fetch-site", "cross-site");
     let answer = server.send(request.form(authorization().form())).await;
-    assert_eq!(answer.location().as_str(), server.url(&authorization().path()));
+    assert_eq!(
+        answer.location().as_str(),
+        server.public_url(&authorization().path())
+    );
 }
 
 #[tokio::test]

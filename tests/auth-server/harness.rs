@@ -4,28 +4,28 @@ mod answer;
 mod apis;
 mod assertion;
 mod browser;
+mod clock;
 mod database;
 mod old_keys;
+mod operator;
+mod process;
+#[path = "../../auth-server/tests/support/receiver.rs"]
 mod receiver;
-mod start_again;
 
-use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_server::config::{OperatorConfig, StorageConfig};
-use auth_server::operator::Administration;
-use auth_server::user::NewUser;
-use auth_server::{Config, Listeners, Running};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use resource_server::jwks::KeySet;
-use resource_server::time::{Clock, ManualClock, UnixTime};
+use resource_server::time::Clock as _;
 use resource_server::verifier::Verifier;
-use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::AnyPool;
+use tempfile::TempDir;
+use url::Url;
 
 pub(crate) use answer::{Answer, Tokens, peek};
 pub(crate) use apis::{DESK, MAIL_API, NOTES_API};
@@ -33,8 +33,14 @@ pub(crate) use assertion::{ClientKey, KeyHost, encoded, header};
 pub(crate) use browser::{Authorization, Browser, app_authorization, authorization, stranger_authorization};
 pub(crate) use database::Database;
 pub(crate) use old_keys::{OldKeys, signing_input};
+pub(crate) use operator::faults_of;
 pub(crate) use receiver::{Receiver, Reserved};
 
+use clock::StoryClock;
+use process::{Process, fresh_folder};
+
+/// What clients know the server by: a proxy that ends TLS would stand there.
+pub(crate) const ISSUER: &str = "https://op.example";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const SECRET: &str = "a secret: with % and +";
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -44,15 +50,16 @@ pub(crate) const EVERYTHING: &str = "openid profile email offline_access notes:r
 
 /// A running server with the users alice and bob.
 pub(crate) struct Server {
-    running: Running,
+    process: Process,
     pub(crate) issuer: String,
-    /// Where it listens: at the issuer's path, but perhaps at another port.
-    base: String,
+    /// Where it listens: at the issuer's path, but not at its address.
+    base: Url,
     pub(crate) management_url: String,
-    pub(crate) clock: ManualClock,
+    pub(crate) clock: StoryClock,
     http: reqwest::Client,
     toml: String,
-    folder: Arc<tempfile::TempDir>,
+    storage: String,
+    folder: Arc<TempDir>,
 }
 
 impl Server {
@@ -62,51 +69,32 @@ impl Server {
 
     /// Starts with a path in the issuer and with more configuration before the clients.
     pub(crate) async fn start_below(path: &str, settings: &str) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), path, settings).await
+        Self::start_in(fresh_folder(), path, settings).await
     }
 
     /// Starts in a folder that may hold a key file already.
-    pub(crate) async fn start_in(folder: tempfile::TempDir, path: &str, settings: &str) -> Self {
+    pub(crate) async fn start_in(folder: TempDir, path: &str, settings: &str) -> Self {
         let folder = Arc::new(folder);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
-        let clock = ManualClock::new(UnixTime::from_secs(1_800_000_000));
-        let storage = crate::DATABASE.fresh(folder.path().to_str().unwrap()).await;
-        let toml = configuration(&issuer, folder.path().to_str().unwrap(), &storage, settings);
-        let config = Config::parse(&toml, &|_| Some(SECRET.to_owned())).unwrap();
-        for name in ["alice", "bob"] {
-            let user = NewUser {
-                name: name.to_owned(),
-                password: SecretString::from(PASSWORD),
-                email: Some(format!("{name}@example.com")),
-                full_name: Some(format!("{name} <b>Example</b>")),
-            };
-            auth_server::user::add(&config, &clock, user).await.unwrap();
-        }
-        Self::run(issuer, listener, clock, toml, folder).await
+        let clock = StoryClock::in_folder(folder.path());
+        let issuer = format!("{ISSUER}{path}");
+        let storage = crate::DATABASE.fresh(folder.path()).await;
+        let toml = configuration(&issuer, folder.path(), &storage, settings);
+        process::configure(folder.path(), &toml);
+        Self::run(issuer, clock, toml, storage, folder).await
     }
 
     async fn run(
         issuer: String,
-        listener: TcpListener,
-        clock: ManualClock,
+        clock: StoryClock,
         toml: String,
-        folder: Arc<tempfile::TempDir>,
+        storage: String,
+        folder: Arc<TempDir>,
     ) -> Self {
-        let config = Config::parse(&toml, &|_| Some(SECRET.to_owned())).unwrap();
-        let mut base = url::Url::parse(&issuer).unwrap();
-        base.set_port(Some(listener.local_addr().unwrap().port()))
-            .unwrap();
-        let base = base.as_str().trim_end_matches('/').to_owned();
-        let management = TcpListener::bind("127.0.0.1:0").unwrap();
-        let management_url = format!("http://{}", management.local_addr().unwrap());
-        let listeners = Listeners {
-            public: listener,
-            management: Some(management),
-        };
-        let running = auth_server::start(config, listeners, Arc::new(clock.clone()))
-            .await
-            .unwrap();
+        let process = Process::start(folder.path(), &clock).await;
+        let process = process.unwrap_or_else(|said| panic!("it does not start: {said}"));
+        let path = &issuer[ISSUER.len()..];
+        let base = Url::parse(&format!("http://{}{path}", process.address)).unwrap();
+        let management_url = format!("http://{}", process.management_address);
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -114,22 +102,35 @@ impl Server {
             .build()
             .unwrap();
         Self {
-            running,
+            process,
             issuer,
             base,
             management_url,
             clock,
             http,
             toml,
+            storage,
             folder,
         }
     }
 
-    /// Another server, at another port, on the same database, keys and clock, and for the same issuer.
+    /// Another server, in a process of its own, on the same database, keys and clock, and for the same issuer.
     pub(crate) async fn beside(&self) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (clock, folder) = (self.clock.clone(), Arc::clone(&self.folder));
-        Self::run(self.issuer.clone(), listener, clock, self.toml.clone(), folder).await
+        let (toml, storage) = (self.toml.clone(), self.storage.clone());
+        Self::run(self.issuer.clone(), clock, toml, storage, folder).await
+    }
+
+    /// What comes of starting another server beside this one, which is stopped again.
+    ///
+    /// # Errors
+    /// What it complains of.
+    pub(crate) async fn start_again(&self) -> Result<(), String> {
+        Process::start(self.folder.path(), &self.clock)
+            .await?
+            .stop()
+            .await;
+        Ok(())
     }
 
     /// A file of the server's.
@@ -139,15 +140,15 @@ impl Server {
 
     /// Stops the server and starts it again on what it has left, at another port.
     pub(crate) async fn restarted(self) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        self.running.stop().await;
-        Self::run(self.issuer, listener, self.clock, self.toml, self.folder).await
+        self.process.stop().await;
+        Self::run(self.issuer, self.clock, self.toml, self.storage, self.folder).await
     }
 
     /// The same, after its configuration was changed.
     pub(crate) async fn restarted_with(mut self, before: &str, after: &str) -> Self {
         assert!(self.toml.contains(before));
         self.toml = self.toml.replace(before, after);
+        process::configure(self.folder.path(), &self.toml);
         self.restarted().await
     }
 
@@ -156,17 +157,27 @@ impl Server {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
+    /// What clients know it by.
+    pub(crate) fn public_url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+
+    /// Something outside the issuer's path.
+    pub(crate) fn url_at_root(&self, path: &str) -> Url {
+        self.base.join(path).unwrap()
     }
 
     /// The database that the server works on, opened beside it.
     pub(crate) async fn open_database(&self) -> AnyPool {
         sqlx::any::install_default_drivers();
-        let config = OperatorConfig::parse(&self.toml, &|_| None).unwrap();
-        let storage = config.storage();
-        let url = match storage {
-            StorageConfig::Sqlite { path, .. } => format!("sqlite:{}", path.display()),
-            StorageConfig::Postgres(_) => storage.to_string(),
+        let (_, place) = self.storage.split_once(" = ").unwrap();
+        let place = place.trim_matches('"');
+        let url = match crate::DATABASE {
+            Database::Sqlite => format!("sqlite:{place}"),
+            Database::Postgres => place.to_owned(),
         };
         AnyPool::connect(&url).await.unwrap()
     }
@@ -177,21 +188,8 @@ impl Server {
         crate::DATABASE.dump(&database, &self.file("db.sqlite3")).await
     }
 
-    /// The configuration as operators' commands read it.
-    pub(crate) fn operator_config(&self) -> OperatorConfig {
-        OperatorConfig::parse(&self.toml, &|_| None).unwrap()
-    }
-
-    /// The database as operators' commands open it.
-    pub(crate) async fn administration(&self) -> Administration {
-        let config = OperatorConfig::parse(&self.toml, &|_| None).unwrap();
-        Administration::open(&config, Arc::new(self.clock.clone()))
-            .await
-            .unwrap()
-    }
-
     pub(crate) async fn stop(self) {
-        self.running.stop().await;
+        self.process.stop().await;
     }
 
     /// Sends a request as it stands, without cookies.
@@ -288,18 +286,25 @@ impl Server {
     }
 }
 
-fn configuration(issuer: &str, folder: &str, storage: &str, settings: &str) -> String {
+fn configuration(issuer: &str, folder: &Path, storage: &str, settings: &str) -> String {
+    let keys = folder.join("keys.json");
+    let keys = keys.display();
     format!(
         r#"
 issuer = "{issuer}"
 {settings}
+[log]
+format = "json"
+[management]
+listen = "127.0.0.1:0"
 [server]
+listen = "127.0.0.1:0"
 workers = 2
 trusted_proxies = ["127.0.0.1"]
 [storage]
 {storage}
 [keys]
-path = "{folder}/keys.json"
+path = "{keys}"
 
 [[client]]
 id = "bff"

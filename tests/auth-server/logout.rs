@@ -328,7 +328,7 @@ async fn a_logout_may_be_posted() {
         .header("sec-fetch-site", "cross-site")
         .form(&form);
     let navigation = server.send(posted).await.location();
-    assert_eq!(navigation.as_str(), server.url(&end_session(&form)));
+    assert_eq!(navigation.as_str(), server.public_url(&end_session(&form)));
     assert!(is_signed_in(&mut browser).await);
 
     let path = format!("{}?{}", navigation.path(), navigation.query().unwrap());

@@ -302,10 +302,7 @@ async fn an_exchanged_token_ends_with_its_grant() {
                     .await;
             }
             "signed out" => {
-                let administration = server.administration().await;
-                let everybody = auth_server::operator::WhichSessions::All;
-                assert_eq!(administration.end_sessions(everybody).await.unwrap(), 1);
-                administration.close().await;
+                assert_eq!(server.end_sessions(&["--all", "--yes"]).await, 1);
             }
             _ => disable_alice(&server).await,
         }

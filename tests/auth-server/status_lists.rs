@@ -204,18 +204,13 @@ async fn a_list_is_signed_anew_in_time_and_by_the_key_that_signs() {
     assert_eq!(seen, 5, "half an hour each");
 
     let kid = |answer: &Answer| peek(&answer.body).0["kid"].as_str().unwrap().to_owned();
-    let administration = server.administration().await;
-    administration.rotate_signing_keys(None).await.unwrap();
+    server.operator(&["key", "rotate"]).await;
     server.advance(1);
     let rotated = server.get("/statuslists/0").await;
     read(&server, &rotated).await;
     assert_ne!(kid(&rotated), kid(&first));
     let compromised = kid(&rotated);
-    administration
-        .withdraw_signing_keys(&[&compromised])
-        .await
-        .unwrap();
-    administration.close().await;
+    server.operator(&["key", "withdraw", "--", &compromised]).await;
     server.advance(1);
     let anew = server.get("/statuslists/0").await;
     read(&server, &anew).await;

@@ -254,7 +254,10 @@ async fn int_4_tokens_are_active_until_the_second_of_their_expiry() {
 async fn the_metadata_names_the_endpoint_and_how_to_authenticate() {
     let server = Server::start().await;
     let metadata = server.get("/.well-known/openid-configuration").await.json();
-    assert_eq!(metadata["introspection_endpoint"], server.url("/introspect"));
+    assert_eq!(
+        metadata["introspection_endpoint"],
+        server.public_url("/introspect")
+    );
     assert_eq!(
         metadata["introspection_endpoint_auth_methods_supported"],
         json!(["client_secret_basic", "client_secret_post", "private_key_jwt"])

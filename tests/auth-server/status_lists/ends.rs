@@ -1,15 +1,11 @@
 //! Each way in which a grant ends sets its bit and no other.
 
-use auth_server::operator::{WhichSessions, WhichUser};
-use secrecy::SecretString;
-
 use super::reading::{Place, invalid, place};
 use crate::disabled::disable_alice;
 use crate::harness::{
     Authorization, BFF, Browser, Credentials, PASSWORD, STRANGER, Server, Tokens, authorization,
     exchange_form, peek, stranger_authorization,
 };
-use crate::registry::add;
 
 const NEW_PASSWORD: &str = "mumpitz gaukelei tran";
 
@@ -157,19 +153,11 @@ async fn a_changed_password_tells_of_all_grants_of_the_user() {
 async fn what_an_operator_ends_is_told_of() {
     let server = Server::start().await;
     let grants = Grants::begin(&server).await;
-    let administration = server.administration().await;
     let its = sid(&grants.others);
-    let ended = administration.end_sessions(WhichSessions::Sid(&its)).await;
-    assert_eq!(ended.unwrap(), 1);
+    assert_eq!(server.end_sessions(&[&format!("--sid={its}")]).await, 1);
     grants.assert_ended(&[&grants.others]).await;
 
-    let alice = administration.user(WhichUser::Name("alice")).await.unwrap().user;
-    let password = SecretString::from(NEW_PASSWORD);
-    administration
-        .change_password(&alice, password, true)
-        .await
-        .unwrap();
-    administration.close().await;
+    server.reset_password_of_alice(NEW_PASSWORD).await;
     let all = [&grants.tokens, &grants.second, &grants.others];
     grants.assert_ended(&all).await;
 }
@@ -199,19 +187,16 @@ fn portal_request(client_id: &str) -> Authorization {
 async fn a_client_that_is_disabled_or_removed_is_told_of() {
     let server = Server::start().await;
     let mut grants = Grants::begin(&server).await;
-    let administration = server.administration().await;
     let mut held = Vec::new();
     for id in ["disabled", "removed", "kept"] {
-        let secret = add(&server, &administration, &format!("id = \"{id}\"\n{PORTAL}")).await;
+        let secret = server.add_client(&format!("id = \"{id}\"\n{PORTAL}")).await;
         server.advance(1);
         let code = grants.browser.authorize(&portal_request(id)).await.code();
-        let portal = Credentials::Basic(id, &secret);
+        let portal = Credentials::Basic(id, secret.as_deref().unwrap());
         held.push(server.token(portal, &exchange_form(&code)).await.tokens());
     }
-    let config = server.operator_config();
-    administration.disable_client(&config, "disabled").await.unwrap();
+    server.end_client(&["disable", "disabled"]).await;
     grants.assert_ended(&[&held[0]]).await;
-    administration.remove_client(&config, "removed").await.unwrap();
+    server.end_client(&["remove", "removed", "--yes"]).await;
     grants.assert_ended(&[&held[0], &held[1]]).await;
-    administration.close().await;
 }

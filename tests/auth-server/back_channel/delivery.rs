@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use auth_server::operator::WhichSessions;
 use futures_util::future::{join, join_all};
 use resource_server::time::Clock as _;
 
@@ -243,7 +242,6 @@ async fn no_code_is_exchanged_for_a_session_whose_end_was_told() {
     let mut receiver = Receiver::start();
     let here = start(&receiver).await;
     let there = here.beside().await;
-    let administration = here.administration().await;
     let database = here.open_database().await;
     for _ in 0..5 {
         let (mut browser, tokens) = signed_in(&here, "alice").await;
@@ -254,8 +252,9 @@ async fn no_code_is_exchanged_for_a_session_whose_end_was_told() {
         let forms: Vec<_> = codes.iter().map(|code| exchange_form(code)).collect();
         let exchanges = join_all(forms.iter().map(|form| there.token(TOLD, form)));
         let sid = sid(&tokens);
-        let (answers, ended) = join(exchanges, administration.end_sessions(WhichSessions::Sid(&sid))).await;
-        assert_eq!(ended.unwrap(), 1);
+        let which = format!("--sid={sid}");
+        let (answers, ended) = join(exchanges, here.end_sessions(&[&which])).await;
+        assert_eq!(ended, 1);
         assert_eq!(sid_of(receiver.next().await.token()), sid);
         for answer in answers.iter().filter(|answer| answer.status == 200) {
             refresh(&here, &answer.tokens().refresh_token)
@@ -266,5 +265,4 @@ async fn no_code_is_exchanged_for_a_session_whose_end_was_told() {
         until(&database, "SELECT count(*) FROM session_client", 0).await;
         assert_eq!(receiver.left(), 0);
     }
-    administration.close().await;
 }

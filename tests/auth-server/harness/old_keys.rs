@@ -1,29 +1,12 @@
-use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
 
-use auth_server::{Config, Listeners};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{SECRET, Server};
-
-impl Server {
-    /// What comes of starting another server on the same files.
-    pub(crate) async fn start_again_beside(&self) -> anyhow::Result<()> {
-        let config = Config::parse(&self.toml, &|_| Some(SECRET.to_owned())).unwrap();
-        let listeners = Listeners {
-            public: TcpListener::bind("127.0.0.1:0").unwrap(),
-            management: None,
-        };
-        let running = auth_server::start(config, listeners, Arc::new(self.clock.clone())).await?;
-        running.stop().await;
-        Ok(())
-    }
-}
+use super::process::fresh_folder;
 
 /// A key file as the version before wrote it; the test knows its signing key.
 pub(crate) struct OldKeys {
@@ -48,7 +31,7 @@ impl OldKeys {
 
     /// A folder with the file.
     pub(crate) fn folder(&self) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fresh_folder();
         let mut options = std::fs::OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600);
         let mut file = file.open(folder.path().join("keys.json")).unwrap();

@@ -97,7 +97,7 @@ async fn attempts_during_an_outage_do_not_count() {
 #[tokio::test]
 async fn a_stopped_server_lets_go_of_its_port_and_file() {
     let server = Server::start().await;
-    let address = server.issuer.clone();
+    let address = server.url("/");
     server.stop().await;
     assert!(reqwest::get(address).await.is_err());
 }
