@@ -12,6 +12,8 @@ use crate::leash::{Leashed, start_on_free_port};
 pub enum Place {
     /// On core 0, alone.
     OwnCore,
+    /// On the first two cores.
+    TwoCores,
     /// On all cores, beside everything else.
     AllCores,
     /// Beside the load.
@@ -35,6 +37,7 @@ impl Place {
         let last = count().checked_sub(1).filter(|last| *last > 0)?;
         Some(match self {
             Self::OwnCore => "0".to_owned(),
+            Self::TwoCores => "0-1".to_owned(),
             Self::AllCores => format!("0-{last}"),
             Self::Aside => format!("1-{last}"),
         })

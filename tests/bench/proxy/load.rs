@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::case::Case;
 use crate::check::answers_rightly;
 use crate::contender::Contender;
+use crate::cores::Place;
 
 /// One run of `wrk`.
 #[derive(Debug)]
@@ -25,9 +26,25 @@ pub(crate) struct Run<'r> {
     /// Lua: what the requests are.
     pub(crate) script: String,
     pub(crate) connections: u32,
+    pub(crate) threads: Threads,
     pub(crate) duration: Duration,
     /// The fewest bytes of an answer.
     pub(crate) least_bytes: u64,
+}
+
+/// Threads of `wrk`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Threads {
+    pub(crate) count: u32,
+    /// Otherwise where this process is.
+    pub(crate) place: Option<Place>,
+}
+
+impl Threads {
+    pub(crate) const ONE: Self = Self {
+        count: 1,
+        place: None,
+    };
 }
 
 /// Asks as often as goes over so many connections, one request at a time on each, from one thread of `wrk`.
@@ -35,6 +52,17 @@ pub(crate) struct Run<'r> {
 /// # Panics
 /// When an answer is not what it should be, or a connection fails.
 pub(crate) async fn full(contender: &Contender, case: &Case, connections: u32, duration: Duration) -> Told {
+    full_by(contender, case, connections, duration, Threads::ONE).await
+}
+
+/// The same from other threads.
+pub(crate) async fn full_by(
+    contender: &Contender,
+    case: &Case,
+    connections: u32,
+    duration: Duration,
+    threads: Threads,
+) -> Told {
     answers_rightly(contender, case).await;
     let run = Run {
         what: format!("{}, {}, {connections} connections", contender.name, case.name),
@@ -42,6 +70,7 @@ pub(crate) async fn full(contender: &Contender, case: &Case, connections: u32, d
         path: case.path,
         script: script(contender, case),
         connections,
+        threads,
         duration,
         least_bytes: case.answer.least_bytes(),
     };
@@ -59,13 +88,21 @@ impl Run<'_> {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
         let file = folder.path().join("requests.lua");
         std::fs::write(&file, self.script + WRK_TELLS).expect("a file");
-        let run = Command::new("wrk")
-            .args(["--threads", "1", "--latency", "--timeout", "20s"])
-            .args(["--connections", &self.connections.to_string()])
-            .args(["--duration", &format!("{}s", self.duration.as_secs().max(1))])
-            .arg("--script")
-            .arg(&file)
-            .arg(format!("http://127.0.0.1:{}{}", self.port, self.path))
+        let arguments = [
+            "--latency".to_owned(),
+            "--timeout=20s".to_owned(),
+            format!("--threads={}", self.threads.count),
+            format!("--connections={}", self.connections),
+            format!("--duration={}s", self.duration.as_secs().max(1)),
+            format!("--script={}", file.display()),
+            format!("http://127.0.0.1:{}{}", self.port, self.path),
+        ];
+        let words = match self.threads.place {
+            Some(place) => place.words(&["wrk"], arguments.into()),
+            None => [&["wrk".to_owned()], &arguments[..]].concat(),
+        };
+        let run = Command::new(&words[0])
+            .args(&words[1..])
             .kill_on_drop(true)
             .output();
         let output = timeout(self.duration + Duration::from_secs(60), run)

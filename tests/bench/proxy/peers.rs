@@ -44,7 +44,7 @@ pub(crate) async fn measure(arguments: &Arguments, upstream: &Upstream, results:
         let commands = workers::redis_commands(&contenders, rounds.duration).await;
         results.facts.extend(commands);
         drop(contenders);
-        results.facts.extend(workers::compare(upstream, rounds).await);
+        results.facts.extend(workers::compare(rounds).await);
     }
 }
 

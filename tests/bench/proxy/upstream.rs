@@ -30,8 +30,13 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
+        Self::start_with(1, Place::Aside).await
+    }
+
+    pub(crate) async fn start_with(workers: u32, place: Place) -> Self {
         let is_ready = |line: &str| line.contains("start worker process ");
-        let (port, process, folder) = start_server(Place::Aside, &[nginx()], is_ready, configure).await;
+        let configure = async |port| configure(port, workers);
+        let (port, process, folder) = start_server(place, &[nginx()], is_ready, configure).await;
         Self {
             port,
             process,
@@ -66,7 +71,7 @@ impl Upstream {
     }
 }
 
-async fn configure(port: u16) -> (Vec<String>, TempDir) {
+fn configure(port: u16, workers: u32) -> (Vec<String>, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     e2e::apache::readable_for_workers(folder.path());
     let files = folder.path().join("files/api");
@@ -121,7 +126,7 @@ http {{
     }}
 }}
 "#,
-        head = head(folder.path(), 1),
+        head = head(folder.path(), workers),
         temporary = temporary_places(folder.path()),
     );
     fs::write(&file, text).expect("a file");

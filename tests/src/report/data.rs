@@ -203,20 +203,14 @@ pub const UPLOAD_GROWTH: KnownFact = KnownFact {
     name: "memory growth while 2 GB go up",
     unit: "MB",
 };
-/// What two workers on two cores of their own could do, divided by what one can: with c1 and c2 µs of processor time for a
-/// request, `2 * c1 / c2`, times the mean worker's share of the work divided by the busiest one's.
+/// Requests a second of two workers on two cores divided by those of one on one; load and upstream are on the same cores.
 pub const TWO_WORKERS: KnownFact = KnownFact {
-    name: "capacity of two workers, relative to one",
+    name: "throughput of two workers on two cores, relative to one on one",
     unit: "x",
 };
-/// The same of an nginx, under the same load and on the same cores.
+/// The same of an nginx.
 pub const TWO_WORKERS_OF_NGINX: KnownFact = KnownFact {
-    name: "capacity of two workers of nginx, relative to one",
-    unit: "x",
-};
-/// Requests a second of two workers divided by those of one, when load and upstream need the same two cores.
-pub const TWO_WORKERS_RAW: KnownFact = KnownFact {
-    name: "throughput of two workers, relative to one, on two cores that load and upstream share",
+    name: "throughput of two workers of nginx on two cores, relative to one on one",
     unit: "x",
 };
 /// What the BFF on Redis asks of it for a request of a session that it knows.
@@ -225,12 +219,11 @@ pub const REDIS_COMMANDS: KnownFact = KnownFact {
     unit: "commands",
 };
 /// All that are judged, and those that are told beside them.
-pub const KNOWN_FACTS: [&KnownFact; 7] = [
+pub const KNOWN_FACTS: [&KnownFact; 6] = [
     &IDLE_MEMORY,
     &DOWNLOAD_GROWTH,
     &UPLOAD_GROWTH,
     &TWO_WORKERS,
-    &TWO_WORKERS_RAW,
     &TWO_WORKERS_OF_NGINX,
     &REDIS_COMMANDS,
 ];

@@ -2,8 +2,7 @@
 
 use super::data::{
     BFF_REDIS, CASES, DOWNLOAD_GROWTH, IDLE_MEMORY, KnownFact, MOD_AUTH_OPENIDC, Measurement, NGINX,
-    REDIS_COMMANDS, Results, SMALL_GET, TWO_WORKERS, TWO_WORKERS_OF_NGINX, TWO_WORKERS_RAW, UPLOAD_GROWTH,
-    title,
+    REDIS_COMMANDS, Results, SMALL_GET, TWO_WORKERS, TWO_WORKERS_OF_NGINX, UPLOAD_GROWTH, title,
 };
 
 /// How far two rates may differ and still be one load.
@@ -208,15 +207,13 @@ fn fact(results: &Results, known: &'static KnownFact, must: Bound, aim: Option<B
     }
 }
 
-/// The rate and nginx's stand beside it, for what it is worth where the load takes its share of both cores.
+/// nginx's stands beside it.
 fn two_workers(results: &Results) -> Target {
     let mut target = fact(results, &TWO_WORKERS, Bound::AtLeast(1.8), None);
-    let find = |known: &KnownFact| results.facts.iter().find(|fact| fact.name == known.name);
-    let nginx = find(&TWO_WORKERS_OF_NGINX).map(|fact| format!("nginx: {:.2} x", fact.value));
-    let raw =
-        find(&TWO_WORKERS_RAW).map(|fact| format!("{:.2} x the throughput, beside the load", fact.value));
-    if let Some(figure) = &mut target.figure {
-        figure.note = nginx.into_iter().chain(raw).collect::<Vec<_>>().join("; ");
+    let mut facts = results.facts.iter();
+    let nginx = facts.find(|fact| fact.name == TWO_WORKERS_OF_NGINX.name);
+    if let (Some(figure), Some(nginx)) = (&mut target.figure, nginx) {
+        figure.note = format!("nginx: {:.2} x", nginx.value);
     }
     target
 }

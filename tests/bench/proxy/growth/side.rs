@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::site::Site;
 use crate::contender::{Contender, Store, headers_of_browser, nginx};
 use crate::cores::cpu_of_ended_children;
-use crate::load::Run;
+use crate::load::{Run, Threads};
 use crate::rounds::Rounds;
 use crate::upstream::{SMALL, Upstream};
 
@@ -100,6 +100,7 @@ impl<'s> Side<'s> {
                 path: PATH,
                 script: script(*port, asked.cookies),
                 connections: (asked.connections / nodes).max(1),
+                threads: Threads::ONE,
                 duration: asked.duration,
                 least_bytes: u64::try_from(SMALL.len()).expect("it is small"),
             };
