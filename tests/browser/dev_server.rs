@@ -1,15 +1,11 @@
 //! A developer's page by Vite behind the BFF, in a real browser.
 
-use std::time::Duration;
-
-use e2e::chromium::Chromium;
+use e2e::chromium::{AT_ONCE, Chromium};
 use e2e::stack::Deployment;
 use e2e::story;
 use e2e::vite::Vite;
 use e2e::wait::eventually;
 use serde_json::json;
-
-const AT_ONCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_file_that_is_saved_changes_the_page_without_loading_it_again() {

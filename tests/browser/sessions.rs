@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use e2e::chromium::Chromium;
+use e2e::chromium::{AT_ONCE, Chromium};
 use e2e::story;
 
-use crate::{AT_ONCE, Demo, assert_scripts_find_nothing, assert_the_wire_carried_no_token};
+use crate::{Demo, assert_scripts_find_nothing, assert_the_wire_carried_no_token};
 
 /// The page looks every five seconds how things stand.
 const NEXT_LOOK: Duration = Duration::from_secs(30);
