@@ -7,12 +7,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use crate::claims::Claims;
-use crate::compact::{Compact, read_object};
+use crate::compact::{Compact, HeaderBytes, bytes_of, read_object};
 use crate::error::{FetchKeysError, TokenError, VerifyError};
 use crate::key_cache::KeyCache;
 use crate::profile::required_text;
@@ -233,10 +231,7 @@ fn claimed_issuer(token: &str) -> Result<String, TokenError> {
         #[serde(borrow)]
         iss: Cow<'p, str>,
     }
-    let payload = token
-        .split('.')
-        .nth(1)
-        .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let payload = token.split('.').nth(1).and_then(|part| bytes_of(part.as_bytes()));
     if let Some(payload) = &payload
         && let Ok(claimed) = serde_json::from_slice::<Claimed<'_>>(payload)
     {
@@ -244,8 +239,10 @@ fn claimed_issuer(token: &str) -> Result<String, TokenError> {
     }
     // What is wrong with it is said in the words of the verifier.
     let compact = Compact::parse(token)?;
-    read_object(&compact.header()?, TokenError::Header)?;
-    required_text(&read_object(&compact.claims()?, TokenError::Payload)?, "iss")
+    let mut room = [0; size_of::<HeaderBytes>()];
+    read_object(&compact.header(&mut room)?, TokenError::Header)?;
+    let claims = compact.claims()?;
+    required_text(&read_object(&claims, TokenError::Payload)?, "iss").map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl<'j> Object<'j> {
     /// The member of this name; the last one, should there be several.
     pub(crate) fn get(&self, name: &str) -> Option<&Json<'j>> {
         let mut members = self.0.iter().rev();
-        members.find_map(|(own, value)| (own == name).then_some(value))
+        members.find_map(|(own, value)| is_same(own, name).then_some(value))
     }
 
     /// Whether there is such a member.
@@ -64,19 +64,33 @@ impl<'j> Object<'j> {
 
     /// Whether a name occurs twice among the members, not within them.
     pub(crate) fn repeats_a_name(&self) -> bool {
+        // Few are compared in less time than sorted; many could be made to take long.
+        if self.0.len() <= 16 {
+            let rest = |n: usize| self.0.get(n + 1..).unwrap_or_default().iter();
+            let mut members = self.0.iter().enumerate();
+            return members.any(|(n, (name, _))| rest(n).any(|(other, _)| is_same(other, name)));
+        }
         let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_ref()).collect();
         names.sort_unstable();
         names.windows(2).any(|pair| pair[0] == pair[1])
     }
 }
 
+/// Names are compared often, and most have three letters: the first one spares most calls.
+#[inline]
+fn is_same(name: &str, other: &str) -> bool {
+    name.len() == other.len() && name.as_bytes().first() == other.as_bytes().first() && name == other
+}
+
 impl<'j> Deserialize<'j> for Object<'j> {
     fn deserialize<D: Deserializer<'j>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor)
+        // As many as an access token of ours has.
+        deserializer.deserialize_map(ObjectVisitor(12))
     }
 }
 
-struct ObjectVisitor;
+/// With room for so many members to begin with.
+struct ObjectVisitor(usize);
 
 impl<'j> Visitor<'j> for ObjectVisitor {
     type Value = Object<'j>;
@@ -86,8 +100,7 @@ impl<'j> Visitor<'j> for ObjectVisitor {
     }
 
     fn visit_map<A: MapAccess<'j>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        // As many as an access token of ours has.
-        let mut members = Vec::with_capacity(12);
+        let mut members = Vec::with_capacity(self.0);
         while let Some((Text(name), value)) = access.next_entry()? {
             members.push((name, value));
         }
@@ -174,6 +187,38 @@ impl<'j> Visitor<'j> for JsonVisitor {
     }
 
     fn visit_map<A: MapAccess<'j>>(self, access: A) -> Result<Self::Value, A::Error> {
-        ObjectVisitor.visit_map(access).map(Json::Object)
+        ObjectVisitor(2).visit_map(access).map(Json::Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Object;
+
+    #[test]
+    fn a_name_that_occurs_twice_is_seen_among_few_and_among_many() {
+        for members in [2, 3, 15, 16, 17, 18, 300] {
+            let mut names: Vec<String> = (0..members).map(|n| format!("n{n}")).collect();
+            let repeats = |names: &[String]| {
+                let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
+                let json = format!("{{{}}}", members.join(","));
+                serde_json::from_str::<Object<'_>>(&json)
+                    .unwrap()
+                    .repeats_a_name()
+            };
+            assert!(!repeats(&names), "{members}");
+            for (first, second) in [(0, members - 1), (members / 2, 0), (members - 2, members - 1)] {
+                let own = std::mem::replace(&mut names[second], format!("n{first}"));
+                assert_eq!(
+                    repeats(&names),
+                    first != second,
+                    "{first} and {second} of {members}"
+                );
+                // However it is written.
+                names[second] = format!("\\u006e{first}");
+                assert_eq!(repeats(&names), first != second);
+                names[second] = own;
+            }
+        }
     }
 }

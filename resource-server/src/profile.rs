@@ -1,6 +1,6 @@
 //! What a kind of token has to look like beyond its signature.
 
-use crate::claims::{Claims, Registered};
+use crate::claims::{Audience, Claims, Registered, Text};
 use crate::compact::read_object;
 use crate::error::TokenError;
 use crate::json::{Json, Object};
@@ -24,15 +24,21 @@ pub(crate) enum Profile {
 impl Profile {
     /// Judges `typ`, so that no kind of token passes for another (RFC 8725 §3.11).
     pub(crate) fn judge_type(self, header: &Object<'_>) -> Result<(), TokenError> {
-        match (self, media_type(header)?.as_deref()) {
-            (Self::Access, Some("at+jwt"))
-            | (Self::Id, None | Some("jwt"))
+        let is_one_of = |names: &[&str], media_type: &str| {
+            let mut names = names.iter();
+            names.any(|name| media_type.eq_ignore_ascii_case(name))
+        };
+        let is_good = match (self, media_type(header)?) {
+            (Self::Access, Some(own)) => is_one_of(&["at+jwt"], own),
+            (Self::Access, None) => false,
+            (Self::Id | Self::Logout | Self::ClientAssertion, None) => true,
+            (Self::Id, Some(own)) => is_one_of(&["jwt"], own),
             // Explicit typing is recommended and not required; what else tells it from an ID token is read below.
-            | (Self::Logout, None | Some("jwt" | "logout+jwt"))
+            (Self::Logout, Some(own)) => is_one_of(&["jwt", "logout+jwt"], own),
             // Here too; a client signs nothing else for us that could be mistaken.
-            | (Self::ClientAssertion, None | Some("jwt" | "client-authentication+jwt")) => Ok(()),
-            _ => Err(TokenError::Type),
-        }
+            (Self::ClientAssertion, Some(own)) => is_one_of(&["jwt", "client-authentication+jwt"], own),
+        };
+        if is_good { Ok(()) } else { Err(TokenError::Type) }
     }
 
     /// Whether a token has to say which key signed it, even if there is one only. Issuers of access tokens serve many APIs and
@@ -43,19 +49,25 @@ impl Profile {
 
     /// Reads the claims; one that is there with a wrong JSON type is a fault, never the same as absent. `roles` are the
     /// names on the way to the claim that holds them.
-    pub(crate) fn read(self, json: Vec<u8>, roles: Option<&[String]>) -> Result<Claims, TokenError> {
-        let registered = self.read_registered(&read_object(&json, TokenError::Payload)?, roles)?;
+    pub(crate) fn read(self, json: String, roles: Option<&[String]>) -> Result<Claims, TokenError> {
+        let all = read_object(&json, TokenError::Payload)?;
+        let registered = self.read_registered(&all, &json, roles)?;
         Ok(Claims::new(registered, json))
     }
 
-    fn read_registered(self, all: &Object<'_>, roles: Option<&[String]>) -> Result<Registered, TokenError> {
+    fn read_registered(
+        self,
+        all: &Object<'_>,
+        json: &str,
+        roles: Option<&[String]>,
+    ) -> Result<Registered, TokenError> {
         let issuer = required_text(all, "iss")?;
         let subject = match self {
             Self::Access | Self::Id => required_text(all, "sub")?,
             Self::Logout => subject_of_logout(all)?,
-            Self::ClientAssertion => subject_of_assertion(all, &issuer)?,
+            Self::ClientAssertion => subject_of_assertion(all, issuer)?,
         };
-        let audience = audience(all)?;
+        let audience = audience(all, json)?;
         let expires_at = instant(all, "exp", Rounding::Down)?.ok_or(TokenError::MissingClaim("exp"))?;
         let not_before = instant(all, "nbf", Rounding::Up)?;
         let issued_at = instant(all, "iat", Rounding::Down)?;
@@ -86,40 +98,42 @@ impl Profile {
             None => Vec::new(),
             Some(path) => roles::read(all, path)?,
         };
-        let owned = |name: &str| all.get(name).and_then(Json::as_text).map(str::to_owned);
+        let text = |name: &str| {
+            let text = all.get(name).and_then(Json::as_text);
+            text.map(|text| Text::of(json, text))
+        };
         Ok(Registered {
-            issuer,
-            subject,
+            issuer: Text::of(json, issuer),
+            subject: Text::of(json, subject),
             audience,
             expires_at,
             not_before,
             issued_at,
             status,
             roles,
-            client_id: owned("client_id"),
-            jti: owned("jti"),
-            scope: owned("scope"),
+            client_id: text("client_id"),
+            jti: text("jti"),
+            scope: text("scope"),
         })
     }
 }
 
-/// What `typ` says, in one spelling (RFC 7515 §4.1.9): media types are case-insensitive and may leave out `application/`.
-pub(crate) fn media_type(header: &Object<'_>) -> Result<Option<String>, TokenError> {
+/// What `typ` says (RFC 7515 §4.1.9): media types may leave out `application/`, which is not given here, and are
+/// case-insensitive, which is left to the caller.
+pub(crate) fn media_type<'h>(header: &'h Object<'_>) -> Result<Option<&'h str>, TokenError> {
+    const LEFT_OUT: &str = "application/";
     match header.get("typ") {
         None => Ok(None),
-        Some(Json::Text(media_type)) => {
-            let full = media_type.to_ascii_lowercase();
-            Ok(Some(match full.strip_prefix("application/") {
-                Some(short) => short.to_owned(),
-                None => full,
-            }))
-        }
+        Some(Json::Text(full)) => Ok(Some(match full.split_at_checked(LEFT_OUT.len()) {
+            Some((kind, short)) if kind.eq_ignore_ascii_case(LEFT_OUT) => short,
+            _ => full,
+        })),
         Some(_) => Err(TokenError::Type),
     }
 }
 
 /// RFC 7523 §3: a client speaks for itself.
-fn subject_of_assertion(all: &Object<'_>, issuer: &str) -> Result<String, TokenError> {
+fn subject_of_assertion<'c>(all: &'c Object<'_>, issuer: &str) -> Result<&'c str, TokenError> {
     let subject = required_text(all, "sub")?;
     if subject == issuer {
         Ok(subject)
@@ -145,15 +159,15 @@ const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const ONLY_IN_ID_TOKENS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 
 /// A logout is about a user, about a session, or about a user's session; one that is about neither is none.
-fn subject_of_logout(all: &Object<'_>) -> Result<String, TokenError> {
+fn subject_of_logout<'c>(all: &'c Object<'_>) -> Result<&'c str, TokenError> {
     for name in ["sub", "sid"] {
         if optional_text(all, name)? == Some("") {
             return Err(TokenError::MalformedClaim(name));
         }
     }
     match (optional_text(all, "sub")?, all.has("sid")) {
-        (Some(subject), _) => Ok(subject.to_owned()),
-        (None, true) => Ok(String::new()),
+        (Some(subject), _) => Ok(subject),
+        (None, true) => Ok(""),
         (None, false) => Err(TokenError::MissingClaim("sub or sid")),
     }
 }
@@ -186,24 +200,25 @@ pub(crate) fn optional_text<'c>(
 }
 
 /// An empty text names nobody: it is as wrong as none.
-pub(crate) fn required_text(all: &Object<'_>, name: &'static str) -> Result<String, TokenError> {
+pub(crate) fn required_text<'c>(all: &'c Object<'_>, name: &'static str) -> Result<&'c str, TokenError> {
     match optional_text(all, name)? {
         None => Err(TokenError::MissingClaim(name)),
         Some("") => Err(TokenError::MalformedClaim(name)),
-        Some(text) => Ok(text.to_owned()),
+        Some(text) => Ok(text),
     }
 }
 
 /// RFC 7519 §4.1.3: one text, or an array of them.
-fn audience(all: &Object<'_>) -> Result<Vec<String>, TokenError> {
+fn audience(all: &Object<'_>, json: &str) -> Result<Audience, TokenError> {
     const MALFORMED: TokenError = TokenError::MalformedClaim("aud");
     match all.get("aud") {
         None => Err(TokenError::MissingClaim("aud")),
-        Some(Json::Text(one)) => Ok(vec![one.to_string()]),
-        Some(Json::Array(many)) if !many.is_empty() => many
-            .iter()
-            .map(|one| one.as_text().map(str::to_owned).ok_or(MALFORMED))
-            .collect(),
+        Some(Json::Text(one)) => Ok(Audience::One(Text::of(json, one))),
+        Some(Json::Array(many)) if !many.is_empty() => {
+            let many = many.iter().map(Json::as_text);
+            let many = many.map(|one| one.map(|one| Text::of(json, one)).ok_or(MALFORMED));
+            many.collect::<Result<_, _>>().map(Audience::Many)
+        }
         Some(_) => Err(MALFORMED),
     }
 }

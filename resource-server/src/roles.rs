@@ -45,7 +45,7 @@ mod tests {
     fn roles(claims: &Value, path: &[&str]) -> Result<Vec<String>, TokenError> {
         let path: Vec<String> = path.iter().map(|&name| name.to_owned()).collect();
         let claims = claims.to_string();
-        read(&read_object(claims.as_bytes(), TokenError::Payload)?, &path)
+        read(&read_object(&claims, TokenError::Payload)?, &path)
     }
 
     #[test]

@@ -62,7 +62,7 @@ mod tests {
 
     fn read(status: &Value) -> StatusClaim {
         let claims = json!({ "status": status }).to_string();
-        StatusClaim::read(&read_object(claims.as_bytes(), TokenError::Payload).unwrap())
+        StatusClaim::read(&read_object(&claims, TokenError::Payload).unwrap())
     }
 
     #[test]
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_token_may_have_no_status_or_one_of_another_kind() {
-        let none = read_object(b"{}", TokenError::Payload).unwrap();
+        let none = read_object("{}", TokenError::Payload).unwrap();
         assert_eq!(StatusClaim::read(&none), StatusClaim::Absent);
         assert_eq!(read(&json!({})), StatusClaim::Absent);
         assert_eq!(read(&json!({"identifier_list": {}})), StatusClaim::Absent);

@@ -13,7 +13,7 @@ use aws_lc_rs::signature::ParsedPublicKey;
 pub use self::builder::{InvalidVerifier, VerifierBuilder};
 pub use crate::algorithm::Algorithm;
 use crate::claims::Claims;
-use crate::compact::{Compact, read_object};
+use crate::compact::{Compact, HeaderBytes, SignatureBytes, read_object};
 pub use crate::error::TokenError;
 use crate::json::{Json, Object};
 use crate::jwks::KeySet;
@@ -107,7 +107,8 @@ impl Verifier {
             return Err(TokenError::TooLarge);
         }
         let compact = Compact::parse(token)?;
-        let header = compact.header()?;
+        let mut room = [0; size_of::<HeaderBytes>()];
+        let header = compact.header(&mut room)?;
         let header = read_object(&header, TokenError::Header)?;
         let algorithm = self.judge_header(&header)?;
         let key_id = key_id(&header)?;
@@ -131,7 +132,7 @@ impl Verifier {
         if claims.issuer() != self.issuer {
             return Err(TokenError::Issuer);
         }
-        if !claims.audience().contains(&self.audience) {
+        if !claims.audience().any(|one| one == self.audience) {
             return Err(TokenError::Audience);
         }
         self.judge_times(claims, now)
@@ -166,12 +167,13 @@ pub(crate) fn claims_of_signed(
     media_type: &str,
     algorithms: &[Algorithm],
     keys: &KeySet,
-) -> Result<Vec<u8>, TokenError> {
+) -> Result<String, TokenError> {
     let compact = Compact::parse(token)?;
-    let header = compact.header()?;
+    let mut room = [0; size_of::<HeaderBytes>()];
+    let header = compact.header(&mut room)?;
     let header = read_object(&header, TokenError::Header)?;
     refuse_extensions(&header)?;
-    if profile::media_type(&header)?.as_deref() != Some(media_type) {
+    if !profile::media_type(&header)?.is_some_and(|own| own.eq_ignore_ascii_case(media_type)) {
         return Err(TokenError::Type);
     }
     let algorithm = algorithm_of(&header, algorithms)?;
@@ -201,8 +203,9 @@ fn algorithm_of(header: &Object<'_>, allowed: &[Algorithm]) -> Result<Algorithm,
 }
 
 fn verify_signature(compact: &Compact<'_>, key: &ParsedPublicKey) -> Result<(), TokenError> {
-    let (signed, signature) = compact.signed()?;
-    let verdict = key.verify_sig(signed, &signature);
+    let mut room = [0; size_of::<SignatureBytes>()];
+    let (signed, signature) = compact.signed(&mut room)?;
+    let verdict = key.verify_sig(signed, signature);
     verdict.map_err(|_| TokenError::Signature)
 }
 

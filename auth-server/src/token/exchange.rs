@@ -145,7 +145,7 @@ async fn subject_of(
 /// Whether the client is one of the APIs that the token is for.
 fn is_for(shared: &Shared, client: &Client, claims: &Claims) -> bool {
     shared.config.resources.iter().any(|resource| {
-        resource.exchanged_by.contains(&client.id) && claims.audience().contains(&resource.identifier)
+        resource.exchanged_by.contains(&client.id) && claims.audience().any(|one| one == resource.identifier)
     })
 }
 

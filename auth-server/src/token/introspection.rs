@@ -134,7 +134,7 @@ async fn of_access_token(shared: &Shared, client: &Client, token: &str) -> Resul
             .get("scope")
             .and_then(serde_json::Value::as_str)
             .map(str::to_owned),
-        aud: claims.audience().to_vec(),
+        aud: claims.audience().map(str::to_owned).collect(),
         iat: claims.issued_at().map(UnixTime::as_secs),
         jti: claims.jti().map(str::to_owned),
         token_type: Some("Bearer"),
@@ -145,7 +145,8 @@ async fn of_access_token(shared: &Shared, client: &Client, token: &str) -> Resul
 /// Whether the client speaks for one of the APIs that the token is for.
 fn is_for(config: &Config, client: &Client, claims: &Claims) -> bool {
     config.resources.iter().any(|resource| {
-        resource.introspected_by.contains(&client.id) && claims.audience().contains(&resource.identifier)
+        resource.introspected_by.contains(&client.id)
+            && claims.audience().any(|one| one == resource.identifier)
     })
 }
 

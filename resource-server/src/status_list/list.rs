@@ -1,14 +1,12 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::bufread::ZlibDecoder;
 use serde_json::Number;
 
 use super::error::InvalidStatusList;
 use crate::algorithm::Algorithm;
-use crate::compact::read_object;
+use crate::compact::{bytes_of, read_object};
 use crate::error::TokenError;
 use crate::json::{Json, Object};
 use crate::jwks::KeySet;
@@ -59,7 +57,7 @@ impl StatusList {
             return Err(InvalidStatusList::TooLarge);
         }
         let claims = verifier::claims_of_signed(token, TYPE, expected.algorithms, keys)?;
-        Self::parse(&claims, expected, now)
+        Self::parse(claims.as_bytes(), expected, now)
     }
 
     /// Reads the claims of a status list token, as JSON. Pure, and only to be asked about claims whose signature is
@@ -72,6 +70,7 @@ impl StatusList {
         expected: &ExpectedList<'_>,
         now: UnixTime,
     ) -> Result<Self, InvalidStatusList> {
+        let claims = str::from_utf8(claims).map_err(|_| TokenError::Payload)?;
         Self::of_claims(&read_object(claims, TokenError::Payload)?, expected, now)
     }
 
@@ -106,7 +105,7 @@ impl StatusList {
         };
         Ok(Self {
             bits: bits(list)?,
-            statuses: unpack(&required_text(list, "lst")?, expected.max_bytes)?,
+            statuses: unpack(required_text(list, "lst")?, expected.max_bytes)?,
             issued_at,
             expires_at,
             time_to_live,
@@ -180,9 +179,7 @@ fn bits(list: &Object<'_>) -> Result<u8, TokenError> {
 
 /// Unpacks a zlib stream (RFC 1950) that fills `lst` to its last byte, and stops as soon as it becomes too large.
 fn unpack(lst: &str, max_bytes: usize) -> Result<Box<[u8]>, InvalidStatusList> {
-    let packed = URL_SAFE_NO_PAD
-        .decode(lst)
-        .map_err(|_| InvalidStatusList::Packing)?;
+    let packed = bytes_of(lst.as_bytes()).ok_or(InvalidStatusList::Packing)?;
     let mut stream = ZlibDecoder::new(packed.as_slice());
     let mut unpacked = Vec::new();
     let read = stream
