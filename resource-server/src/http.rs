@@ -1,5 +1,7 @@
 //! What every fetch from an issuer has in common.
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A client that goes where it is told, through no proxy and along no redirect (what that names was not looked at by anyone),
@@ -26,4 +28,17 @@ pub(crate) async fn body_within(
         body.extend_from_slice(&chunk);
     }
     Ok(Some(body))
+}
+
+/// Why no answer came, without the address, which may say more than belongs in a log.
+pub(crate) fn failure<E>(
+    error: reqwest::Error,
+    timed_out: E,
+    broken: impl FnOnce(Arc<dyn Error + Send + Sync>) -> E,
+) -> E {
+    if error.is_timeout() {
+        timed_out
+    } else {
+        broken(Arc::new(error.without_url()))
+    }
 }

@@ -1,6 +1,5 @@
 //! Fetches a provider's keys over HTTP.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,11 +133,7 @@ impl FetchKeys for HttpKeys {
 }
 
 fn transport(error: reqwest::Error) -> FetchKeysError {
-    if error.is_timeout() {
-        return FetchKeysError::TimedOut;
-    }
-    let error: Arc<dyn Error + Send + Sync> = Arc::new(error.without_url());
-    FetchKeysError::Transport(error)
+    http::failure(error, FetchKeysError::TimedOut, FetchKeysError::Transport)
 }
 
 /// RFC 8414 §3.1: the well-known part goes between the host and the path of the issuer.

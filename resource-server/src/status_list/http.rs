@@ -1,5 +1,3 @@
-use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -81,11 +79,7 @@ fn etag_of(headers: &HeaderMap) -> Option<String> {
 }
 
 fn transport(error: reqwest::Error) -> FetchListError {
-    if error.is_timeout() {
-        return FetchListError::TimedOut;
-    }
-    let error: Arc<dyn Error + Send + Sync> = Arc::new(error.without_url());
-    FetchListError::Transport(error)
+    http::failure(error, FetchListError::TimedOut, FetchListError::Transport)
 }
 
 #[cfg(test)]
