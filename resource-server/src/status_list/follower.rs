@@ -127,6 +127,10 @@ impl Follower {
                     _ if list.issued_at() + self.around.policy.leeway + IAT_TOLERANCE < newest => {
                         return Err(FetchListError::Older);
                     }
+                    // Which of the two is the newer is not certain then, and one may have been kept back and be sent again.
+                    Some(held) if list.issued_at() < newest => {
+                        list.keeping_ends_of(&held.list).ok_or(FetchListError::Older)?
+                    }
                     _ => list,
                 };
                 let held = Held {

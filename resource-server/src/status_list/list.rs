@@ -129,6 +129,25 @@ impl StatusList {
         self.issued_at < other.issued_at && self.bits == other.bits && self.statuses == other.statuses
     }
 
+    /// The list with what `newer` says against tokens: the older of the two takes nothing back. `None` if their statuses are
+    /// not of one size.
+    pub(super) fn keeping_ends_of(self, newer: &Self) -> Option<Self> {
+        if self.bits != newer.bits {
+            return None;
+        }
+        let mut statuses = self.statuses.into_vec();
+        let length = statuses.len().max(newer.statuses.len());
+        statuses.resize(length, 0);
+        for (own, other) in statuses.iter_mut().zip(&newer.statuses) {
+            // Of any size, 0 alone is good.
+            *own |= other;
+        }
+        Some(Self {
+            statuses: statuses.into_boxed_slice(),
+            ..self
+        })
+    }
+
     /// `iat`: when the list was made.
     #[must_use]
     pub fn issued_at(&self) -> UnixTime {

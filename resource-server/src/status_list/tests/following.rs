@@ -117,6 +117,40 @@ async fn a_list_goes_back_in_time_no_further_than_clocks_differ() {
 }
 
 #[tokio::test]
+async fn a_list_from_before_the_last_one_takes_no_end_back() {
+    let stage = Stage::warm(policy()).await;
+    stage.advance(30);
+    stage.publish_ended(&[7]);
+    assert_eq!(stage.check(7).await, ENDED);
+
+    // From a node whose clock is behind, which has seen another end; or from somebody who kept it.
+    let earlier = TestStatusList::default().end(8);
+    stage.source.publish(&earlier, &stage.key);
+    for _ in 0..3 {
+        stage.advance(6);
+        assert_eq!(stage.check(7).await, ENDED);
+        assert_eq!(stage.check(8).await, ENDED);
+        assert_eq!(stage.check(9).await, Ok(()));
+    }
+    assert_eq!(stage.lists.figures().failed, 0, "nobody is kept waiting by it");
+
+    // Statuses of another size cannot be laid upon each other.
+    let wider = TestStatusList {
+        bits: 2,
+        ..TestStatusList::default()
+    };
+    stage.source.publish(&wider, &stage.key);
+    stage.advance(6);
+    assert_eq!(stage.check(7).await, ENDED);
+    assert_eq!(stage.lists.figures().failed, 1);
+
+    // A newer one says what it says: the index may be another grant's by now.
+    stage.advance(31);
+    stage.publish_ended(&[]);
+    assert_eq!(stage.check(7).await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_list_that_another_node_made_earlier_is_as_good_if_it_says_the_same() {
     let stage = Stage::with(StatusPolicy {
         fail: Fail::Closed,
