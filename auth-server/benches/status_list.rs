@@ -50,7 +50,7 @@ async fn measure(grants: u64) {
     );
     println!("|---|---:|---:|---:|");
     let mut ended = 0;
-    for per_mille in [0, 1, 10, 100] {
+    for per_mille in [0, 1, 10, 100, 500] {
         let wanted = grants * per_mille / 1000;
         bench.end(wanted - ended).await;
         ended = wanted;
@@ -226,14 +226,24 @@ async fn run(toml: &str, clock: &ManualClock) -> Running {
         .unwrap()
 }
 
+/// Until there is an answer: while a look takes long, the server says 503, as an API would see it.
 async fn ask(http: &reqwest::Client, node: &Running, list: u64, known: &str) -> Answer {
     let url = format!("http://{}/statuslists/{list}", node.address());
-    let mut request = http.get(url);
-    if !known.is_empty() {
-        request = request.header("if-none-match", known);
-    }
     let began = Instant::now();
-    let response = request.send().await.unwrap();
+    let response = loop {
+        let mut request = http.get(&url);
+        if !known.is_empty() {
+            request = request.header("if-none-match", known);
+        }
+        let response = request.send().await.unwrap();
+        if response.status() != 503 {
+            break response;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "no list within a minute"
+        );
+    };
     let status = response.status().as_u16();
     let etag = response.headers()["etag"].to_str().unwrap().to_owned();
     let body = response.text().await.unwrap();

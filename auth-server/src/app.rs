@@ -82,7 +82,11 @@ pub async fn start(config: Config, listeners: Listeners, clock: Arc<dyn Clock>) 
     let clients = registry.current();
     let metadata = Metadata::new(discovery::metadata::document(&config, &clients).to_string());
     let keeper = Keeper::new(store.clone(), keys.sealing_key(), config.keys.policy());
-    let algorithms = clients.algorithms();
+    let mut algorithms = clients.algorithms();
+    let of_lists = &config.status_list;
+    if of_lists.enabled && !algorithms.contains(&of_lists.signing) {
+        algorithms.push(of_lists.signing);
+    }
     let rotation = Rotation::start(keeper, &keys.legacy, algorithms, Arc::clone(&clock)).await?;
     let signer = Arc::clone(rotation.signer());
     let own_tokens = OwnTokens::new(Arc::clone(&signer), issuer.as_str())?;

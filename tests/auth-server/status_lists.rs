@@ -6,6 +6,9 @@ mod reading;
 use std::time::Duration;
 
 use reqwest::Method;
+use resource_server::algorithm::Algorithm;
+use resource_server::jwks::KeySet;
+use resource_server::status_list::{ExpectedList, StatusList};
 use resource_server::time::Clock as _;
 use serde_json::{Value, json};
 
@@ -215,6 +218,33 @@ async fn a_list_is_signed_anew_in_time_and_by_the_key_that_signs() {
     let anew = server.get("/statuslists/0").await;
     read(&server, &anew).await;
     assert_ne!(kid(&anew), compromised);
+}
+
+#[tokio::test]
+async fn lists_are_signed_as_those_who_read_them_allow() {
+    // Nothing else is signed so here.
+    let algorithm = Algorithm::EdDsa;
+    let server = Server::start_below("", "[status_list]\nsigning_alg = \"EdDSA\"\n").await;
+    let keys = server.get("/jwks").await.body;
+    let keys = KeySet::parse(keys.as_bytes()).unwrap();
+    let uri = format!("{}/statuslists/0", server.issuer);
+    let read = |list: &Answer, algorithms: &[Algorithm]| {
+        let expected = ExpectedList {
+            uri: &uri,
+            issuer: &server.issuer,
+            algorithms,
+            max_bytes: 1 << 20,
+            leeway: Duration::ZERO,
+        };
+        StatusList::verify(&list.body, &keys, &expected, server.clock.now())
+    };
+    let list = server.get("/statuslists/0").await;
+    assert_eq!(read(&list, &[algorithm]).unwrap().status(7), Some(0));
+    assert!(read(&list, &[Algorithm::Es256]).is_err());
+    let tokens = server.tokens().await;
+    assert_eq!(peek(&tokens.access_token).0["alg"], "ES256");
+    let again = known(&server, &list).await;
+    assert_eq!(again.status, 304, "made once");
 }
 
 #[tokio::test]

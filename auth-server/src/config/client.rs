@@ -246,10 +246,13 @@ fn parse_scopes(section: &mut Section<'_>) -> Option<ScopeSet> {
     }
 }
 
+pub(super) fn signing_algorithm(name: &str) -> Result<SigningAlgorithm, &'static str> {
+    SigningAlgorithm::parse(name).ok_or("must be \"ES256\", \"EdDSA\" or \"RS256\"")
+}
+
 fn parse_signing(section: &mut Section<'_>) -> Option<ClientSigning> {
-    let parse = |name: &str| SigningAlgorithm::parse(name).ok_or("must be \"ES256\", \"EdDSA\" or \"RS256\"");
-    let id_token = section.parsed_or("id_token_signed_response_alg", "ES256", parse);
-    let access_token = section.parsed_or("access_token_signing_alg", "ES256", parse);
+    let id_token = section.parsed_or("id_token_signed_response_alg", "ES256", signing_algorithm);
+    let access_token = section.parsed_or("access_token_signing_alg", "ES256", signing_algorithm);
     Some(ClientSigning {
         id_token: id_token?,
         access_token: access_token?,

@@ -13,12 +13,12 @@ use resource_server::time::UnixTime;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::bits::Bits;
-use super::document::{ALGORITHM, Document, Draft, expiry};
+use super::document::{Document, Draft, expiry};
 use super::uri;
 use crate::config::{Config, Issuer};
 use crate::grant::status::TOLD_FOR;
-use crate::key::Signer;
 use crate::key::signer::SigningError;
+use crate::key::{Signer, SigningAlgorithm};
 use crate::ops::metrics;
 use crate::store::{LOOK_PATIENCE, Store, StoreError, in_time};
 
@@ -45,6 +45,7 @@ pub(crate) struct StatusLists {
     signer: Arc<Signer>,
     issuer: Issuer,
     ttl: Duration,
+    signing: SigningAlgorithm,
     known: Arc<Mutex<Known>>,
 }
 
@@ -77,6 +78,7 @@ impl StatusLists {
             signer,
             issuer: config.issuer.clone(),
             ttl: config.status_list.ttl,
+            signing: config.status_list.signing,
             known: Arc::default(),
         }
     }
@@ -109,8 +111,8 @@ impl StatusLists {
         }
         let version = known.bits.version_of(number);
         let ring = self.signer.ring();
-        let kid = ring.active(ALGORITHM).map(|key| key.public().kid.clone());
-        let kid = kid.ok_or(SigningError::NoKey(ALGORITHM))?;
+        let kid = ring.active(self.signing).map(|key| key.public().kid.clone());
+        let kid = kid.ok_or(SigningError::NoKey(self.signing))?;
         if let Some(signed) = known.signed.get(&number)
             && (signed.version, &signed.kid, signed.document.expires) == (version, &kid, expiry(now))
         {
@@ -122,6 +124,7 @@ impl StatusLists {
             bits,
             now,
             ttl: self.ttl,
+            signing: self.signing,
         };
         let signer = Arc::clone(&self.signer);
         let signing = tokio::task::spawn_blocking(move || (draft.sign(&signer, &kid), kid));
