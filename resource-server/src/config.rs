@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 pub use issuer::{InvalidIssuer, Issuer};
 pub use log::{LogConfig, LogFormat};
-pub use status_list::StatusListConfig;
+pub use status_list::{StatusListConfig, StatusUse};
 pub use token::{IssuerConfig, TokenConfig};
 
 use crate::settings::{Document, Environment, Faults, Section};
@@ -27,8 +27,8 @@ pub struct Config {
     pub management_listen: Option<SocketAddr>,
     /// Which access tokens are accepted.
     pub token: TokenConfig,
-    /// How tokens of grants that have ended are told, if at all.
-    pub status_list: Option<StatusListConfig>,
+    /// How tokens of grants that have ended are told, of the issuers of which they are.
+    pub status_list: StatusListConfig,
     /// The file that keeps the notes; without one they are kept in memory.
     pub notes_path: Option<PathBuf>,
     /// How the log is written.
@@ -60,9 +60,10 @@ impl Config {
 
         let mut token = root.section("token");
         let over_http = token.switch_or("issuer_over_http", false).unwrap_or(true);
-        let token = TokenConfig::read(token, over_http);
+        let mut status_list = root.section("status_list");
+        let status = StatusUse::read(&mut status_list, StatusUse::Judged);
+        let token = TokenConfig::read(token, over_http, status.unwrap_or(StatusUse::Judged));
         let leeway = token.as_ref().map(|token| token.leeway);
-        let status_list = root.section("status_list");
         let status_list = StatusListConfig::read(status_list, leeway, over_http);
 
         let mut notes = root.section("notes");
@@ -72,6 +73,7 @@ impl Config {
         let log = LogConfig::read(root.section("log"));
         root.finish();
 
+        status?;
         Some(Self {
             listen: listen?,
             workers: usize::try_from(workers?).ok()?,

@@ -5,6 +5,8 @@
 //! asked about a token of another.
 
 use std::borrow::Cow;
+use std::future::{Future as _, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -35,6 +37,17 @@ struct Trusted {
     keys: KeyCache,
     #[cfg(feature = "status-list")]
     status_lists: Option<StatusLists>,
+}
+
+/// How it stands with the keys of one issuer.
+#[derive(Debug, Clone)]
+pub struct IssuerKeys<'i> {
+    /// Whose they are.
+    pub issuer: &'i str,
+    /// Whether there are some that may be used, so that its tokens can be judged.
+    pub are_usable: bool,
+    /// Why none could be had when it was last asked, if that failed; whether or not older keys are still used.
+    pub fault: Option<FetchKeysError>,
 }
 
 /// Why a list of issuers is none.
@@ -180,19 +193,51 @@ impl Issuers {
     }
 
     /// Sees to it that there are keys, as a readiness probe wants to know: those of one issuer are enough, because what
-    /// keeps the others away keeps them away from every copy of the API.
+    /// keeps the others away keeps them away from every copy of the API. All that have none are asked at once; whoever is
+    /// slow holds up nothing as soon as there are those of another. [`Issuers::keys`] tells who lacks them.
     ///
     /// # Errors
-    /// Why there are none, of the last issuer that was asked.
+    /// Why there are none, of the issuer that answered last.
     pub async fn ready(&self) -> Result<(), FetchKeysError> {
-        let mut outcome = Err(FetchKeysError::Interrupted);
         for Trusted { keys, .. } in &self.trusted {
-            outcome = keys.ready().await;
-            if outcome.is_ok() {
-                break;
-            }
+            keys.ask_if_missing();
         }
+        if self.keys().any(|keys| keys.are_usable) {
+            return Ok(());
+        }
+        let asked = self.trusted.iter().map(|one| Box::pin(one.keys.ready()));
+        let mut asked: Vec<_> = asked.collect();
+        let mut outcome = Err(FetchKeysError::Interrupted);
+        poll_fn(|context| {
+            asked.retain_mut(|one| match one.as_mut().poll(context) {
+                Poll::Pending => true,
+                Poll::Ready(own) => {
+                    if outcome.is_err() {
+                        outcome = own;
+                    }
+                    false
+                }
+            });
+            if outcome.is_ok() || asked.is_empty() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
         outcome
+    }
+
+    /// Whose tokens can be judged now, and why others' cannot. Asks nobody.
+    pub fn keys(&self) -> impl Iterator<Item = IssuerKeys<'_>> {
+        self.trusted.iter().map(|one| {
+            let (are_usable, fault) = one.keys.standing();
+            IssuerKeys {
+                issuer: one.verifier.issuer(),
+                are_usable,
+                fault,
+            }
+        })
     }
 
     /// When a request that found no keys is worth being repeated.

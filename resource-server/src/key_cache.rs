@@ -118,6 +118,20 @@ impl KeyCache {
         self.0.renew(now, Occasion::Age).await.outcome
     }
 
+    /// Asks for keys if there are none and it is not too early, and waits for nothing.
+    pub(crate) fn ask_if_missing(&self) {
+        let now = self.now();
+        if !self.0.has_keys(now) {
+            drop(self.0.join_fetch(now, Occasion::Age));
+        }
+    }
+
+    /// Whether there are keys that may be used, and why the last fetch brought none, if it failed. Asks nobody.
+    pub(crate) fn standing(&self) -> (bool, Option<FetchKeysError>) {
+        let fault = self.0.lock().last.clone().err();
+        (self.0.has_keys(self.now()), fault)
+    }
+
     /// Waits for newer keys if nobody asked for them for so long that those at hand may have been withdrawn. However
     /// that ends, the keys at hand are what there is.
     pub(crate) async fn renew_if_overdue(&self) {

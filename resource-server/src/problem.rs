@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::HttpResponseBuilder;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What went wrong, in words for people (`title`) and in a word for programs (`code`).
 ///
@@ -54,16 +54,31 @@ impl Problem {
 
     /// The answer that carries the problem, with more headers.
     pub fn response_with(&self, headers: impl FnOnce(&mut HttpResponseBuilder)) -> HttpResponse {
+        self.build(headers, self.document())
+    }
+
+    /// The answer that carries the problem, and one more member (RFC 9457 §3.2).
+    #[must_use]
+    pub fn response_telling(&self, name: &str, value: Value) -> HttpResponse {
+        let mut document = self.document();
+        document[name] = value;
+        self.build(|_| {}, document)
+    }
+
+    fn build(&self, headers: impl FnOnce(&mut HttpResponseBuilder), document: Value) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
         response.insert_header((CACHE_CONTROL, "no-store"));
         headers(&mut response);
-        let document = json!({
+        response.body(document.to_string())
+    }
+
+    fn document(&self) -> Value {
+        json!({
             "type": format!("https://cloakroom.dev/problems/{}", self.code),
             "title": self.title,
             "status": self.status.as_u16(),
             "code": self.code,
-        });
-        response.body(document.to_string())
+        })
     }
 }

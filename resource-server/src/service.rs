@@ -15,13 +15,13 @@ use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 use anyhow::Context as _;
 
 use crate::actix::{Protection, ResourceMetadata};
-use crate::config::{Config, Issuer, StatusListConfig, TokenConfig};
+use crate::config::{Config, IssuerConfig, StatusListConfig, StatusUse, TokenConfig};
 use crate::http_keys::HttpKeys;
 use crate::issuers::Issuers;
 use crate::key_cache::KeyCache;
 use crate::notes::{self, FileStore, MemoryStore, NoteStore, READ_SCOPE, WRITE_SCOPE};
 use crate::problem::Problem;
-use crate::status_list::{HttpStatusLists, ListPlaces, StatusLists};
+use crate::status_list::{HttpStatusLists, ListPlaces, StatusLists, StatusPolicy};
 use crate::time::Clock;
 use crate::verifier::Verifier;
 pub use running::{Running, StopHandle};
@@ -110,7 +110,7 @@ fn metadata(token: &TokenConfig) -> Option<ResourceMetadata> {
     Some(metadata.scopes([READ_SCOPE, WRITE_SCOPE]))
 }
 
-/// Who is let in, and the status lists that are asked about it, one for each issuer if they are followed.
+/// Who is let in, and the status lists that are asked about it, one for each issuer of which they are followed.
 fn protection(
     config: &Config,
     metadata: Option<&ResourceMetadata>,
@@ -128,8 +128,8 @@ fn protection(
             .build()?;
         let source = HttpKeys::of_issuer(one.issuer.url().clone(), client.clone());
         let keys = KeyCache::new(Arc::new(source), Arc::clone(clock));
-        if let Some(lists) = &config.status_list {
-            status_lists.push(lists_of(&verifier, &one.issuer, keys.clone(), lists)?);
+        if one.status != StatusUse::Ignored {
+            status_lists.push(lists_of(&verifier, one, keys.clone(), &config.status_list)?);
         }
         issuers.push((verifier, keys));
     }
@@ -145,17 +145,21 @@ fn protection(
 
 fn lists_of(
     verifier: &Verifier,
-    issuer: &Issuer,
+    issuer: &IssuerConfig,
     keys: KeyCache,
     config: &StatusListConfig,
 ) -> anyhow::Result<StatusLists> {
     let source = HttpStatusLists::new(config.policy.max_list_bytes);
     let source = Arc::new(source.context("cannot set up the client that fetches status lists")?);
-    let places = ListPlaces::at_issuer(issuer.url());
+    let places = ListPlaces::at_issuer(issuer.issuer.url());
     let places = places
         .and_below(config.places.clone())
         .map_err(anyhow::Error::msg)?;
-    Ok(StatusLists::new(verifier, places, source, keys, config.policy))
+    let policy = StatusPolicy {
+        require: issuer.status == StatusUse::Required,
+        ..config.policy
+    };
+    Ok(StatusLists::new(verifier, places, source, keys, policy))
 }
 
 fn serve(

@@ -6,45 +6,71 @@ use super::issuer::is_this_machine;
 use crate::settings::Section;
 use crate::status_list::{Fail, StatusPolicy, judge_folder};
 
-/// `[status_list]`: how tokens of grants that have ended are told.
+/// `[status_list]`: how tokens of grants that have ended are told, of all issuers alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusListConfig {
-    /// How lists are followed, and what happens to tokens when one cannot be had.
+    /// How lists are followed, and what happens to tokens when one cannot be had. Whether a status is required, each issuer
+    /// says: [`StatusUse`].
     pub policy: StatusPolicy,
     /// Folders below which lists may lie, too, beside anywhere at the issuer's scheme, host and port.
     pub places: Vec<Url>,
 }
 
+/// What the status of an issuer's tokens is to an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusUse {
+    /// Nothing: no list is asked for.
+    Ignored,
+    /// A token that names a place in a list is judged by it.
+    Judged,
+    /// So it is, and a token that names none is refused.
+    Required,
+}
+
+impl StatusUse {
+    /// Reads `enabled` and `require` of a section; what is not there is as `default` has it.
+    pub(super) fn read(section: &mut Section<'_>, default: Self) -> Option<Self> {
+        let is_on = section.switch_or("enabled", default != Self::Ignored);
+        let is_set = section.has("require");
+        let is_required = section.switch_or("require", default == Self::Required);
+        match (is_on?, is_required?) {
+            (false, true) if is_set => {
+                section.fault(
+                    "require",
+                    Some("true".to_owned()),
+                    "has no meaning with enabled = false",
+                );
+                None
+            }
+            (false, _) => Some(Self::Ignored),
+            (true, false) => Some(Self::Judged),
+            (true, true) => Some(Self::Required),
+        }
+    }
+}
+
 impl StatusListConfig {
-    /// The outer `None` is a fault, the inner one means that lists are not followed.
-    pub(super) fn read(
-        mut section: Section<'_>,
-        leeway: Option<Duration>,
-        over_http: bool,
-    ) -> Option<Option<Self>> {
+    /// From a section of which [`StatusUse::read`] has read its own.
+    pub(super) fn read(mut section: Section<'_>, leeway: Option<Duration>, over_http: bool) -> Option<Self> {
         const SECOND: Duration = Duration::from_secs(1);
         let defaults = StatusPolicy::default();
-        let is_on = section.switch_or("enabled", true);
         let max_age = section.duration_or("max_age", defaults.max_age, SECOND..=60 * SECOND);
         let fail = fail(&mut section);
-        let require = section.switch_or("require", defaults.require);
         let places = places(&mut section, over_http);
         let max_lists = section.number_or("max_lists", 128, 1..=10_000);
         let max_list_bytes = section.number_or("max_list_bytes", 4 * 1024 * 1024, 1024..=256 * 1024 * 1024);
         section.finish();
-        let config = Self {
+        Some(Self {
             policy: StatusPolicy {
                 max_age: max_age?,
                 fail: fail?,
-                require: require?,
                 max_lists: usize::try_from(max_lists?).ok()?,
                 max_list_bytes: usize::try_from(max_list_bytes?).ok()?,
                 leeway: leeway.unwrap_or(defaults.leeway),
                 ..defaults
             },
             places: places?,
-        };
-        Some(is_on?.then_some(config))
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, LogFormat};
+use super::{Config, LogFormat, StatusUse};
 use crate::algorithm::Algorithm;
 use crate::status_list::{Fail, StatusPolicy};
 
@@ -30,9 +30,9 @@ fn what_has_no_default_is_enough() {
     assert_eq!(config.token.issuers[0].algorithms, Algorithm::ALL);
     assert_eq!(config.token.audience, "https://notes.example");
     assert_eq!(config.token.leeway, Duration::from_secs(5));
-    let status_list = config.status_list.unwrap();
-    assert_eq!(status_list.policy, StatusPolicy::default());
-    assert_eq!(status_list.places, []);
+    assert_eq!(config.token.issuers[0].status, StatusUse::Judged);
+    assert_eq!(config.status_list.policy, StatusPolicy::default());
+    assert_eq!(config.status_list.places, []);
     assert_eq!(config.notes_path, None);
     assert_eq!(
         (config.log.format, config.log.filter.as_str()),
@@ -59,8 +59,10 @@ fn the_example_names_every_key() {
     let config = parse(&all).unwrap();
     assert_eq!(config.workers, 2);
     assert_eq!(config.management_listen, Some("127.0.0.1:9101".parse().unwrap()));
-    let places = config.status_list.unwrap().places;
-    assert_eq!(places, ["https://status.example/lists/".parse().unwrap()]);
+    assert_eq!(
+        config.status_list.places,
+        ["https://status.example/lists/".parse().unwrap()]
+    );
     assert_eq!(config.notes_path, Some(PathBuf::from("notes.redb")));
 
     for key in [
@@ -117,11 +119,11 @@ fn every_key_can_be_set() {
         [Algorithm::Es256, Algorithm::EdDsa]
     );
     assert_eq!(config.token.leeway, Duration::ZERO);
-    let status_list = config.status_list.unwrap();
+    assert_eq!(config.token.issuers[0].status, StatusUse::Required);
+    let status_list = config.status_list;
     let policy = StatusPolicy {
         max_age: Duration::from_secs(1),
         fail: Fail::Closed,
-        require: true,
         max_lists: 2,
         max_list_bytes: 1024,
         leeway: Duration::ZERO,
@@ -154,15 +156,15 @@ fn all_faults_are_told_at_once() {
             "server.listen = \"localhost\": must be an IP address and a port, such as \"127.0.0.1:9100\"",
             "server.workers = 0: must be a whole number from 1 to 256",
             "management.listen = 81: must be a text",
+            "status_list.enabled = 1: must be true or false",
+            "status_list.require = \"yes\": must be true or false",
             "token.issuer = \"op\": must be an https address",
             "token.audience = \"\": must not be empty",
             "token.algorithms[1] = \"HS256\": must be one of ES256, ES384, EdDSA, RS256, RS384, RS512, PS256, PS384, PS512",
             "token.leeway = \"1h\": must be from 0s to 5m",
-            "status_list.enabled = 1: must be true or false",
             "status_list.max_age = \"2m\": must be from 1s to 1m",
             "status_list.fail = \"soft\": must be \"open\" or \"closed\"",
             "status_list.open_for = \"25h\": must be from 0s to 1day",
-            "status_list.require = \"yes\": must be true or false",
             "status_list.places[0] = \"https://a.example/x\": must end with a slash",
             "status_list.places[1] = \"http://b.example/\": must be https, or http on this machine \
              (token.issuer_over_http = true allows it elsewhere)",
@@ -223,6 +225,8 @@ fn the_example_of_several_issuers_is_one() {
     assert_eq!(config.token.issuers.len(), 2, "{several}");
     assert_ne!(config.token.issuers[1].audience, config.token.audience);
     assert_ne!(config.token.issuers[1].algorithms, Algorithm::ALL);
+    let status: Vec<_> = config.token.issuers.iter().map(|one| one.status).collect();
+    assert_eq!(status, [StatusUse::Required, StatusUse::Ignored]);
 }
 
 #[test]
@@ -304,10 +308,84 @@ fn an_issuer_is_spelled_as_tokens_spell_it() {
 #[test]
 fn status_lists_may_be_left_alone() {
     let off = parse(&format!("{LEAST}[status_list]\nenabled = false\n"));
-    assert_eq!(off.unwrap().status_list, None);
+    assert_eq!(off.unwrap().token.issuers[0].status, StatusUse::Ignored);
     let contradiction = format!("{LEAST}[status_list]\nfail = \"closed\"\nopen_for = \"1m\"\n");
     assert_eq!(
         parse(&contradiction).unwrap_err(),
         ["status_list.open_for: has no meaning with fail = \"closed\""]
     );
+}
+
+#[test]
+fn each_issuer_says_what_the_status_of_its_tokens_is() {
+    let status = |common: &str, own: &str| {
+        let toml = format!(
+            "[token]\naudience = \"a\"\n[[token.issuers]]\nissuer = \"https://a.example\"\n\
+             [[token.issuers]]\nissuer = \"https://b.example\"\n{own}\n[status_list]\n{common}\n"
+        );
+        parse(&toml).map(|config| {
+            let issuers = config.token.issuers.iter();
+            issuers.map(|one| one.status).collect::<Vec<_>>()
+        })
+    };
+    for (common, own, expected) in [
+        ("", "", [StatusUse::Judged, StatusUse::Judged]),
+        (
+            "",
+            "status_list.enabled = false",
+            [StatusUse::Judged, StatusUse::Ignored],
+        ),
+        (
+            "",
+            "status_list.require = true",
+            [StatusUse::Judged, StatusUse::Required],
+        ),
+        ("require = true", "", [StatusUse::Required, StatusUse::Required]),
+        (
+            "require = true",
+            "status_list.require = false",
+            [StatusUse::Required, StatusUse::Judged],
+        ),
+        (
+            "require = true",
+            "status_list.enabled = false",
+            [StatusUse::Required, StatusUse::Ignored],
+        ),
+        (
+            "enabled = false",
+            "status_list.enabled = true",
+            [StatusUse::Ignored, StatusUse::Judged],
+        ),
+    ] {
+        assert_eq!(status(common, own).unwrap(), expected, "{common}; {own}");
+    }
+    for (common, own, fault) in [
+        (
+            "enabled = false",
+            "status_list.require = true",
+            "token.issuers[1].status_list.require = true: has no meaning with enabled = false",
+        ),
+        (
+            "enabled = false\nrequire = true",
+            "",
+            "status_list.require = true: has no meaning with enabled = false",
+        ),
+        (
+            "",
+            "status_list.require = \"no\"",
+            "token.issuers[1].status_list.require = \"no\": must be true or false",
+        ),
+        (
+            "",
+            "status_list.max_age = \"1s\"",
+            "token.issuers[1].status_list.max_age: is not a known key",
+        ),
+        (
+            "",
+            "status_list = true",
+            "token.issuers[1].status_list: must be a table and not a boolean",
+        ),
+    ] {
+        assert_eq!(status(common, own).unwrap_err(), [fault]);
+    }
 }

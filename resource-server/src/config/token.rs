@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::Issuer;
+use super::{Issuer, StatusUse};
 use crate::settings::Section;
 use crate::verifier::Algorithm;
 
@@ -24,10 +24,13 @@ pub struct IssuerConfig {
     pub audience: String,
     /// What its tokens may be signed with; at least one.
     pub algorithms: Vec<Algorithm>,
+    /// What the status of its tokens is to this API.
+    pub status: StatusUse,
 }
 
 impl TokenConfig {
-    pub(super) fn read(mut token: Section<'_>, over_http: bool) -> Option<Self> {
+    /// `status` is what holds for an issuer that says nothing else.
+    pub(super) fn read(mut token: Section<'_>, over_http: bool, status: StatusUse) -> Option<Self> {
         let several = token.has("issuers");
         let one = if several {
             token.refuse("issuer", "must not be set together with token.issuers");
@@ -47,6 +50,7 @@ impl TokenConfig {
             over_http,
             audience: audience.clone().unwrap_or_default(),
             algorithms: algorithms.clone().unwrap_or_default(),
+            status,
         };
         let issuers = if several {
             read_several(&mut token, &of_all)
@@ -69,6 +73,7 @@ struct Defaults {
     over_http: bool,
     audience: String,
     algorithms: Vec<Algorithm>,
+    status: StatusUse,
 }
 
 impl Defaults {
@@ -77,6 +82,7 @@ impl Defaults {
             issuer,
             audience: self.audience.clone(),
             algorithms: self.algorithms.clone(),
+            status: self.status,
         }
     }
 }
@@ -101,12 +107,18 @@ fn read_several(token: &mut Section<'_>, defaults: &Defaults) -> Option<Vec<Issu
         let audience = section.optional_parsed("audience", audience);
         let audience = audience.map(|own| own.unwrap_or_else(|| defaults.audience.clone()));
         let algorithms = algorithms(&mut section, &defaults.algorithms);
+        let mut of_status = section.section("status_list");
+        let status = StatusUse::read(&mut of_status, defaults.status);
+        of_status.finish();
         section.finish();
-        if let (Some(issuer), Some(audience), Some(algorithms)) = (issuer, audience, algorithms) {
+        if let (Some(issuer), Some(audience), Some(algorithms), Some(status)) =
+            (issuer, audience, algorithms, status)
+        {
             issuers.push(IssuerConfig {
                 issuer,
                 audience,
                 algorithms,
+                status,
             });
         }
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 use super::{InvalidIssuers, Issuers, NotAccepted, claimed_issuer};
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
-use crate::error::{TokenError, VerifyError};
+use crate::error::{FetchKeysError, TokenError, VerifyError};
+use crate::key_cache::{FetchKeys, KeyCache};
 use crate::test_log::TestLog;
 use crate::test_support::{AUDIENCE, ISSUER, NOW, TestIssuer, TestKey, encode, good_claims};
 use crate::time::ManualClock;
@@ -188,6 +189,39 @@ async fn the_outage_of_one_is_not_that_of_another() {
     scene.other.set_up(false);
     scene.clock.advance(Duration::from_secs(24 * 3600));
     assert!(scene.issuers.ready().await.is_err());
+}
+
+/// An issuer that does not answer.
+#[derive(Debug)]
+struct Hanging;
+
+#[async_trait::async_trait]
+impl FetchKeys for Hanging {
+    async fn fetch(&self) -> Result<Vec<u8>, FetchKeysError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_answer_holds_up_no_readiness() {
+    let one = TestIssuer::with_clock(ISSUER, Arc::new(ManualClock::new(NOW)));
+    let hanging = || KeyCache::new(Arc::new(Hanging), Arc::new(ManualClock::new(NOW)));
+    let other = || Verifier::access_token(OTHER, AUDIENCE).build().unwrap();
+    // Whichever of them is asked first.
+    for hanging_first in [true, false] {
+        let entry = || (one.verifier(AUDIENCE).build().unwrap(), one.keys());
+        let issuers = if hanging_first {
+            Issuers::several([(other(), hanging()), entry()])
+        } else {
+            Issuers::several([entry(), (other(), hanging())])
+        };
+        let issuers = issuers.unwrap();
+        issuers.ready().await.unwrap();
+        issuers.ready().await.unwrap();
+        let mut usable: Vec<_> = issuers.keys().filter(|keys| keys.are_usable).collect();
+        assert_eq!(usable.pop().map(|keys| keys.issuer), Some(ISSUER));
+        assert!(usable.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! An API that takes the tokens of several issuers.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::stage::Stage;
@@ -80,5 +82,104 @@ async fn the_outage_of_one_issuer_is_not_that_of_another() {
     let of_one = stage.token("alice", "notes:read");
     assert_eq!(stage.get("/notes", Some(&of_one)).await.status, 200);
     assert_eq!(stage.management("/health/ready").await.status, 200);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn readiness_and_metrics_name_the_issuers_that_lack_keys() {
+    let other_key = TestKey::ed25519("k1");
+    let other = FakeIssuer::start().await;
+    let stage = stage_with(&other).await;
+    let gauges = async || {
+        let metrics = stage.management("/metrics").await.body;
+        [stage.issuer.url(), other.url()].map(|issuer| {
+            ["keys_usable", "reached"].map(|name| {
+                let name = format!("resource_server_issuer_{name}{{issuer=\"{issuer}\"}} ");
+                let mut values = metrics.lines().filter_map(|line| line.strip_prefix(&name));
+                values.next().unwrap_or_else(|| panic!("{name} in {metrics}")) == "1"
+            })
+        })
+    };
+    // Nobody has asked for a token yet: readiness asks for the keys of both.
+    stage.issuer.serve("/jwks", 503, b"");
+    stage
+        .management("/health/ready")
+        .await
+        .assert_problem(503, "not-ready");
+    let asked = other.requested();
+    assert!(!asked.is_empty(), "{asked:?}");
+    assert_eq!(gauges().await, [[false, false], [false, false]]);
+
+    stage.issuer.publish(&[&stage.key]);
+    stage.clock.advance(Duration::from_secs(1));
+    let degraded = stage.management("/health/ready").await;
+    assert_eq!(
+        degraded.status, 200,
+        "the other's users are served by nobody either way"
+    );
+    assert_eq!(degraded.json()["status"], "degraded");
+    let lacking = &degraded.json()["issuers_without_keys"];
+    assert_eq!(lacking[0]["issuer"], other.url());
+    assert!(
+        lacking[0]["reason"].as_str().unwrap().contains("metadata"),
+        "{lacking}"
+    );
+    assert_eq!(gauges().await[0], [true, true]);
+    assert!(!gauges().await[1][0]);
+
+    other.serve_metadata("/.well-known/openid-configuration", other.url());
+    other.publish(&[&other_key]);
+    let up = async || stage.management("/health/ready").await.json() == json!({"status": "up"});
+    // It is asked once a second, and not waited for.
+    while !up().await {
+        stage.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(gauges().await, [[true, true], [true, true]]);
+
+    // It goes away again: its keys are good for a day, and who looks can see it before.
+    other.serve("/jwks", 503, b"");
+    stage.clock.advance(Duration::from_secs(600));
+    let mut claims = stage.claims();
+    claims["iss"] = json!(other.url());
+    claims["aud"] = json!(OTHER_AUDIENCE);
+    claims["exp"] = json!(crate::test_support::NOW.as_secs() + 3600);
+    let token = other_key.access_token(&claims);
+    assert_eq!(stage.get("/notes", Some(&token)).await.status, 200);
+    while gauges().await != [[true, true], [true, false]] {}
+    assert!(up().await);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn each_issuer_says_whether_its_tokens_need_a_status() {
+    let other_key = TestKey::ed25519("k1");
+    let other = FakeIssuer::publishing(&[&other_key]).await;
+    let key = TestKey::es256("k1");
+    let issuer = FakeIssuer::publishing(&[&key]).await;
+    let config = format!(
+        "[server]\nworkers = 1\n[token]\naudience = {AUDIENCE:?}\n\
+         [[token.issuers]]\nissuer = {:?}\nstatus_list.require = true\n\
+         [[token.issuers]]\nissuer = {:?}\nstatus_list.enabled = false\n",
+        issuer.url(),
+        other.url()
+    );
+    let stage = Stage::start_as(&config, issuer, key).await;
+    let without = stage.token("alice", "notes:read");
+    stage
+        .get("/notes", Some(&without))
+        .await
+        .assert_problem(401, "invalid-token");
+    // What the other means by `status` is nothing to this API, and it has no list.
+    let mut claims = stage.claims();
+    claims["iss"] = json!(other.url());
+    for status in [
+        json!(null),
+        json!("active"),
+        json!({"status_list": {"idx": 1, "uri": "https://x.example/1"}}),
+    ] {
+        claims["status"] = status;
+        let token = other_key.access_token(&claims);
+        assert_eq!(stage.get("/notes", Some(&token)).await.status, 200);
+    }
     stage.stop().await;
 }

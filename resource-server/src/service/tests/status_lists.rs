@@ -179,7 +179,8 @@ async fn who_does_not_follow_lists_asks_for_none() {
     publish(&stage, &[1], 0);
     assert_eq!(status_of(&stage, &token(&stage, 1)).await, 200);
     assert!(!stage.issuer.requested().contains(&PATH.to_owned()));
-    assert_eq!(stage.management("/metrics").await.status, 404);
+    let metrics = stage.management("/metrics").await.body;
+    assert!(metrics.contains("\nresource_server_status_lists{state=\"reached\"} 0\n"));
     stage.stop().await;
 }
 
