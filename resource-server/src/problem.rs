@@ -54,7 +54,7 @@ impl Problem {
 
     /// The answer that carries the problem, with more headers.
     pub fn response_with(&self, headers: impl FnOnce(&mut HttpResponseBuilder)) -> HttpResponse {
-        self.build(headers, self.document())
+        self.build(headers, &self.document())
     }
 
     /// The answer that carries the problem, and one more member (RFC 9457 §3.2).
@@ -62,10 +62,10 @@ impl Problem {
     pub fn response_telling(&self, name: &str, value: Value) -> HttpResponse {
         let mut document = self.document();
         document[name] = value;
-        self.build(|_| {}, document)
+        self.build(|_| {}, &document)
     }
 
-    fn build(&self, headers: impl FnOnce(&mut HttpResponseBuilder), document: Value) -> HttpResponse {
+    fn build(&self, headers: impl FnOnce(&mut HttpResponseBuilder), document: &Value) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
         response.insert_header((CACHE_CONTROL, "no-store"));

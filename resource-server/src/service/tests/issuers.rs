@@ -121,7 +121,7 @@ async fn readiness_and_metrics_name_the_issuers_that_lack_keys() {
     let lacking = &degraded.json()["issuers_without_keys"];
     assert_eq!(lacking[0]["issuer"], other.url());
     assert!(
-        lacking[0]["reason"].as_str().unwrap().contains("metadata"),
+        lacking[0]["reason"].as_str().unwrap().contains("404"),
         "{lacking}"
     );
     assert_eq!(gauges().await[0], [true, true]);
