@@ -31,4 +31,4 @@ pub mod user;
 pub use app::{Listeners, Running, StopHandle, start};
 pub use config::Config;
 pub use ops::audit::TARGET as AUDIT_TARGET;
-pub use ops::metrics::{counting_layer, install as install_metrics};
+pub use ops::metrics::install as install_metrics;

@@ -7,7 +7,6 @@ use auth_server::AUDIT_TARGET;
 use auth_server::config::LogConfig;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(super) fn start_for_server(log: &LogConfig) -> anyhow::Result<()> {
@@ -28,18 +27,15 @@ fn start<W>(log: &LogConfig, filter: &str, writer: W, is_terminal: bool) -> anyh
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer()
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(filter)?)
         .with_writer(writer)
         .with_ansi(is_terminal);
-    let lines = if log.json {
-        lines.json().boxed()
+    let started = if log.json {
+        lines.json().finish().try_init()
     } else {
-        lines.boxed()
+        lines.finish().try_init()
     };
-    let started = tracing_subscriber::registry()
-        .with(lines.with_filter(EnvFilter::try_new(filter)?))
-        .with(auth_server::counting_layer())
-        .try_init();
     started.map_err(|error| anyhow::anyhow!("the log could not be started: {error}"))
 }
 

@@ -1,11 +1,27 @@
 //! The audit trail: one log event of the target `auth_server::audit` for each thing that happened to a sign-in, to what
-//! came from it, or to a user. This is the one list; docs/operations.md explains it.
+//! came from it, or to a user. This is the one list; docs/operations.md explains it. Each is counted, too, whatever the log
+//! shows of it.
 //!
 //! Users are named by their `sub`, sign-ins by their `sid`, addresses by their network. What somebody typed is in none
 //! of them: passwords are typed into the field of the name by mistake.
 
+use super::metrics;
+
 /// The target of the audit trail, which `log.filter` leaves alone unless it names it.
 pub const TARGET: &str = "auth_server::audit";
+
+/// Counts an event, for whatever reason there is, and has it logged.
+macro_rules! tell {
+    ($level:ident, $event:literal because $reason:expr, $($field:tt)*) => {{
+        let reason = $reason;
+        metrics::audited($event, reason);
+        tracing::$level!(target: TARGET, { reason, $($field)* }, $event);
+    }};
+    ($level:ident, $event:literal, $($field:tt)*) => {{
+        metrics::audited($event, "");
+        tracing::$level!(target: TARGET, { $($field)* }, $event);
+    }};
+}
 
 /// A sign-in, and whose it is.
 #[derive(Debug, Clone, Copy)]
@@ -44,75 +60,112 @@ impl Failure {
 }
 
 pub(crate) fn signed_in(who: Subject<'_>, from: Origin<'_>) {
-    tracing::info!(
-        target: TARGET,
-        { user.id = who.user_id, sid = who.sid, client.id = from.client_id, client.network = from.network },
-        "signed in"
+    tell!(
+        info,
+        "signed in",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = from.client_id,
+        client.network = from.network
     );
 }
 
 pub(crate) fn sign_in_failed(user_id: Option<&str>, failure: Failure, from: Origin<'_>) {
-    tracing::info!(
-        target: TARGET,
-        { user.id = user_id, reason = failure.as_str(), client.id = from.client_id, client.network = from.network },
-        "sign-in failed"
+    tell!(
+        info,
+        "sign-in failed" because failure.as_str(),
+        user.id = user_id,
+        client.id = from.client_id,
+        client.network = from.network
     );
 }
 
 pub(crate) fn sign_in_throttled(from: Origin<'_>) {
-    tracing::warn!(
-        target: TARGET,
-        { client.id = from.client_id, client.network = from.network },
-        "sign-in throttled"
+    tell!(
+        warn,
+        "sign-in throttled",
+        client.id = from.client_id,
+        client.network = from.network
     );
 }
 
 /// A `sid` alone is known when a client signs out somebody who is not signed in here any more.
 pub(crate) fn signed_out(user_id: Option<&str>, sid: &str) {
-    tracing::info!(target: TARGET, { user.id = user_id, sid }, "signed out");
+    tell!(info, "signed out", user.id = user_id, sid);
 }
 
 pub(crate) fn code_redeemed(who: Subject<'_>, client_id: &str) {
-    tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "code redeemed");
+    tell!(
+        info,
+        "code redeemed",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id
+    );
 }
 
 /// What came from the code has been ended.
 pub(crate) fn code_replayed(who: Subject<'_>, client_id: &str) {
-    tracing::warn!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "code replayed");
+    tell!(
+        warn,
+        "code replayed",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id
+    );
 }
 
 pub(crate) fn refreshed(who: Subject<'_>, client_id: &str) {
-    tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "refreshed");
+    tell!(
+        info,
+        "refreshed",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id
+    );
 }
 
 /// Somebody else may hold the refresh token: its family has been ended.
 pub(crate) fn refresh_token_reused(who: Subject<'_>, client_id: &str) {
-    tracing::warn!(
-        target: TARGET,
-        { user.id = who.user_id, sid = who.sid, client.id = client_id },
-        "refresh token reused"
+    tell!(
+        warn,
+        "refresh token reused",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id
     );
 }
 
 /// `of_client` is whom the token was issued to that was exchanged.
 pub(crate) fn token_exchanged(who: Subject<'_>, client_id: &str, of_client: &str) {
-    tracing::info!(
-        target: TARGET,
-        { user.id = who.user_id, sid = who.sid, client.id = client_id, subject.client.id = of_client },
-        "token exchanged"
+    tell!(
+        info,
+        "token exchanged",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id,
+        subject.client.id = of_client
     );
 }
 
 pub(crate) fn revoked(who: Subject<'_>, client_id: &str) {
-    tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "revoked");
+    tell!(
+        info,
+        "revoked",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id
+    );
 }
 
 /// By back channel.
 pub(crate) fn client_told_of_end(who: Subject<'_>, client_id: &str) {
-    tracing::info!(
-        target: TARGET,
-        { user.id = who.user_id, sid = who.sid, client.id = client_id },
-        "client told of sign-out"
+    tell!(
+        info,
+        "client told of sign-out",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id
     );
 }
 
@@ -123,78 +176,107 @@ pub(crate) fn client_not_told_of_end(
     attempts: u32,
     complaint: Option<&str>,
 ) {
-    tracing::warn!(
-        target: TARGET,
-        { user.id = who.user_id, sid = who.sid, client.id = client_id, attempts, complaint },
-        "client not told of sign-out"
+    tell!(
+        warn,
+        "client not told of sign-out",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id,
+        attempts,
+        complaint
     );
 }
 
 /// The user has allowed a client what it asked for.
 pub(crate) fn allowed(who: Subject<'_>, client_id: &str, scope: &str) {
-    tracing::info!(
-        target: TARGET,
-        { user.id = who.user_id, sid = who.sid, client.id = client_id, scope },
-        "allowed"
+    tell!(
+        info,
+        "allowed",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id,
+        scope
     );
 }
 
 /// The user has taken that back: whatever the client held has been ended.
 pub(crate) fn taken_back(who: Subject<'_>, client_id: &str) {
-    tracing::info!(target: TARGET, { user.id = who.user_id, sid = who.sid, client.id = client_id }, "taken back");
+    tell!(
+        info,
+        "taken back",
+        user.id = who.user_id,
+        sid = who.sid,
+        client.id = client_id
+    );
 }
 
 /// Somebody has seen an assertion of the client, or the client uses one twice.
 pub(crate) fn client_assertion_replayed(client_id: &str) {
-    tracing::warn!(target: TARGET, { client.id = client_id }, "client assertion replayed");
+    tell!(warn, "client assertion replayed", client.id = client_id);
 }
 
 pub(crate) fn client_added(client_id: &str) {
-    tracing::info!(target: TARGET, { client.id = client_id }, "client added");
+    tell!(info, "client added", client.id = client_id);
 }
 
 pub(crate) fn client_disabled(client_id: &str, grants_ended: u64) {
-    tracing::info!(target: TARGET, { client.id = client_id, grants_ended }, "client disabled");
+    tell!(info, "client disabled", client.id = client_id, grants_ended);
 }
 
 pub(crate) fn client_enabled(client_id: &str) {
-    tracing::info!(target: TARGET, { client.id = client_id }, "client enabled");
+    tell!(info, "client enabled", client.id = client_id);
 }
 
 pub(crate) fn client_removed(client_id: &str, grants_ended: u64) {
-    tracing::info!(target: TARGET, { client.id = client_id, grants_ended }, "client removed");
+    tell!(info, "client removed", client.id = client_id, grants_ended);
 }
 
 pub(crate) fn client_secret_added(client_id: &str, secret_id: &str) {
-    tracing::info!(target: TARGET, { client.id = client_id, secret.id = secret_id }, "client secret added");
+    tell!(
+        info,
+        "client secret added",
+        client.id = client_id,
+        secret.id = secret_id
+    );
 }
 
 pub(crate) fn client_secret_removed(client_id: &str, secret_id: &str) {
-    tracing::info!(target: TARGET, { client.id = client_id, secret.id = secret_id }, "client secret removed");
+    tell!(
+        info,
+        "client secret removed",
+        client.id = client_id,
+        secret.id = secret_id
+    );
 }
 
 pub(crate) fn user_added(user_id: &str) {
-    tracing::info!(target: TARGET, { user.id = user_id }, "user added");
+    tell!(info, "user added", user.id = user_id);
 }
 
 pub(crate) fn user_disabled(user_id: &str) {
-    tracing::info!(target: TARGET, { user.id = user_id }, "user disabled");
+    tell!(info, "user disabled", user.id = user_id);
 }
 
 pub(crate) fn user_enabled(user_id: &str) {
-    tracing::info!(target: TARGET, { user.id = user_id }, "user enabled");
+    tell!(info, "user enabled", user.id = user_id);
 }
 
 pub(crate) fn password_changed(user_id: &str) {
-    tracing::info!(target: TARGET, { user.id = user_id }, "password changed");
+    tell!(info, "password changed", user.id = user_id);
 }
 
 /// By hand, or because of what was done to the user.
 pub(crate) fn session_ended_by_operator(user_id: &str, sid: &str) {
-    tracing::info!(target: TARGET, { user.id = user_id, sid }, "session ended by operator");
+    tell!(info, "session ended by operator", user.id = user_id, sid);
 }
 
 /// By itself when it was time, or by hand.
 pub(crate) fn signing_key_changed(kid: &str, algorithm: &str, phase: &str) {
-    tracing::info!(target: TARGET, { key.id = kid, key.algorithm = algorithm, key.phase = phase }, "signing key changed");
+    tell!(
+        info,
+        "signing key changed",
+        key.id = kid,
+        key.algorithm = algorithm,
+        key.phase = phase
+    );
 }

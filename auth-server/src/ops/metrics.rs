@@ -3,19 +3,11 @@
 //!
 //! No label holds a name, an id or an address: each has few values, and none is about somebody.
 
-use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::registry::LookupSpan;
-
-use super::audit;
 
 const REQUESTS: &str = "auth_server_request_duration_seconds";
 const PASSWORD_CHECKS: &str = "auth_server_password_check_duration_seconds";
@@ -132,6 +124,11 @@ pub(crate) fn token_error(code: &'static str) {
     counter!(TOKEN_ERRORS, "error" => code).increment(1);
 }
 
+/// Something of the audit trail has happened, whatever the log shows of it.
+pub(crate) fn audited(event: &'static str, reason: &'static str) {
+    counter!(AUDIT_EVENTS, "event" => event, "reason" => reason).increment(1);
+}
+
 /// A client was sent a notification.
 pub(crate) fn logout_attempted(outcome: &'static str) {
     counter!(LOGOUT_ATTEMPTS, "outcome" => outcome).increment(1);
@@ -154,41 +151,4 @@ pub(crate) fn status_lists(lists: u64, invalid: usize) {
 /// A status list was made anew.
 pub(crate) fn status_list_signed() {
     counter!(STATUS_LISTS_SIGNED).increment(1);
-}
-
-/// Counts the audit trail, whatever the log shows of it.
-pub fn counting_layer<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
-    CountsEvents.with_filter(filter_fn(|event| event.target() == audit::TARGET))
-}
-
-struct CountsEvents;
-
-impl<S: Subscriber> Layer<S> for CountsEvents {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut labels = Labels::default();
-        event.record(&mut labels);
-        counter!(AUDIT_EVENTS, "event" => labels.event, "reason" => labels.reason).increment(1);
-    }
-}
-
-#[derive(Default)]
-struct Labels {
-    event: String,
-    reason: String,
-}
-
-impl Visit for Labels {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "message" => self.event = value.to_owned(),
-            "reason" => self.reason = value.to_owned(),
-            _ => {}
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.event = format!("{value:?}");
-        }
-    }
 }
