@@ -27,18 +27,18 @@ pub(crate) async fn refresh(
         .map(RefreshToken::parse)?
         .ok_or(TokenError::InvalidGrant)?;
     let (family, user) = known(shared, &presented).await?;
-    let (family, user, next) = match step(shared, client, &presented, &family, form).await? {
-        Step::Done(next) => (family, user, next),
+    let (family, user, given) = match step(shared, client, &presented, &family, form).await? {
+        Step::Done(given) => (family, user, given),
         // Somebody else rotated, revoked or signed out since the family was read: judged once more, by what is now.
         Step::Overtaken => {
             let (family, user) = known(shared, &presented).await?;
             match step(shared, client, &presented, &family, form).await? {
-                Step::Done(next) => (family, user, next),
+                Step::Done(given) => (family, user, given),
                 Step::Overtaken => return Err(TokenError::InvalidGrant),
             }
         }
     };
-    respond(shared, client, &family, &user, &next, form).await
+    respond(shared, client, &family, &user, &given).await
 }
 
 /// What is known of a token: nothing, if its user is disabled.
@@ -48,26 +48,35 @@ async fn known(shared: &Shared, presented: &RefreshToken) -> Result<(Family, Use
 }
 
 /// How one attempt turned out.
-enum Step {
-    Done(RefreshToken),
+enum Step<'c> {
+    Done(Given<'c>),
     Overtaken,
+}
+
+/// What is given for a refresh token.
+struct Given<'c> {
+    next: RefreshToken,
+    /// What the client asked for of what was granted.
+    scope: ScopeSet,
+    /// What the access token is to be for.
+    target: Target<'c>,
 }
 
 /// Judges the token by the family as it was read. The reading decides nothing about the rotation itself, which is
 /// one conditional update: it happens only if the token is current at that moment.
-async fn step(
+async fn step<'c>(
     shared: &Shared,
-    client: &Client,
+    client: &'c Client,
     presented: &RefreshToken,
     family: &Family,
     form: &Params,
-) -> Result<Step, TokenError> {
+) -> Result<Step<'c>, TokenError> {
     let now = shared.now();
     let lifetimes = &shared.config.tokens;
     match family.judge(&presented.digest(), &client.id, lifetimes.rotation_grace, now) {
         Standing::Current => {
             // Looked at before anything moves: a refused request costs the client nothing.
-            requested(form, family, client)?;
+            let (scope, target) = requested(form, family, client)?;
             let next = RefreshToken::generate(presented.family());
             let rotation = Rotation {
                 presented,
@@ -77,18 +86,17 @@ async fn step(
             };
             let rotated = shared.store.rotate(&rotation, &shared.clock).await?;
             Ok(if rotated {
-                Step::Done(next)
+                Step::Done(Given { next, scope, target })
             } else {
                 Step::Overtaken
             })
         }
         Standing::Repeated { sealed_successor } => {
-            requested(form, family, client)?;
+            let (scope, target) = requested(form, family, client)?;
             tracing::info!(client.id = %client.id, "a refresh token came again: its successor is given again");
-            presented
-                .open(sealed_successor)
-                .map(Step::Done)
-                .ok_or(TokenError::InvalidGrant)
+            let next = presented.open(sealed_successor);
+            let next = next.ok_or(TokenError::InvalidGrant)?;
+            Ok(Step::Done(Given { next, scope, target }))
         }
         Standing::Reused => {
             shared
@@ -111,17 +119,16 @@ async fn respond(
     client: &Client,
     family: &Family,
     user: &User,
-    next: &RefreshToken,
-    form: &Params,
+    given: &Given<'_>,
 ) -> Result<TokenResponse, TokenError> {
-    let (scope, target) = requested(form, family, client)?;
+    let Given { next, scope, target } = given;
     let status_index = status_index(shared, family, next).await?;
     let grant = UserGrant {
         client,
         user,
         family: next.family(),
-        scope: &scope,
-        target: &target,
+        scope,
+        target,
         sid: &family.sid,
         auth_time: family.auth_time,
         status_index,
