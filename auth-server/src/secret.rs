@@ -28,6 +28,11 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The same, at the end of a text.
+pub(crate) fn push_base64url(text: &mut String, bytes: &[u8]) {
+    URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
 /// Reads canonical, unpadded base64url of exactly `N` bytes.
 pub(crate) fn parse_base64url<const N: usize>(text: &str) -> Option<[u8; N]> {
     // Rejected before it is decoded, so that a long text costs nothing.

@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::signer::TokenType;
 use super::{KeyError, SigningAlgorithm};
 use crate::secret::{Digest, base64url};
 
@@ -26,6 +27,8 @@ pub(crate) struct SigningKey {
     algorithm: SigningAlgorithm,
     public: PublicKey,
     pair: Pair,
+    /// How tokens of each kind begin that it signs.
+    headers: [String; TokenType::ALL.len()],
 }
 
 enum Pair {
@@ -75,10 +78,12 @@ impl SigningKey {
                 (Pair::Rs256(pair), public)
             }
         };
+        let headers = TokenType::ALL.map(|token_type| header(algorithm, &public.kid, token_type));
         Some(Self {
             algorithm,
             public,
             pair,
+            headers,
         })
     }
 
@@ -88,6 +93,11 @@ impl SigningKey {
 
     pub(crate) fn public(&self) -> &PublicKey {
         &self.public
+    }
+
+    /// The header of a token, as it stands in it.
+    pub(super) fn header(&self, token_type: TokenType) -> &str {
+        &self.headers[token_type as usize]
     }
 
     /// The signature as RFC 7515 wants it; `None` only if the library fails.
@@ -157,6 +167,12 @@ impl PublicKey {
         let jwk = json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e });
         Some(Self { kid, jwk })
     }
+}
+
+/// RFC 7515 §4. None of the three has a character that JSON would escape: a `kid` is a thumbprint.
+fn header(algorithm: SigningAlgorithm, kid: &str, token_type: TokenType) -> String {
+    let (algorithm, token_type) = (algorithm.as_str(), token_type.as_str());
+    base64url(format!(r#"{{"alg":"{algorithm}","kid":"{kid}","typ":"{token_type}"}}"#).as_bytes())
 }
 
 /// The content of the element at the front, if it has this tag, and what comes after it.

@@ -7,7 +7,10 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 
 use super::{KeyRing, SigningAlgorithm};
-use crate::secret::base64url;
+use crate::secret::push_base64url;
+
+/// Room for usual claims.
+const USUAL: usize = 768;
 
 /// The keys in force. A request that has taken them up goes on with them; the next one sees newer ones.
 #[derive(Debug)]
@@ -31,7 +34,14 @@ pub(crate) enum TokenType {
 }
 
 impl TokenType {
-    const fn as_str(self) -> &'static str {
+    pub(super) const ALL: [Self; 4] = [
+        Self::AccessToken,
+        Self::IdToken,
+        Self::LogoutToken,
+        Self::StatusList,
+    ];
+
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "at+jwt",
             Self::IdToken => "JWT",
@@ -85,21 +95,16 @@ impl Signer {
             self.missing.fetch_or(1 << algorithm.index(), Ordering::Relaxed);
             return Err(SigningError::NoKey(algorithm));
         };
-        // None of the three has a character that JSON would escape: a `kid` is a thumbprint.
-        let header = format!(
-            r#"{{"alg":"{}","kid":"{}","typ":"{}"}}"#,
-            algorithm.as_str(),
-            key.public().kid,
-            token_type.as_str()
-        );
-        let claims = serde_json::to_vec(claims).map_err(SigningError::Claims)?;
+        let mut text = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut text, claims).map_err(SigningError::Claims)?;
         // RFC 7515 §7.1.
-        let mut token = base64url(header.as_bytes());
+        let mut token = String::with_capacity(2 * USUAL);
+        token.push_str(key.header(token_type));
         token.push('.');
-        token.push_str(&base64url(&claims));
+        push_base64url(&mut token, &text);
         let signature = key.sign(token.as_bytes()).ok_or(SigningError::Signature)?;
         token.push('.');
-        token.push_str(&base64url(&signature));
+        push_base64url(&mut token, &signature);
         Ok(token)
     }
 
