@@ -1,6 +1,5 @@
 //! Parameters of a query or a form, as OAuth reads them (RFC 6749 §3.1, §3.2).
 
-use std::collections::HashSet;
 use std::fmt;
 
 /// The one parameter that may come several times (RFC 8707 §2).
@@ -69,14 +68,13 @@ impl Params {
         if self.0.len() > MOST {
             return Err(Ambiguous::TooMany);
         }
-        let mut seen = HashSet::with_capacity(self.0.len());
-        match self
-            .0
-            .iter()
-            .find(|(name, _)| name != REPEATABLE && !seen.insert(name))
-        {
+        // They are few: to compare all with all costs less than to hash them.
+        let comes_twice = |(at, (name, _)): &(usize, &(String, String))| {
+            name != REPEATABLE && self.0[..*at].iter().any(|(before, _)| before == name)
+        };
+        match self.0.iter().enumerate().find(comes_twice) {
             None => Ok(()),
-            Some((name, _)) => Err(Ambiguous::Repeated(printable(name))),
+            Some((_, (name, _))) => Err(Ambiguous::Repeated(printable(name))),
         }
     }
 

@@ -51,7 +51,12 @@ impl Shared {
 
     /// Sees what operators and other nodes have changed; at most once a second.
     pub(crate) async fn keep_up(&self) {
-        Arc::clone(&self.rotation).keep_up().await;
-        self.registry.look(&self.store, self.now()).await;
+        let now = self.now();
+        if self.rotation.is_due(now) {
+            Box::pin(Arc::clone(&self.rotation).keep_up()).await;
+        }
+        if self.registry.is_due(now) {
+            Box::pin(self.registry.look(&self.store, now)).await;
+        }
     }
 }

@@ -68,6 +68,11 @@ impl Registry {
         Arc::clone(&self.current.load().clients)
     }
 
+    /// Whether nobody has looked in this second, or somebody does right now.
+    pub(crate) fn is_due(&self, now: UnixTime) -> bool {
+        self.looked.try_lock().map_or(true, |looked| *looked != now)
+    }
+
     /// Looks whether clients have changed, unless somebody did in this second. Whoever comes meanwhile waits for that look as
     /// well, but not for long.
     pub(crate) async fn look(&self, store: &Store, now: UnixTime) {

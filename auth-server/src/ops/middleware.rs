@@ -15,45 +15,24 @@ use crate::page::endpoint::unavailable;
 use crate::signin::middleware::is_outage;
 use crate::state::Shared;
 
-/// Adds the headers that an answer lacks.
-pub(crate) async fn secure_headers(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let is_https = request
-        .app_data::<web::Data<Shared>>()
-        .is_some_and(|shared| shared.config.issuer.is_https());
-    let mut response = next.call(request).await?;
-    let headers = response.headers_mut();
-    for (name, value) in ALWAYS {
-        add(headers, HeaderName::from_static(name), value);
-    }
-    add(headers, header::CONTENT_SECURITY_POLICY, POLICY_WITHOUT_PAGE);
-    if is_https {
-        add(
-            headers,
-            header::STRICT_TRANSPORT_SECURITY,
-            STRICT_TRANSPORT_SECURITY,
-        );
-    }
-    Ok(response)
-}
-
-fn add(headers: &mut header::HeaderMap, name: HeaderName, value: &'static str) {
-    if !headers.contains_key(&name) {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-}
-
-/// One line per request: never the query, which carries codes, nor any header.
-pub(crate) async fn access_log(
+/// A request meets the signing keys and the clients as they are; its answer gets the headers that it lacks; and one line
+/// tells of it: never the query, which carries codes, nor any header. It is one step, since each is paid for by every request.
+pub(crate) async fn around(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
     let method = request.method().clone();
     let path = request.path().to_owned();
-    let outcome = next.call(request).await;
+    let shared = request.app_data::<web::Data<Shared>>().cloned();
+    if let Some(shared) = &shared {
+        shared.keep_up().await;
+    }
+    let mut outcome = next.call(request).await;
+    if let Ok(response) = &mut outcome {
+        let is_https = shared.is_some_and(|shared| shared.config.issuer.is_https());
+        add_headers(response.headers_mut(), is_https);
+    }
     let status = match &outcome {
         Ok(response) => response.status().as_u16(),
         Err(error) => error.as_response_error().status_code().as_u16(),
@@ -69,15 +48,24 @@ pub(crate) async fn access_log(
     outcome
 }
 
-/// Sees to it that a request meets the signing keys as they are.
-pub(crate) async fn current_keys(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if let Some(shared) = request.app_data::<web::Data<Shared>>() {
-        shared.keep_up().await;
+fn add_headers(headers: &mut header::HeaderMap, is_https: bool) {
+    for (name, value) in ALWAYS {
+        add(headers, HeaderName::from_static(name), value);
     }
-    next.call(request).await
+    add(headers, header::CONTENT_SECURITY_POLICY, POLICY_WITHOUT_PAGE);
+    if is_https {
+        add(
+            headers,
+            header::STRICT_TRANSPORT_SECURITY,
+            STRICT_TRANSPORT_SECURITY,
+        );
+    }
+}
+
+fn add(headers: &mut header::HeaderMap, name: HeaderName, value: &'static str) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// actix-session answers a failing store with 500. An outage is ours and passes: 503, and the cookie stays.

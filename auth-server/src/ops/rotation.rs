@@ -109,8 +109,8 @@ impl Rotation {
         let _ = tokio::time::timeout(LOOK_PATIENCE, look).await;
     }
 
-    /// A look that seems further away than it can be means that the clock was set back.
-    fn is_due(&self, now: UnixTime) -> bool {
+    /// Whether it is time to look. A look that seems further away than it can be means that the clock was set back.
+    pub(crate) fn is_due(&self, now: UnixTime) -> bool {
         let next = UnixTime::from_secs(self.next_look.load(Ordering::Relaxed));
         now >= next || next > now + LOOK_EVERY || self.signer.lacks_any()
     }

@@ -32,11 +32,12 @@ pub(crate) async fn token(
     if !client.may_use(grant) {
         return Err(TokenError::UnauthorizedClient);
     }
+    // What is boxed would otherwise be room in the future of each request, which is moved a few times.
     let response = match grant {
-        Grant::AuthorizationCode => code_exchange::exchange(&shared, &client, &form).await?,
-        Grant::RefreshToken => refresh::refresh(&shared, &client, &form).await?,
+        Grant::AuthorizationCode => Box::pin(code_exchange::exchange(&shared, &client, &form)).await?,
+        Grant::RefreshToken => Box::pin(refresh::refresh(&shared, &client, &form)).await?,
         Grant::ClientCredentials => client_credentials::issue(&shared, &client, &form)?,
-        Grant::TokenExchange => exchange::exchange(&shared, &client, &form).await?,
+        Grant::TokenExchange => Box::pin(exchange::exchange(&shared, &client, &form)).await?,
     };
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(response))
 }

@@ -51,7 +51,7 @@ async fn authenticate(
     let presented = Presented::read(authorization, form)?;
     match presented.judge(&shared.clients(), shared.now())? {
         Judged::Proven(client) => Ok(client),
-        Judged::Asserted(asserted) => verify(shared, asserted).await,
+        Judged::Asserted(asserted) => Box::pin(verify(shared, asserted)).await,
     }
 }
 
