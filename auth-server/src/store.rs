@@ -129,7 +129,7 @@ impl Store {
             reader,
             writer,
             lanes: Arc::new(Lanes::new()),
-            refreshes: Arc::default(),
+            refreshes: Arc::new(Refreshes::new(backend)),
             last_proof: Arc::default(),
         })
     }

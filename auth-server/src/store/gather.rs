@@ -1,7 +1,7 @@
 //! What many requests ask of an SQLite file at the same moment is asked together.
 //!
 //! A statement costs a change of threads there and back, and a commit a wait for the disk, whether one row moves or
-//! thirty. So while one statement is under way the next questions gather, and one statement answers them all. Who is
+//! forty. So while one statement is under way the next questions gather, and one statement answers them all. Who is
 //! alone waits for nobody. PostgreSQL needs none of this: it gathers the commits of its connections itself.
 
 use std::fmt;
@@ -12,8 +12,13 @@ use tokio::sync::oneshot;
 use super::StoreError;
 use super::db::{Pool, PooledConnection, in_time};
 
-/// How many are answered by one statement. Others want the connection, too.
-pub(super) const MOST: usize = 32;
+/// How many are answered by one statement: no more than rows of an answer that sqlx lets wait without stopping the database
+/// (50).
+pub(super) const MOST: usize = 48;
+
+/// How many statements one connection is kept for while questions gather: to give it back costs another change of threads, in
+/// which sqlx looks whether it still works. Others want it, too.
+const IN_A_ROW: usize = 4;
 
 /// A thread of requests that ends, since nobody is connected to it, takes the task along that asks for others, too. These ask
 /// once more, by another one.
@@ -43,8 +48,8 @@ impl<Q, A> Default for Gather<Q, A> {
 }
 
 impl<Q: Clone + Send + 'static, A: Send + 'static> Gather<Q, A> {
-    /// The answer to one question. `work` answers some of them, in their order, by a connection of the pool; it is the same
-    /// for all who ask here, and may be given a question a second time. Questions of those who have gone away meanwhile are
+    /// The answer to one question. `work` answers some of them, in their order, by a connection of the pool, and returns that;
+    /// it is the same for all who ask here, and may be given a question a second time. Questions of those who have gone away meanwhile are
     /// not asked.
     ///
     /// # Errors
@@ -57,7 +62,7 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Gather<Q, A> {
     ) -> Result<A, StoreError>
     where
         W: Fn(PooledConnection, Vec<Q>) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
+        F: Future<Output = Result<(Vec<A>, PooledConnection), StoreError>> + Send + 'static,
     {
         in_time(async {
             for _ in 0..ATTEMPTS {
@@ -79,7 +84,7 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Gather<Q, A> {
     ) -> oneshot::Receiver<Result<A, Arc<StoreError>>>
     where
         W: Fn(PooledConnection, Vec<Q>) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Vec<A>, StoreError>> + Send + 'static,
+        F: Future<Output = Result<(Vec<A>, PooledConnection), StoreError>> + Send + 'static,
     {
         let (asker, answer) = oneshot::channel();
         let is_led = {
@@ -119,10 +124,11 @@ impl<Q: Send + 'static, A: Send + 'static> Lead<Q, A> {
     async fn run<W, F>(mut self, pool: Pool, work: W)
     where
         W: Fn(PooledConnection, Vec<Q>) -> F + Send,
-        F: Future<Output = Result<Vec<A>, StoreError>> + Send,
+        F: Future<Output = Result<(Vec<A>, PooledConnection), StoreError>> + Send,
     {
+        let mut kept = Kept::default();
         while self.is_needed() {
-            let connection = pool.acquire().await;
+            let connection = kept.or_acquired(&pool).await;
             // Not before there is a connection: until then others join.
             let most = if connection.is_ok() { MOST } else { usize::MAX };
             let taken = self.take(most);
@@ -136,7 +142,8 @@ impl<Q: Send + 'static, A: Send + 'static> Lead<Q, A> {
                 Err(error) => Err(error.into()),
             };
             match outcome {
-                Ok(answers) => {
+                Ok((answers, connection)) => {
+                    kept.keep(connection);
                     for (asker, answer) in askers.into_iter().zip(answers) {
                         asker.send(Ok(answer)).ok();
                     }
@@ -163,6 +170,28 @@ impl<Q: Send + 'static, A: Send + 'static> Lead<Q, A> {
         gathering.waiting.retain(|waiting| !waiting.asker.is_closed());
         let taken = gathering.waiting.len().min(most);
         gathering.waiting.drain(..taken).collect()
+    }
+}
+
+/// The connection between one statement and the next.
+#[derive(Default)]
+struct Kept {
+    connection: Option<PooledConnection>,
+    statements: usize,
+}
+
+impl Kept {
+    async fn or_acquired(&mut self, pool: &Pool) -> Result<PooledConnection, sqlx::Error> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => pool.acquire().await,
+        }
+    }
+
+    fn keep(&mut self, connection: PooledConnection) {
+        self.statements += 1;
+        let is_kept = !self.statements.is_multiple_of(IN_A_ROW);
+        self.connection = is_kept.then_some(connection);
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use resource_server::time::{Clock, UnixTime};
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr as _, SqlStr};
 
 use super::db::{Backend, PooledConnection, Query, Row};
 use super::family::{COLUMNS, family_of};
-use super::gather::Gather;
+use super::gather::{Gather, MOST};
 use super::user::user_of;
 use super::{Store, StoreError};
 use crate::grant::family::Family;
@@ -27,10 +27,12 @@ pub(crate) struct Rotation<'r> {
 }
 
 /// The refreshes that wait for the database.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Refreshes {
     reads: Arc<Gather<FamilyId, Option<FamilyOfUser>>>,
     steps: Arc<Gather<Step, bool>>,
+    reading: Arc<Statements>,
+    advancing: Arc<Statements>,
 }
 
 type FamilyOfUser = (Family, User);
@@ -47,17 +49,29 @@ struct Step {
     idle_ends: UnixTime,
 }
 
+impl Refreshes {
+    pub(super) fn new(backend: Backend) -> Self {
+        Self {
+            reads: Arc::default(),
+            steps: Arc::default(),
+            reading: Arc::new(Statements::new(|places| reading(backend, places))),
+            advancing: Arc::new(Statements::new(|places| advancing(backend, places))),
+        }
+    }
+}
+
 impl Store {
     /// A family and its user, who is not disabled.
     pub(crate) async fn family_of_user(&self, id: FamilyId) -> Result<Option<FamilyOfUser>, StoreError> {
+        let statements = Arc::clone(&self.refreshes.reading);
         match self.backend {
             Backend::Sqlite => {
-                let work = |reader, ids| read(Backend::Sqlite, reader, ids);
+                let work = move |reader, ids| read(Arc::clone(&statements), reader, ids);
                 self.refreshes.reads.ask(id, &self.reader, work).await
             }
             Backend::Postgres => {
                 let reader = self.reader.acquire().await?;
-                only(read(Backend::Postgres, reader, vec![id]).await?)
+                only(read(statements, reader, vec![id]).await?)
             }
         }
     }
@@ -78,42 +92,42 @@ impl Store {
             client_id: rotation.client_id.to_owned(),
             idle_ends: rotation.idle_ends,
         };
+        let statements = Arc::clone(&self.refreshes.advancing);
         match self.backend {
             Backend::Sqlite => {
                 let clock = Arc::clone(clock);
-                let work = move |writer, steps| advance(Backend::Sqlite, writer, steps, clock.now());
+                let work = move |writer, steps| advance(Arc::clone(&statements), writer, steps, clock.now());
                 self.refreshes.steps.ask(step, &self.writer, work).await
             }
             Backend::Postgres => {
                 let writer = self.writer.acquire().await?;
-                only(advance(Backend::Postgres, writer, vec![step], clock.now()).await?)
+                only(advance(statements, writer, vec![step], clock.now()).await?)
             }
         }
     }
 }
 
-fn only<A>(mut answers: Vec<A>) -> Result<A, StoreError> {
+fn only<A>((mut answers, _): (Vec<A>, PooledConnection)) -> Result<A, StoreError> {
     answers.pop().ok_or(StoreError::Damaged("answer"))
 }
 
 async fn read(
-    backend: Backend,
+    statements: Arc<Statements>,
     mut reader: PooledConnection,
     ids: Vec<FamilyId>,
-) -> Result<Vec<Option<FamilyOfUser>>, StoreError> {
-    let statement = reading(backend, shape(ids.len()));
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
-    for place in 0..shape(ids.len()) {
+) -> Result<(Vec<Option<FamilyOfUser>>, PooledConnection), StoreError> {
+    let (places, statement) = statements.of(ids.len());
+    let mut query = sqlx::query(statement);
+    for place in 0..places {
         query = query.bind(ids.get(place).map(FamilyId::as_bytes));
     }
     let rows = query.fetch_all(&mut *reader).await?;
-    drop(reader);
     let found = rows.iter().map(|row| row.try_get("family_id"));
     let found = found.collect::<Result<Vec<Vec<u8>>, _>>()?;
     let row_of = |id: &FamilyId| found.iter().position(|found| found == id.as_bytes());
-    ids.iter()
-        .map(|id| row_of(id).and_then(|at| rows.get(at)).map(both_of).transpose())
-        .collect()
+    let both = |id| row_of(id).and_then(|at| rows.get(at)).map(both_of).transpose();
+    let answers = ids.iter().map(both).collect::<Result<_, _>>()?;
+    Ok((answers, reader))
 }
 
 fn both_of(row: &Row) -> Result<FamilyOfUser, StoreError> {
@@ -121,23 +135,22 @@ fn both_of(row: &Row) -> Result<FamilyOfUser, StoreError> {
 }
 
 async fn advance(
-    backend: Backend,
+    statements: Arc<Statements>,
     mut writer: PooledConnection,
     steps: Vec<Step>,
     now: UnixTime,
-) -> Result<Vec<bool>, StoreError> {
-    let statement = advancing(backend, shape(steps.len()));
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
-    for place in 0..shape(steps.len()) {
+) -> Result<(Vec<bool>, PooledConnection), StoreError> {
+    let (places, statement) = statements.of(steps.len());
+    let mut query = sqlx::query(statement);
+    for place in 0..places {
         query = bind_step(query, steps.get(place), now);
     }
     let rows = query.fetch_all(&mut *writer).await?;
-    drop(writer);
     // A digest of a random token is of one step only.
     let moved = rows.iter().map(|row| row.try_get(0));
     let moved = moved.collect::<Result<HashSet<Vec<u8>>, _>>()?;
     let has_moved = |step: &Step| moved.contains(step.next.as_bytes());
-    Ok(steps.iter().map(has_moved).collect())
+    Ok((steps.iter().map(has_moved).collect(), writer))
 }
 
 /// In the order of [`STEP`].
@@ -152,9 +165,24 @@ fn bind_step<'q>(query: Query<'q>, step: Option<&'q Step>, now: UnixTime) -> Que
         .bind(now.as_secs())
 }
 
-/// So that there are few statements to prepare: the places that are too many stay empty, and an empty one is no family's.
-fn shape(questions: usize) -> usize {
-    questions.next_power_of_two()
+/// For how many questions there are statements, so that few are prepared: of a larger one the places that are too many stay
+/// empty, and an empty one is no family's.
+const SHAPES: [usize; 9] = [1, 2, 4, 8, 16, 24, 32, 40, MOST];
+
+/// One statement in each of its shapes: they are long, and made once.
+#[derive(Debug)]
+struct Statements(Vec<(usize, SqlStr)>);
+
+impl Statements {
+    fn new(of_places: impl Fn(usize) -> String) -> Self {
+        let statement = |places| AssertSqlSafe(Arc::<str>::from(of_places(places))).into_sql_str();
+        Self(SHAPES.map(|places| (places, statement(places))).to_vec())
+    }
+
+    /// The smallest that takes so many questions, at most [`MOST`]; and how many it takes.
+    fn of(&self, questions: usize) -> (usize, SqlStr) {
+        self.0[self.0.partition_point(|(places, _)| *places < questions)].clone()
+    }
 }
 
 /// So many parameters of a statement, whose first of all is the one after `before`. SQLite is not told their numbers: sqlx

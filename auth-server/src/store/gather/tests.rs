@@ -12,14 +12,12 @@ use super::{Gather, MOST};
 
 /// Answers with the question, and with how many were asked together.
 async fn echo(
-    _connection: PooledConnection,
+    connection: PooledConnection,
     questions: Vec<usize>,
-) -> Result<Vec<(usize, usize)>, StoreError> {
+) -> Result<(Vec<(usize, usize)>, PooledConnection), StoreError> {
     let together = questions.len();
-    Ok(questions
-        .into_iter()
-        .map(|question| (question, together))
-        .collect())
+    let answers = questions.into_iter().map(|question| (question, together));
+    Ok((answers.collect(), connection))
 }
 
 #[tokio::test]
@@ -115,13 +113,13 @@ async fn who_gets_no_answer_in_time_is_told_so_and_leaves_the_queue() {
     let hangs = Arc::new(AtomicBool::new(true));
     let work = {
         let hangs = hangs.clone();
-        move |_: PooledConnection, questions: Vec<usize>| {
+        move |connection: PooledConnection, questions: Vec<usize>| {
             let hangs = hangs.load(Ordering::Relaxed);
             async move {
                 if hangs {
                     std::future::pending::<()>().await;
                 }
-                Ok(questions)
+                Ok((questions, connection))
             }
         }
     };
