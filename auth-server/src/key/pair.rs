@@ -97,7 +97,7 @@ impl SigningKey {
 
     /// The header of a token, as it stands in it.
     pub(super) fn header(&self, token_type: TokenType) -> &str {
-        &self.headers[token_type as usize]
+        &self.headers[token_type.place()]
     }
 
     /// The signature as RFC 7515 wants it; `None` only if the library fails.

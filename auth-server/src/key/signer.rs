@@ -41,6 +41,11 @@ impl TokenType {
         Self::StatusList,
     ];
 
+    /// Where it stands in [`Self::ALL`].
+    pub(super) const fn place(self) -> usize {
+        self as usize
+    }
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "at+jwt",
@@ -50,6 +55,17 @@ impl TokenType {
         }
     }
 }
+
+const _: () = {
+    let mut place = 0;
+    while place < TokenType::ALL.len() {
+        assert!(
+            TokenType::ALL[place].place() == place,
+            "in the order of declaration"
+        );
+        place += 1;
+    }
+};
 
 /// A token that could not be signed.
 #[derive(Debug, thiserror::Error)]

@@ -84,7 +84,8 @@ impl SigningKey {
 /// The `Cookie` header that a connection brought last, the secret in it, and the session that this names, which it does for
 /// ever. Nearly every connection brings the same one all its life, and to read it anew costs more than to see that.
 struct Known {
-    cookies: HeaderValue,
+    /// A copy: the value of a request is a part of the buffer that it was read into.
+    cookies: Box<[u8]>,
     id: SessionId,
     session: SessionKey,
 }
@@ -102,7 +103,7 @@ impl Known {
     /// Connections of a gateway carry the requests of many people: how long the comparison takes tells nothing of the header before
     /// but its length.
     fn brought(&self, cookies: &HeaderValue) -> bool {
-        verify_slices_are_equal(self.cookies.as_bytes(), cookies.as_bytes()).is_ok()
+        verify_slices_are_equal(&self.cookies, cookies.as_bytes()).is_ok()
     }
 }
 
@@ -157,7 +158,7 @@ impl Presented {
             };
             if let Some(remembered) = remembered.filter(|_| cookies.len() <= LONGEST_REMEMBERED) {
                 remembered.keep(Known {
-                    cookies: cookies.clone(),
+                    cookies: cookies.as_bytes().into(),
                     id: id.clone(),
                     session: session.clone(),
                 });

@@ -41,9 +41,8 @@ pub(super) struct Followed {
 /// A list in force.
 #[derive(Debug)]
 pub(super) struct Held {
+    /// Its `iat` is the latest of all lists so far: lists that are each a little older than the one before lead nowhere.
     pub(super) list: StatusList,
-    /// The latest `iat` of all lists so far: lists that are each a little older than the one before lead nowhere.
-    pub(super) newest: UnixTime,
     pub(super) etag: Option<String>,
     /// The keys that vouched for it. Under others it has to be looked at again, although it may not have changed.
     pub(super) generation: Option<Generation>,

@@ -117,25 +117,23 @@ impl Follower {
             FetchedList::Unchanged => return Err(FetchListError::Status(304)),
             FetchedList::New { token, etag } => {
                 let (list, generation) = self.judge(token.into()).await?;
-                let newest = held
-                    .as_ref()
-                    .map_or(list.issued_at(), |held| held.newest.max(list.issued_at()));
-                let list = match &held {
+                let (list, etag) = match &held {
                     // Several nodes of an issuer make the same list, one earlier and one later.
-                    Some(held) if list.is_older_but_equal(&held.list) => held.list.clone(),
+                    Some(held) if list.is_no_news_after(&held.list) => (held.list.clone(), etag),
                     // The clock of the issuer may have been set back, or those of its nodes differ.
-                    _ if list.issued_at() + self.around.policy.leeway + IAT_TOLERANCE < newest => {
+                    Some(held) if self.is_long_before(&list, &held.list) => {
                         return Err(FetchListError::Older);
                     }
-                    // Which of the two is the newer is not certain then, and one may have been kept back and be sent again.
-                    Some(held) if list.issued_at() < newest => {
-                        list.keeping_ends_of(&held.list).ok_or(FetchListError::Older)?
+                    // Which of the two is the newer is not certain then, and one may have been kept back and be sent again. Of both
+                    // together there is no ETag.
+                    Some(held) if list.issued_at() <= held.list.issued_at() => {
+                        let both = list.keeping_ends_of(&held.list).ok_or(FetchListError::Older)?;
+                        (both, None)
                     }
-                    _ => list,
+                    _ => (list, etag),
                 };
                 let held = Held {
                     list,
-                    newest,
                     etag,
                     generation,
                 };
@@ -146,6 +144,10 @@ impl Follower {
         }
         self.list.confirm(asked_at);
         Ok(())
+    }
+
+    fn is_long_before(&self, list: &StatusList, newest: &StatusList) -> bool {
+        list.issued_at() + self.around.policy.leeway + IAT_TOLERANCE < newest.issued_at()
     }
 
     /// Whether a list is worth being confirmed: it does not expire soon, and the keys that vouched for it are in force.

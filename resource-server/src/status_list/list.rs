@@ -124,13 +124,13 @@ impl StatusList {
         Some((byte >> shift) & mask)
     }
 
-    /// Whether it was made before the other one and says the same of every token.
-    pub(super) fn is_older_but_equal(&self, other: &Self) -> bool {
-        self.issued_at < other.issued_at && self.bits == other.bits && self.statuses == other.statuses
+    /// Whether it is not newer than the other one and says the same of every token.
+    pub(super) fn is_no_news_after(&self, other: &Self) -> bool {
+        self.issued_at <= other.issued_at && self.bits == other.bits && self.statuses == other.statuses
     }
 
-    /// The list with what `newer` says against tokens: the older of the two takes nothing back. `None` if their statuses are
-    /// not of one size.
+    /// The list with what `newer` says against tokens: the older of the two takes nothing back, and makes what the newer says no
+    /// older. `None` if their statuses are not of one size.
     pub(super) fn keeping_ends_of(self, newer: &Self) -> Option<Self> {
         if self.bits != newer.bits {
             return None;
@@ -144,6 +144,7 @@ impl StatusList {
         }
         Some(Self {
             statuses: statuses.into_boxed_slice(),
+            issued_at: newer.issued_at,
             ..self
         })
     }

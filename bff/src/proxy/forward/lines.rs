@@ -81,6 +81,8 @@ impl Lines {
 
     async fn connect(&self) -> Result<Line, ConnectError> {
         let stream = self.connector.connect().await?;
+        // hyper reads a hundred header lines of an answer (the stories hold it to that). Told a number, it would keep two lists of
+        // that size for each answer.
         let (line, connection) = handshake(Together(stream)).await?;
         // What it ends with is told by whatever was under way.
         tokio::spawn(connection.map(drop));

@@ -134,6 +134,17 @@ async fn a_list_from_before_the_last_one_takes_no_end_back() {
     }
     assert_eq!(stage.lists.figures().failed, 0, "nobody is kept waiting by it");
 
+    // Of the second in which the newest was made: which of the two was first, nobody can tell.
+    let of_the_same_second = TestStatusList {
+        issued_at: NOW.as_secs() + 30,
+        ..TestStatusList::default()
+    };
+    stage.source.publish(&of_the_same_second, &stage.key);
+    stage.advance(6);
+    assert_eq!(stage.check(7).await, ENDED);
+    assert_eq!(stage.check(8).await, ENDED);
+    assert_eq!(stage.lists.figures().failed, 0);
+
     // Statuses of another size cannot be laid upon each other.
     let wider = TestStatusList {
         bits: 2,

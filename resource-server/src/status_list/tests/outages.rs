@@ -51,6 +51,29 @@ async fn open_means_that_tokens_are_accepted_for_a_bounded_time() {
     assert_eq!(stage.lists.figures().lists_out_of_reach, 0);
 }
 
+/// An end is known from the newest list, which was made after the token. An older list that comes behind it changes nothing of
+/// that, so that whoever sends one and then keeps all others back wins no time.
+#[tokio::test]
+async fn what_is_known_to_have_ended_stays_so_whichever_list_came_last() {
+    let stage = Stage::with(open_for(MINUTE));
+    stage.advance(30);
+    stage.publish_ended(&[7]);
+    assert_eq!(stage.check(7).await, ENDED);
+    // Before the token was issued.
+    let earlier = TestStatusList {
+        issued_at: NOW.as_secs() - 25,
+        ..TestStatusList::default()
+    };
+    stage.source.publish(&earlier, &stage.key);
+    stage.advance(6);
+    assert_eq!(stage.check(8).await, Ok(()));
+
+    stage.source.fail();
+    stage.advance(59);
+    assert_eq!(stage.check(8).await, Ok(()));
+    assert_eq!(stage.check(7).await, ENDED);
+}
+
 #[tokio::test]
 async fn closed_means_that_no_token_is_judged_without_a_current_list() {
     let stage = Stage::new_ended(closed()).await;
