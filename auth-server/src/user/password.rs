@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -125,7 +127,7 @@ fn hash_now(password: &SecretString, cost: Cost) -> Result<String, HashingError>
 
 /// Checks passwords, a few at a time.
 ///
-/// Whether there is a user, and how old the hash is, must not be seen in the time that it takes. So each check computes
+/// Whether there is a user, and how old the hash is, must not be seen in the time that it takes. So each check compares with
 /// one hash of every cost that some stored hash has: the real one among them if there is a user, and decoys for the
 /// rest. There is one cost only, unless it has been configured anew.
 pub(crate) struct PasswordChecker {
@@ -133,7 +135,30 @@ pub(crate) struct PasswordChecker {
     places: Arc<Semaphore>,
     /// Of new hashes.
     cost: Cost,
-    in_use: RwLock<Vec<Cost>>,
+    in_use: RwLock<Vec<Decoy>>,
+}
+
+/// What looks like a stored hash of this cost, and is that of no password: to compare with it takes the same steps.
+#[derive(Clone)]
+struct Decoy {
+    cost: Cost,
+    hash: Arc<str>,
+}
+
+impl Decoy {
+    fn of(cost: Cost) -> Self {
+        let Cost {
+            memory_kib,
+            passes,
+            lanes,
+        } = cost;
+        let salt = STANDARD_NO_PAD.encode(random_bytes::<16>());
+        let output = STANDARD_NO_PAD.encode(random_bytes::<32>());
+        Self {
+            cost,
+            hash: format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${output}").into(),
+        }
+    }
 }
 
 /// The right to have one password checked, now or in a while. Holding one costs nothing yet.
@@ -162,7 +187,7 @@ impl PasswordChecker {
             running: Arc::new(Semaphore::new(config.cores)),
             places: Arc::new(Semaphore::new(config.cores + config.queue)),
             cost: Cost::of(config),
-            in_use: RwLock::new(vec![Cost::of(config)]),
+            in_use: RwLock::new(vec![Decoy::of(Cost::of(config))]),
         };
         for cost in stored.iter().filter_map(|hash| Cost::read(hash).ok()) {
             checker.decoys_beside(Some(cost));
@@ -199,7 +224,7 @@ impl PasswordChecker {
                 None => false,
             };
             for decoy in decoys {
-                std::hint::black_box(hash_now(&password, decoy)?);
+                std::hint::black_box(verify_now(&password, &decoy.hash)?);
             }
             if !is_right {
                 return Ok(Checked::Wrong);
@@ -223,17 +248,19 @@ impl PasswordChecker {
         thread::run((place, turn), move || hash_now(&password, cost)).await
     }
 
-    /// The costs to be paid beside that of the real hash, so that all is paid for. A cost that was not known before,
+    /// What to compare with beside the real hash, so that each cost is paid. A cost that was not known before,
     /// from another node say, is from now on.
-    fn decoys_beside(&self, real: Option<Cost>) -> Vec<Cost> {
+    fn decoys_beside(&self, real: Option<Cost>) -> Vec<Decoy> {
         let known = self.in_use.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(new) = real.filter(|cost| !known.contains(cost)) {
+        if let Some(new) = real.filter(|cost| known.iter().all(|decoy| decoy.cost != *cost)) {
             let mut in_use = self.in_use.write().unwrap_or_else(PoisonError::into_inner);
-            if !in_use.contains(&new) {
-                in_use.push(new);
+            if in_use.iter().all(|decoy| decoy.cost != new) {
+                in_use.push(Decoy::of(new));
             }
         }
-        known.into_iter().filter(|cost| Some(*cost) != real).collect()
+        let mut decoys = known;
+        decoys.retain(|decoy| Some(decoy.cost) != real);
+        decoys
     }
 }
 
@@ -360,7 +387,10 @@ mod tests {
             },
         ] {
             let work = |real: Option<Cost>| {
-                let mut work: Vec<_> = checker.decoys_beside(real).into_iter().chain(real).collect();
+                let decoys = checker.decoys_beside(real);
+                // What is computed is what the text says.
+                let computed = decoys.iter().map(|decoy| Cost::read(&decoy.hash).unwrap());
+                let mut work: Vec<_> = computed.chain(real).collect();
                 work.sort_by_key(|cost| cost.memory_kib);
                 work
             };
