@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::clock::StoryClock;
 use super::{PASSWORD, SECRET};
@@ -20,6 +22,9 @@ use super::{PASSWORD, SECRET};
 #[path = "../../src/program.rs"]
 #[allow(unreachable_pub, reason = "it is a module of the harness's library, too")]
 mod program;
+
+/// No start and no stop takes as long; where one does, its story fails instead of waiting for ever.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// A folder's configuration file.
 const CONFIGURATION: &str = "auth-server.toml";
@@ -139,7 +144,11 @@ impl Process {
         let output = child.stdout.take().unwrap();
         let (tell, told) = oneshot::channel();
         let log = std::thread::spawn(move || read(output, tell));
-        if let Ok((address, management_address)) = told.await {
+        let told = timeout(LONGEST, told).await;
+        if told.is_err() {
+            child.kill().unwrap();
+        }
+        if let Ok(Ok((address, management_address))) = told {
             return Ok(Self {
                 child,
                 address,
@@ -155,11 +164,20 @@ impl Process {
     /// Ends it as a supervisor does.
     pub(super) async fn stop(mut self) {
         let pid = self.child.id().to_string();
-        let signalled = tokio::process::Command::new("kill").arg(pid).status().await;
-        assert!(signalled.unwrap().success());
+        let signal = async |name: &str| {
+            let signalled = tokio::process::Command::new("kill")
+                .args([name, pid.as_str()])
+                .status();
+            assert!(signalled.await.unwrap().success());
+        };
+        signal("-TERM").await;
         // Browsers and clients of the story go on meanwhile.
         let ended = tokio::task::spawn_blocking(move || self.child.wait().map(|status| (status, self)));
-        let (status, stopped) = ended.await.unwrap().unwrap();
+        let Ok(ended) = timeout(LONGEST, ended).await else {
+            signal("-KILL").await;
+            panic!("it does not stop");
+        };
+        let (status, stopped) = ended.unwrap().unwrap();
         assert_eq!(status.code(), Some(0), "it stops cleanly");
         drop(stopped);
     }
