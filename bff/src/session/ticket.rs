@@ -137,37 +137,18 @@ pub enum Presented {
 impl Presented {
     /// Reads the cookie of a request, and asks which session it names.
     pub async fn read(request: &HttpRequest, key: &SigningKey, registry: &SessionRegistry) -> Self {
-        let headers = request.headers();
-        let Some(cookies) = headers.get(COOKIE) else {
-            return Self::Nothing;
-        };
-        let remembered = request.conn_data::<Remembered>();
-        let (id, session) = if let Some(known) = Known::again(remembered, cookies) {
-            known
-        } else {
-            let Some(id) = key.presented_in(cookies) else {
-                return Self::Nothing;
-            };
-            let session = match registry.session_of(&id.record_key()).await {
-                Ok(None) => return Self::Nothing,
-                Ok(Some(session)) => session,
-                Err(error) => {
-                    report(&error, "a ticket could not be looked up");
-                    return Self::Outage;
-                }
-            };
-            if let Some(remembered) = remembered.filter(|_| cookies.len() <= LONGEST_REMEMBERED) {
-                remembered.keep(Known {
-                    cookies: cookies.as_bytes().into(),
-                    id: id.clone(),
-                    session: session.clone(),
-                });
+        match named_by(request, key, registry).await {
+            Ok(None) => Self::Nothing,
+            Ok(Some((id, session))) => {
+                request.extensions_mut().insert(Named(session.clone()));
+                let agent = UserAgent(request.headers().get(USER_AGENT).cloned());
+                Self::Ticket(id, session, agent)
             }
-            (id, session)
-        };
-        request.extensions_mut().insert(Named(session.clone()));
-        let agent = UserAgent(headers.get(USER_AGENT).cloned());
-        Self::Ticket(id, session, agent)
+            Err(error) => {
+                report(&error, "a ticket could not be looked up");
+                Self::Outage
+            }
+        }
     }
 
     /// The session that a ticket names.
@@ -178,6 +159,36 @@ impl Presented {
             Self::Nothing | Self::Outage => None,
         }
     }
+}
+
+/// The secret in a request's cookie, if we have signed it, and the session that it names: as the connection knows them, or else as
+/// the registry does.
+async fn named_by(
+    request: &HttpRequest,
+    key: &SigningKey,
+    registry: &SessionRegistry,
+) -> Result<Option<(SessionId, SessionKey)>, StoreError> {
+    let Some(cookies) = request.headers().get(COOKIE) else {
+        return Ok(None);
+    };
+    let remembered = request.conn_data::<Remembered>();
+    if let Some(known) = Known::again(remembered, cookies) {
+        return Ok(Some(known));
+    }
+    let Some(id) = key.presented_in(cookies) else {
+        return Ok(None);
+    };
+    let Some(session) = registry.session_of(&id.record_key()).await? else {
+        return Ok(None);
+    };
+    if let Some(remembered) = remembered.filter(|_| cookies.len() <= LONGEST_REMEMBERED) {
+        remembered.keep(Known {
+            cookies: cookies.as_bytes().into(),
+            id: id.clone(),
+            session: session.clone(),
+        });
+    }
+    Ok(Some((id, session)))
 }
 
 /// What the one who presented a ticket calls itself.

@@ -55,24 +55,35 @@ pub(crate) async fn compare(rounds: Rounds) -> Vec<Fact> {
             all[who].push(sides[who].once(rounds.duration).await);
         }
     }
+    let medians: Vec<(f64, f64)> = all
+        .iter()
+        .map(|rounds| {
+            let of = |field: fn(&(f64, f64)) -> f64| median(rounds.iter().map(field));
+            (of(|(rate, _)| *rate), of(|(_, cpu_us)| *cpu_us))
+        })
+        .collect();
+    print(&sides, &medians);
+    let rate = |name: &str, workers: u32| {
+        let is_it = |side: &Side| side.contender.name == name && side.workers == workers;
+        let at = sides.iter().position(is_it).expect("all were measured");
+        medians[at].0
+    };
+    let ratio = |name| rate(name, 2) / rate(name, 1);
+    vec![
+        TWO_WORKERS.is(ratio(bff::REDIS)),
+        TWO_WORKERS_OF_NGINX.is(ratio(nginx::NAME)),
+    ]
+}
+
+fn print(sides: &[Side], medians: &[(f64, f64)]) {
     println!("## Workers: small GETs, {CONNECTIONS_EACH} connections for each\n");
     println!("Each has a core, which it shares with its part of the load and of the upstream.\n");
     println!("| contender | workers | requests/s | CPU µs/request |\n|---|---:|---:|---:|");
-    let rate_of = |name: &str, workers: u32| {
-        let is_it = |side: &Side| side.contender.name == name && side.workers == workers;
-        let at = sides.iter().position(is_it).expect("all were measured");
-        let rate = median(all[at].iter().map(|(rate, _)| *rate));
-        let cpu_us = median(all[at].iter().map(|(_, cpu_us)| *cpu_us));
+    for (side, (rate, cpu_us)) in sides.iter().zip(medians) {
+        let (name, workers) = (side.contender.name, side.workers);
         println!("| {name} | {workers} | {rate:.0} | {cpu_us:.1} |");
-        rate
-    };
-    let ratio = |name| 1.0 / rate_of(name, 1) * rate_of(name, 2);
-    let facts = vec![
-        TWO_WORKERS.is(ratio(bff::REDIS)),
-        TWO_WORKERS_OF_NGINX.is(ratio(nginx::NAME)),
-    ];
+    }
     println!();
-    facts
 }
 
 impl Side {
